@@ -1,0 +1,18 @@
+"""Train one member of the family: `python src/train.py --help`."""
+
+import hydra
+from omegaconf import DictConfig
+
+from vaesweep.entry import launch
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+def main(config: DictConfig) -> dict[str, float]:
+    """One run, or with -m one job of a sweep; returns its test metrics."""
+    from vaesweep.run import run  # here, because torch takes seconds to import and --help should not
+
+    return run(config)
+
+
+if __name__ == "__main__":
+    launch(main)

@@ -1,0 +1,1 @@
+"""Experiments with the autoencoder family: what does reconstruction cost in KL?"""

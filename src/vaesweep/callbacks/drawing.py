@@ -1,0 +1,49 @@
+"""When figures are drawn, and where they go."""
+
+from pathlib import Path
+
+import lightning as L
+import torch
+
+from vaesweep.checks import whole
+from vaesweep.experiment import Experiment
+from vaesweep.gallery import gallery
+from vaesweep.seeds import generator
+
+
+class Drawing(L.Callback):
+    """Draws the member's figures every `every_n_epochs` and at the end of training, from `examples` validation images.
+
+    `folder`/NAME.png holds the latest state; W&B keeps every one, under figures/NAME.
+    """
+
+    def __init__(self, folder: str, every_n_epochs: int, examples: int) -> None:
+        self.folder = Path(folder)
+        self.every_n_epochs = whole("every_n_epochs", every_n_epochs)
+        self.examples = whole("examples", examples)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        done = trainer.current_epoch + 1
+        if trainer.state.fn == "fit" and done % self.every_n_epochs == 0 and done != trainer.max_epochs:
+            self.draw(trainer, pl_module)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.draw(trainer, pl_module)
+
+    @torch.no_grad()
+    def draw(self, trainer: L.Trainer, experiment: L.LightningModule) -> None:
+        """Each figure to disk, whole or not at all, and to the loggers. The first process draws for all."""
+        assert isinstance(experiment, Experiment)
+        if not trainer.is_global_zero:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        batch = trainer.datamodule.examples(self.examples)
+        batch = type(batch)(*(part.to(experiment.device) for part in batch))
+        source = generator(experiment.seed, "figures", device=experiment.device)
+        for name, figure in gallery(experiment.member, batch, source):
+            path = self.folder / f"{name}.png"
+            unfinished = path.with_suffix(".part")
+            figure.savefig(unfinished, format="png", dpi=120)
+            unfinished.replace(path)
+            for logger in trainer.loggers:
+                logger.log_image(f"figures/{name}", [str(path)], step=trainer.global_step)

@@ -1,0 +1,67 @@
+"""Ctrl-C and SIGTERM stop a run between two steps, with a checkpoint to go on from."""
+
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning as L
+import torch
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(BaseException):
+    """The run was asked to stop by signal `signum`; no error of its own, so it passes by `except Exception`."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+def interrupt(signum: int, frame: FrameType | None) -> None:
+    """A signal handler that stops at once: right outside the training steps, where there is nothing to save."""
+    raise Interrupted(signum)
+
+
+class Interruption(L.Callback):
+    """Notes the first signal during training, finishes the step, saves `path` and raises `Interrupted`.
+
+    All processes agree to stop after the same step, whichever was told. Of a signal in the last step of an epoch the
+    epoch's own checkpoint takes care. A second signal stops at once and saves nothing more.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self.signum: int | None = None
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # here, and not before: Lightning installs handlers of its own on the way in, and takes all back on the way out
+        for signum in SIGNALS:
+            signal.signal(signum, self.note)
+
+    def note(self, signum: int, frame: FrameType | None) -> None:
+        if self.signum is not None:
+            raise Interrupted(signum)
+        self.signum = signum
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self.told(trainer) and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            trainer.save_checkpoint(self.path)
+            self.stop()
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.told(trainer):
+            self.stop()
+
+    def told(self, trainer: L.Trainer) -> bool:
+        """Whether any process got a signal."""
+        if trainer.world_size == 1:
+            return self.signum is not None
+        votes = torch.tensor(float(self.signum is not None), device=trainer.strategy.root_device)
+        return bool(trainer.strategy.reduce(votes, reduce_op="sum") > 0)
+
+    def stop(self) -> None:
+        raise Interrupted(self.signum or signal.SIGTERM)

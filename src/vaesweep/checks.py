@@ -1,0 +1,47 @@
+"""Bad input is refused here, in one line that names the key, what was given and what is allowed."""
+
+import math
+from collections.abc import Iterable
+
+
+class Invalid(ValueError):
+    """A setting that cannot be used; reads `key: got GIVEN; allowed: ALLOWED`."""
+
+    def __init__(self, key: str, given: object, allowed: str) -> None:
+        super().__init__(key, given, allowed)
+        self.key, self.given, self.allowed = key, given, allowed
+
+    def __str__(self) -> str:
+        return f"{self.key}: got {self.given}; allowed: {self.allowed}"
+
+
+def real(
+    key: str, given: object, low: float = -math.inf, high: float = math.inf, *, strict: bool = False
+) -> float:
+    """`given` as a float in [low, high], or in (low, high) when `strict`. Raises `Invalid`."""
+    left, right = ("(", ")") if strict else ("[", "]")
+    if high < math.inf:
+        allowed = f"a number in {left}{low:g}, {high:g}{right}"
+    else:
+        allowed = f"a number {'above' if strict else 'of at least'} {low:g}" if low > -math.inf else "a number"
+    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+        raise Invalid(key, given, allowed)
+    inside = low < given < high if strict else low <= given <= high
+    if not inside:
+        raise Invalid(key, given, allowed)
+    return float(given)
+
+
+def whole(key: str, given: object, low: int = 1) -> int:
+    """`given` as an int of at least `low`. Raises `Invalid`."""
+    if isinstance(given, bool) or not isinstance(given, int) or given < low:
+        raise Invalid(key, given, f"a whole number of at least {low}")
+    return given
+
+
+def choice(key: str, given: object, allowed: Iterable[str]) -> str:
+    """`given` when it is one of the names `allowed`. Raises `Invalid`."""
+    names = list(allowed)
+    if not isinstance(given, str) or given not in names:
+        raise Invalid(key, given, " | ".join(names))
+    return given

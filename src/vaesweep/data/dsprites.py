@@ -1,0 +1,52 @@
+"""dSprites, as published."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.datasets.utils import download_url
+
+from vaesweep.checks import Invalid
+from vaesweep.data.images import ImageData
+
+FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
+URL = f"https://github.com/google-deepmind/dsprites-dataset/raw/master/{FILE}"
+MD5 = "7da33b31b13a06f4b04a70402ce90c2e"
+
+
+class DSprites(ImageData):
+    """The 737,280 binary images, 1 x 64 x 64, of Matthey et al. 2017, from `FILE` in `root` (downloaded when absent).
+
+    Labels are the factor indices shape, scale, orientation, x, y; the colour, which never varies, is left out.
+    """
+
+    peak = 1
+
+    def __init__(self, root: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.file = Path(root).expanduser() / FILE
+
+    def prepare(self) -> None:
+        if not self.file.exists():
+            try:
+                download_url(URL, str(self.file.parent), f"{FILE}.part", MD5)
+                self.file.with_name(f"{FILE}.part").rename(self.file)
+            except (OSError, RuntimeError) as error:
+                raise self.missing(error) from error
+
+    def load(self) -> tuple[tuple[Tensor, Tensor], None]:
+        try:
+            # the archive's pickled metadata stays unread
+            with np.load(self.file, allow_pickle=False) as archive:
+                images, labels = archive["imgs"], archive["latents_classes"]
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+            raise self.missing(error) from error
+        return (torch.from_numpy(images)[:, None], torch.from_numpy(labels[:, 1:]).long()), None
+
+    def missing(self, error: Exception) -> Invalid:
+        given = f"{self.file.parent}, where {FILE} is missing or damaged ({' '.join(str(error).split())})"
+        return Invalid("data.root", given, "a folder that holds that file whole, or data=shapes")

@@ -1,0 +1,197 @@
+"""The one data module: images resident in memory as uint8, indexed in an order that is a function of the seed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from vaesweep.checks import Invalid, choice, real, whole
+from vaesweep.seeds import generator
+from vaesweep.terms import Batch, Spec
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of resident images [N, C, H, W] uint8 and labels [N, F] int64 (the class first)."""
+
+    images: Tensor
+    labels: Tensor
+    rows: Tensor
+
+
+class Batches:
+    """One pass over a split, as `Batch`es of floats in [0, 1].
+
+    `batch_size` counts the images of one optimizer step over all processes; each process takes every `world`-th.
+    In training the order and any binary draws depend on (seed, epoch) and the last, smaller batch is left out;
+    in evaluation both are fixed and every image is seen. Lightning restores `state_dict` in mid-epoch.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        batch_size: int,
+        to_float: Callable[[Tensor, int, torch.Generator], Tensor],
+        seed: int,
+        epoch: Callable[[], int] | None = None,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.split, self.batch_size, self.to_float = split, batch_size, to_float
+        self.seed, self.epoch, self.rank, self.world = seed, epoch, rank, world
+        self.next = 0
+
+    def __len__(self) -> int:
+        n = len(self.split.rows)
+        if self.epoch:
+            return n // self.batch_size
+        full, rest = divmod(n, self.batch_size)
+        return full + (rest > self.rank)
+
+    def __iter__(self) -> Iterator[Batch]:
+        rows, start, self.next = self.split.rows, self.next, 0
+        epoch = self.epoch() if self.epoch else -1
+        if self.epoch:
+            rows = rows[torch.randperm(len(rows), generator=generator(self.seed, "order", epoch))]
+        for b in range(start, len(self)):
+            chosen = rows[b * self.batch_size : (b + 1) * self.batch_size]
+            self.next = b + 1
+            yield self.take(chosen, generator(self.seed, "binary", epoch, b, device=self.split.images.device))
+        self.next = 0
+
+    def take(self, rows: Tensor, draw: torch.Generator) -> Batch:
+        """This process's share of the images in `rows`, and their labels."""
+        mine = rows[self.rank :: self.world].to(self.split.images.device)
+        image = self.to_float(self.split.images[mine], len(rows), draw)
+        return Batch(image, self.split.labels[mine])
+
+    def state_dict(self) -> dict[str, int]:
+        return {"next": self.next}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.next = state["next"]
+
+
+class ImageData(L.LightningDataModule):
+    """Base of every dataset: a subclass says how to `prepare` files and `load` arrays.
+
+    `val_fraction` of the training images are held out by a draw from `seed`, and `test_fraction` of all images
+    where the dataset has no test split of its own. `binarize`: `threshold` at half the range, or `dynamic`, a fresh
+    Bernoulli draw with the grey value as probability at every visit (Burda et al. 2016, sec. 5). `on_device` keeps
+    the images on the training device. Raises `Invalid`.
+    """
+
+    peak = 255
+    """The stored value that means 1.0."""
+
+    def __init__(
+        self,
+        batch_size: int,
+        val_fraction: float,
+        binarize: str,
+        on_device: bool,
+        seed: int,
+        test_fraction: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.batch_size = whole("batch_size", batch_size)
+        self.val_fraction = real("val_fraction", val_fraction, 0, 1, strict=True)
+        if test_fraction is not None:
+            real("test_fraction", test_fraction, 0, 1, strict=True)
+        self.test_fraction = test_fraction
+        self.binarize = choice("binarize", binarize, ("none", "threshold", "dynamic"))
+        self.on_device, self.seed = on_device, whole("seed", seed, 0)
+        self.splits: dict[str, Split] = {}
+
+    def prepare(self) -> None:
+        """Download or decode what is missing on disk."""
+
+    def load(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor] | None]:
+        """(images, labels) to train on, and those of the dataset's own test split or None."""
+        raise TypeError(f"{type(self).__name__} does not say how to load its images")
+
+    def prepare_data(self) -> None:
+        self.prepare()
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.splits:
+            return
+        (images, labels), own_test = self.load()
+        order = torch.randperm(len(images), generator=generator(self.seed, "split"))
+        tests = 0 if own_test else self.share(len(images), self.test_fraction or 0, "test_fraction")
+        vals = self.share(len(images) - tests, self.val_fraction, "val_fraction")
+        if len(images) - tests - vals < self.batch_size:
+            given = f"{self.batch_size} with {len(images) - tests - vals} training images"
+            raise Invalid("data.batch_size", given, "at most the number of training images")
+        # sorted rows are read in order; training shuffles them again at every epoch
+        held_out = Split(*own_test, torch.arange(len(own_test[0]))) if own_test else None
+        self.splits = {
+            "test": held_out or Split(images, labels, order[:tests].sort().values),
+            "val": Split(images, labels, order[tests : tests + vals].sort().values),
+            "train": Split(images, labels, order[tests + vals :].sort().values),
+        }
+
+    def share(self, total: int, fraction: float, key: str) -> int:
+        """How many of `total` images a fraction comes to. Raises `Invalid` when that is none, or all."""
+        count = round(total * fraction)
+        if not 0 < count < total:
+            raise Invalid(f"data.{key}", f"{fraction} of {total} images", "a share of at least one image, not of all")
+        return count
+
+    @property
+    def spec(self) -> Spec:
+        """Shape and number of classes, after `setup`."""
+        images, labels = self.splits["train"].images, self.splits["train"].labels
+        return Spec(tuple(images.shape[1:]), int(labels[:, 0].max()) + 1)
+
+    def to_float(self, stored: Tensor, whole_batch: int, draw: torch.Generator) -> Tensor:
+        """Stored values [B, C, H, W] as floats in [0, 1]; `whole_batch` is B over all processes."""
+        if self.binarize == "threshold":
+            return (stored > self.peak / 2).float()
+        grey = stored.float() / self.peak
+        if self.binarize == "none":
+            return grey
+        world, rank = self.place
+        # every process draws for the whole batch and keeps its part: the same images on any number of devices
+        shape = (whole_batch, *stored.shape[1:])
+        uniform = torch.rand(shape, generator=draw, device=stored.device)[rank::world]
+        return (uniform < grey).float()
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """(number of processes, this one's rank)."""
+        return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+
+    def batches(self, name: str, epoch: Callable[[], int] | None = None) -> Batches:
+        """A pass over the split `name`; with `epoch`, shuffled anew for each."""
+        world, rank = self.place
+        if self.batch_size % world:
+            raise Invalid("data.batch_size", f"{self.batch_size} over {world} devices", f"a multiple of {world}")
+        if self.on_device and self.trainer:
+            self.move(self.trainer.strategy.root_device)
+        return Batches(self.splits[name], self.batch_size, self.to_float, self.seed, epoch, rank, world)
+
+    def move(self, device: torch.device) -> None:
+        """Bring the images to `device`, once: splits of the same images go on sharing them."""
+        moved = {id(s.images): (s.images.to(device), s.labels.to(device)) for s in self.splits.values()}
+        self.splits = {name: Split(*moved[id(s.images)], s.rows) for name, s in self.splits.items()}
+
+    def train_dataloader(self) -> Batches:
+        trainer = self.trainer
+        return self.batches("train", epoch=lambda: trainer.current_epoch if trainer else 0)
+
+    def val_dataloader(self) -> Batches:
+        return self.batches("val")
+
+    def test_dataloader(self) -> Batches:
+        return self.batches("test")
+
+    def examples(self, count: int) -> Batch:
+        """The first `count` validation images (or all), the same ones every time."""
+        split = self.splits["val"]
+        rows = split.rows[:count]
+        batches = Batches(split, len(rows), self.to_float, self.seed)
+        return batches.take(rows, generator(self.seed, "examples", device=split.images.device))
+

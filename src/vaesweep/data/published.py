@@ -1,0 +1,47 @@
+"""MNIST, Fashion-MNIST and CIFAR-10, as torchvision downloads and reads them."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision import datasets
+
+from vaesweep.checks import Invalid, choice
+from vaesweep.data.images import ImageData
+
+DATASETS = {"mnist": datasets.MNIST, "fashion_mnist": datasets.FashionMNIST, "cifar10": datasets.CIFAR10}
+
+
+class Published(ImageData):
+    """A torchvision dataset by `name` in the folder `root`, downloaded when it is not there; 10 classes.
+
+    `mnist` (LeCun et al. 1998) and `fashion_mnist` (Xiao et al. 2017): 60,000 + 10,000 images, 1 x 28 x 28;
+    `cifar10` (Krizhevsky 2009): 50,000 + 10,000, 3 x 32 x 32.
+    """
+
+    def __init__(self, name: str, root: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.name = choice("name", name, DATASETS)
+        self.root = Path(root).expanduser()
+
+    def prepare(self) -> None:
+        self.read(train=True, download=True)
+
+    def load(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        return self.read(train=True), self.read(train=False)
+
+    def read(self, train: bool, download: bool = False) -> tuple[Tensor, Tensor]:
+        """Images uint8 [N, C, H, W] and labels [N, 1]. Raises `Invalid` for what is missing or does not read."""
+        try:
+            dataset = DATASETS[self.name](str(self.root), train=train, download=download)
+        except (OSError, RuntimeError, ValueError, EOFError) as error:
+            given = f"{self.root}, where {self.name} is missing or damaged ({' '.join(str(error).split())})"
+            raise Invalid("data.root", given, f"a folder that holds {self.name}, or data=digits") from error
+        images = torch.as_tensor(dataset.data)
+        # MNIST comes as [N, H, W], CIFAR-10 as [N, H, W, C]
+        images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+        labels = torch.as_tensor(dataset.targets).long()[:, None]
+        if len(images) != len(labels):
+            raise Invalid("data.root", f"{len(images)} images with {len(labels)} labels", "files that belong together")
+        return images, labels

@@ -1,0 +1,91 @@
+"""How a command line becomes a run: one-line errors, resumed folders, objects built from config."""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import ConfigCompositionException, HydraException, InstantiationException, MissingConfigException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from vaesweep.checks import Invalid
+
+OVERRIDES, CHECKPOINT = Path(".hydra/overrides.yaml"), Path("checkpoints/last.ckpt")
+
+
+def launch(main: Callable[[], Any]) -> None:
+    """Run a Hydra `main`; what the person got wrong is told in one line on standard error, with exit code 1.
+
+    With HYDRA_FULL_ERROR=1 in the environment errors keep their tracebacks.
+    """
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        sys.argv = resumed(sys.argv)
+        main()
+        return
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands its errors over instead of printing them
+    try:
+        sys.argv = resumed(sys.argv)
+        main()
+    except (Invalid, HydraException, OmegaConfBaseException) as error:
+        sys.exit(f"error: {one_line(error)}")
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error of ours or of Hydra's, in one line that starts with the key."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return str(Invalid(group, name, " | ".join(o for o in error.options if not o.startswith("_"))))
+    if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
+        reason = str(error.__cause__).splitlines()[0]
+        key = re.search(r"'([^']+)'", text)
+        if "not in struct" in reason and key:
+            return f"{key[1]}: no such key in this configuration; `--cfg job` shows them all, +{key[1]} adds one"
+        return f"{text.split(' To append')[0]}: {reason}"
+    return text
+
+
+def resumed(argv: list[str]) -> list[str]:
+    """`argv` with `resume=DIR` expanded to the overrides that DIR was run with, in DIR itself; later ones win.
+
+    A sweep's `resume=true` is left to the launcher. Raises `Invalid` when DIR is not a run folder.
+    """
+    given = next((a.removeprefix("resume=") for a in argv[1:] if a.startswith("resume=")), "null")
+    if given in ("null", "true", "false", ""):
+        return argv
+    folder = Path(given).expanduser().absolute()
+    if not (folder / OVERRIDES).is_file():
+        raise Invalid("resume", given, f"the folder of an earlier run (one with {OVERRIDES} in it)")
+    recorded = OmegaConf.to_object(OmegaConf.load(folder / OVERRIDES))
+    assert isinstance(recorded, list)
+    mine = [a for a in argv[1:] if not a.startswith("resume=")]
+    past = [str(r) for r in recorded if not str(r).startswith("resume=")]
+    return [argv[0], *past, *mine, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]
+
+
+def quoted(path: Path) -> str:
+    """A path as a Hydra override value, whatever characters it holds."""
+    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def build(config: DictConfig, key: str, /, **rest: Any) -> Any:
+    """Instantiate `config.key`, with what does not come from config (shapes, other objects) in `rest`.
+
+    An `Invalid` from a constructor names its own argument; here it gets the full key, such as `model.beta`.
+    """
+    node = OmegaConf.select(config, key)
+    try:
+        # partial, so that `rest` reaches the constructor as it is: Hydra would turn records into config
+        return instantiate(node, _partial_=True, _convert_="all")(**rest)
+    except (Invalid, InstantiationException) as error:
+        cause = error if isinstance(error, Invalid) else error.__cause__
+        if not isinstance(cause, Invalid):
+            raise
+        inner = re.search(r"full_key: (\S+)", str(error))
+        at = inner[1] if inner else key
+        owner = OmegaConf.select(config, at)
+        raise Invalid(f"{at}.{cause.key}" if cause.key in owner else cause.key, cause.given, cause.allowed) from None

@@ -1,0 +1,132 @@
+"""The one LightningModule: it trains and scores any member."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from vaesweep.family import Autoencoder
+from vaesweep.metrics import ActiveUnits, Average
+from vaesweep.optimizers import Adam
+from vaesweep.seeds import generator
+from vaesweep.terms import Batch, Terms
+
+
+class Diverged(RuntimeError):
+    """A term of the objective is no longer finite."""
+
+
+class Experiment(L.LightningModule):
+    """Minimises `member(batch, noise).loss`; noise depends on (`seed`, step) alone, not on the number of processes.
+
+    Training terms are kept on the device and read every `log_every_n_steps` steps, which is also when a loss that
+    is not finite is noticed. Raises `Diverged`, naming the first such step and term.
+    """
+
+    def __init__(self, member: Autoencoder, optimizer: Adam, seed: int) -> None:
+        super().__init__()
+        self.member, self.optimizer, self.seed = member, optimizer, seed
+        self.scores = Average(len(Terms._fields) + 1)
+        self.active = ActiveUnits(member.latent_dim)
+        self.steps = 0
+        self.recent: list[Tensor] = []
+
+    def configure_optimizers(self) -> Any:
+        self.steps = int(self.trainer.estimated_stepping_batches)
+        optimizer, scheduler = self.optimizer(self.member.parameters(), self.steps)
+        if scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def noise(self, batch: Batch, *name: int | str) -> Tensor:
+        """This process's rows of the standard normal noise for the batch of all processes, seeded by `name`."""
+        count, *shape = self.member.noise_shape(batch)
+        world, rank = self.trainer.world_size, self.trainer.global_rank
+        source = generator(self.seed, *name, device=self.device)
+        noise = torch.randn((count * world, *shape), generator=source, device=self.device, dtype=batch.image.dtype)
+        return noise[rank::world]
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        if self.global_step == 0:
+            self.member.likelihood.check(batch.image)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        self.member.progress.fill_(self.global_step / self.steps)
+        terms = self.member(batch, self.noise(batch, "train", self.current_epoch, batch_idx))
+        self.recent.append(torch.stack(terms).detach())
+        return terms.loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        if len(self.recent) >= self.trainer.log_every_n_steps:
+            self.flush()
+
+    def on_train_epoch_end(self) -> None:
+        if self.recent:
+            self.flush()
+
+    def flush(self) -> None:
+        """Read the terms kept since the last time: check that they are finite, log their means."""
+        rows = self.trainer.strategy.reduce(torch.stack(self.recent), reduce_op="mean")
+        self.recent.clear()
+        finite = rows.isfinite()
+        if not finite.all():
+            row, term = (~finite).nonzero()[0].tolist()
+            step = self.global_step - len(rows) + row
+            raise self.diverged(Terms._fields[term], rows[row, term].item(), f"training step {step}")
+        named = self.named(Terms(*rows.mean(0)), "train")
+        for logger in self.loggers:
+            logger.log_metrics({name: value.item() for name, value in named.items()}, step=self.global_step)
+        self.log("loss", named["train/loss"], prog_bar=True, logger=False)
+
+    def diverged(self, term: str, value: float, when: str) -> Diverged:
+        term = self.member.penalty_name or term if term == "penalty" else term
+        return Diverged(f"{term} is {value} at {when}: a lower optimizer.lr or trainer.gradient_clip_val may help")
+
+    def named(self, terms: Terms, stage: str) -> dict[str, Tensor]:
+        """Terms under the names they are recorded by; the penalty under its member's."""
+        out = {f"{stage}/loss": terms.loss, f"{stage}/distortion": terms.distortion}
+        if self.member.penalty_name:
+            out[f"{stage}/{self.member.penalty_name}"] = terms.penalty
+        if self.member.penalty_name == "kl":
+            out[f"{stage}/nelbo"] = terms.distortion + terms.penalty
+        return out
+
+    def on_validation_start(self) -> None:
+        self.member.progress.fill_(1.0)
+
+    def on_test_start(self) -> None:
+        self.member.progress.fill_(1.0)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.score(batch, self.noise(batch, "val", batch_idx))
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self.score(batch, self.noise(batch, "test", batch_idx))
+
+    def score(self, batch: Batch, noise: Tensor) -> None:
+        """Add one batch to the epoch's means: the terms, and the squared error per pixel of the reconstruction."""
+        terms = self.member(batch, noise)
+        mean = self.member.posterior(self.member.corrupt(batch.image, noise), batch.label).mean
+        mse = (self.member.generate(mean, batch.label) - batch.image).square().mean()
+        self.scores.update(torch.stack([*terms, mse]), len(batch.image))
+        self.active.update(mean)
+
+    def on_validation_epoch_end(self) -> None:
+        self.conclude("val")
+
+    def on_test_epoch_end(self) -> None:
+        self.conclude("test")
+
+    def conclude(self, stage: str) -> None:
+        """Log the epoch's means. Raises `Diverged` when one is not finite."""
+        *terms, mse = self.scores.compute()
+        for term, value in zip(Terms._fields, terms, strict=True):
+            if not value.isfinite():
+                raise self.diverged(term, value.item(), f"{stage} after step {self.global_step}")
+        named = self.named(Terms(*terms), stage) | {f"{stage}/mse": mse}
+        if self.member.penalty_name == "kl":
+            named[f"{stage}/active_units"] = self.active.compute()
+        self.log_dict({name: value.float() for name, value in named.items()})
+        self.scores.reset()
+        self.active.reset()

@@ -1,0 +1,90 @@
+"""The plain autoencoder, and the base that every other member is a diff from."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from vaesweep.checks import whole
+from vaesweep.distributions import DiagonalGaussian, Dirac, Likelihood
+from vaesweep.networks import Network, activation
+from vaesweep.terms import Batch, Spec, Terms, in_full, mean_over_ranks
+
+
+class Autoencoder(nn.Module):
+    """x -> z = code(encoder(x)) -> p(x|z), trained on -log p(x|z) alone (Hinton & Salakhutdinov 2006).
+
+    A member is a pure function of its weights, its knobs (float buffers) and its arguments; nothing is drawn
+    inside. `latent_dim` below the data's dimension is what constrains this one. Raises `Invalid`.
+    """
+
+    penalty_name: ClassVar[str | None] = None
+    """The key under which the penalty is recorded; None where there is none."""
+    features_per_latent: ClassVar[int] = 1
+    """Encoder outputs per latent dimension."""
+
+    progress: Tensor
+    """Share of training done, 0 to 1: what schedules read. Training fills it; 1 otherwise."""
+
+    def __init__(
+        self,
+        network: Network,
+        spec: Spec,
+        latent_dim: int,
+        likelihood: Likelihood,
+        code: str = "identity",
+        conditions: int = 0,
+    ) -> None:
+        super().__init__()
+        self.latent_dim = whole("latent_dim", latent_dim)
+        self.image_shape = spec.shape
+        self.encoder = network.encoder(spec.shape, self.features_per_latent * latent_dim, conditions)
+        self.decoder = network.decoder(latent_dim + conditions, spec.shape)
+        self.likelihood = likelihood
+        self.code = activation(code, key="code")
+        self.register_buffer("progress", torch.tensor(1.0))
+
+    def forward(self, batch: Batch, noise: Tensor) -> Terms:
+        """The objective on one batch, given standard normal `noise` of `noise_shape(batch)`."""
+        seen = self.corrupt(batch.image, noise)
+        posterior = self.posterior(seen, batch.label)
+        eta = self.decode(posterior.sample(noise), batch.label)
+        distortion = self.likelihood.nll(eta, batch.image).mean()
+        penalty, weighted = self.penalty(posterior, seen, batch.label)
+        return Terms(distortion, penalty, distortion + weighted)
+
+    def noise_shape(self, batch: Batch) -> tuple[int, ...]:
+        """Shape of the standard normal noise that `forward` wants; the first axis is the batch."""
+        return len(batch.image), 0
+
+    def corrupt(self, image: Tensor, noise: Tensor) -> Tensor:
+        """What the encoder is shown [B, C, H, W]; here the image itself."""
+        return image
+
+    def posterior(self, image: Tensor, label: Tensor) -> Dirac | DiagonalGaussian:
+        """q(z|x); here the point code(encoder(x))."""
+        return Dirac(self.code(in_full(self.encoder(image, self.condition(label)))))
+
+    def condition(self, label: Tensor) -> Tensor | None:
+        """What encoder and decoder see besides image and code [B, conditions]; here nothing."""
+        return None
+
+    def decode(self, z: Tensor, label: Tensor) -> Tensor:
+        """The likelihood's parameter eta [B, C, H, W] for codes `z` [B, d]."""
+        condition = self.condition(label)
+        return in_full(self.decoder(z if condition is None else torch.cat([z, condition.to(z.dtype)], dim=1)))
+
+    def penalty(
+        self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The penalty in its own units, and what the loss adds for it; both scalars. Here 0."""
+        nothing = posterior.mean.new_zeros(())
+        return nothing, nothing
+
+    def batch_mean(self, x: Tensor) -> Tensor:
+        """Mean over the first axis; in training over all processes, for penalties that need the whole batch."""
+        return mean_over_ranks(x.mean(0)) if self.training else x.mean(0)
+
+    def generate(self, z: Tensor, label: Tensor) -> Tensor:
+        """E[x|z] [B, C, H, W] for codes `z` [B, d]."""
+        return self.likelihood.mean(self.decode(z, label))

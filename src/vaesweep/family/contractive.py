@@ -1,0 +1,38 @@
+"""The contractive autoencoder."""
+
+import torch
+from torch import Tensor
+from torch.func import vjp, vmap
+
+from vaesweep.checks import real
+from vaesweep.distributions import DiagonalGaussian, Dirac, Likelihood
+from vaesweep.family.autoencoder import Autoencoder
+from vaesweep.networks import Network
+from vaesweep.terms import Spec
+
+
+class Contractive(Autoencoder):
+    """loss = distortion + lam * contraction, contraction = mean_b ||dz/dx(x_b)||_F^2 (Rifai et al. 2011, eq. 3-4).
+
+    The Jacobian is exact for any encoder that treats images one by one: one backward pass a latent dimension,
+    vectorised. (`lam` is the paper's lambda, a word that Python keeps for itself.)
+    """
+
+    penalty_name = "contraction"
+    lam: Tensor
+
+    def __init__(
+        self, network: Network, spec: Spec, latent_dim: int, likelihood: Likelihood, code: str, lam: float
+    ) -> None:
+        super().__init__(network, spec, latent_dim, likelihood, code)
+        self.register_buffer("lam", torch.tensor(real("lam", lam, 0)))
+
+    def penalty(
+        self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        z, pull = vjp(lambda image: self.posterior(image, label).mean, seen)
+        # row j of every image's Jacobian at once: images do not mix, so one cotangent serves the whole batch
+        units = torch.eye(self.latent_dim, dtype=z.dtype, device=z.device)
+        (rows,) = vmap(pull)(units[:, None, :].expand(-1, len(z), -1))
+        contraction = rows.square().sum() / len(z)
+        return contraction, self.lam * contraction

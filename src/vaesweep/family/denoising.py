@@ -1,0 +1,48 @@
+"""The denoising autoencoder."""
+
+import torch
+from torch import Tensor
+from torch.special import ndtri
+
+from vaesweep.checks import choice, real
+from vaesweep.distributions import Likelihood
+from vaesweep.family.autoencoder import Autoencoder
+from vaesweep.networks import Network
+from vaesweep.terms import Batch, Spec
+
+
+class Denoising(Autoencoder):
+    """Encode a corrupted image, reconstruct the clean one (Vincent et al. 2008, sec. 2.3; 2010, sec. 3.3).
+
+    `corruption` with its `level`: `masking` sets that share of the pixels to 0; `salt_pepper` sets that share to 0
+    or 1 by a fair coin; `gaussian` adds N(0, level^2). The level is 0 to 1, for `gaussian` 0 or more.
+    """
+
+    level: Tensor
+
+    def __init__(
+        self,
+        network: Network,
+        spec: Spec,
+        latent_dim: int,
+        likelihood: Likelihood,
+        code: str,
+        corruption: str,
+        level: float,
+    ) -> None:
+        super().__init__(network, spec, latent_dim, likelihood, code)
+        self.corruption = choice("corruption", corruption, ("masking", "gaussian", "salt_pepper"))
+        high = float("inf") if corruption == "gaussian" else 1.0
+        self.register_buffer("level", torch.tensor(real("level", level, 0, high)))
+
+    def noise_shape(self, batch: Batch) -> tuple[int, ...]:
+        return tuple(batch.image.shape)
+
+    def corrupt(self, image: Tensor, noise: Tensor) -> Tensor:
+        """One normal draw serves every kind: P(noise < Phi^-1(p)) = p."""
+        if self.corruption == "gaussian":
+            return image + self.level * noise
+        if self.corruption == "masking":
+            return image.masked_fill(noise < ndtri(self.level), 0)
+        edge = ndtri(self.level / 2)
+        return image.masked_fill(noise < edge, 0).masked_fill(noise > -edge, 1)

@@ -1,0 +1,86 @@
+"""Weights & Biases: offline unless asked, never a prompt, never a hang, one run a job."""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import wandb
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from vaesweep.checks import Invalid, choice
+
+log = logging.getLogger(__name__)
+PATIENCE = 30
+"""Seconds for W&B to answer at the start, and to take what is left at the end."""
+
+
+KNOBS = ("model", "network", "data", "optimizer")
+"""Config sections whose settings are also recorded flat."""
+
+
+def start(
+    folder: Path, config: Mapping[str, Any], *, project: str, name: str, mode: str, group: str | None, tags: Iterable[str]
+) -> WandbLogger:
+    """Open the W&B run of the run in `folder` and return Lightning's logger over it.
+
+    A folder that has a W&B run already goes on with that run's id. `online` falls back to offline when the server
+    does not answer within `PATIENCE` seconds: a dashboard is not worth a night's training, and `wandb sync` uploads
+    the run later. Raises `Invalid` for an unknown mode, and for `online` without an API key.
+    """
+    choice("logger.mode", mode, ("offline", "online", "disabled"))
+    if rank_zero_only.rank != 0:
+        return WandbLogger(save_dir=folder, project=project)
+    if mode == "online" and not wandb.login(prompt=False, verify=False):
+        raise Invalid("logger.mode", "online without an API key", "online after `wandb login`, or offline")
+    earlier = recorded(folder)
+    options: dict[str, Any] = {
+        "project": project,
+        "name": name,
+        "dir": str(folder),
+        "config": dict(config) | flat({key: config[key] for key in KNOBS if key in config}),
+        "group": group,
+        "tags": list(tags),
+        "id": earlier[-1].name.rsplit("-", 1)[1] if earlier else None,
+        "resume": "allow" if mode == "online" else None,
+        "settings": wandb.Settings(silent=True, init_timeout=PATIENCE, finish_timeout=PATIENCE),
+    }
+    try:
+        run = wandb.init(mode=mode, **options)
+    except (wandb.errors.CommError, wandb.errors.UsageError) as error:
+        log.warning("W&B did not answer (%s): recording offline", " ".join(str(error).split()))
+        wandb.teardown()
+        run = wandb.init(mode="offline", **options | {"resume": None})
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    return WandbLogger(save_dir=folder, experiment=run)
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as `model.beta`: value, the form in which W&B tables and sweeps name a knob."""
+    out: dict[str, Any] = {}
+    for key, value in config.items():
+        out |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return out
+
+
+def recorded(folder: Path) -> list[Path]:
+    """The W&B folders of a run, oldest first."""
+    return sorted((folder / "wandb").glob("*run-*-*"))
+
+
+def finish(failed: bool) -> None:
+    """Close the W&B run of this process, if any, marked by how the job ended; the next job starts its own."""
+    if wandb.run is not None:
+        wandb.finish(exit_code=1 if failed else 0)
+
+
+def hints(folder: Path) -> list[str]:
+    """The commands that show and upload a run's recording."""
+    runs = recorded(folder)
+    if not runs:
+        return []
+    shown = os.path.relpath(runs[-1])
+    return [f"wandb leet {shown}", f"wandb sync {shown}"]

@@ -1,0 +1,24 @@
+"""The mean of a vector over images, whatever the batch sizes."""
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+
+class Average(Metric):
+    """sum_b n_b x_b / sum_b n_b over batches b of n_b images, and over processes; x_b [k] is a batch mean."""
+
+    total: Tensor
+    count: Tensor
+
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.add_state("total", torch.zeros(k, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
+
+    def update(self, x: Tensor, n: int) -> None:
+        self.total += x * n
+        self.count += n
+
+    def compute(self) -> Tensor:
+        return self.total / self.count

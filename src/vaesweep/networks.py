@@ -1,0 +1,149 @@
+"""Encoders and decoders. A network is a recipe: shapes come from the data and the member, the rest from YAML."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from vaesweep.checks import Invalid, choice, whole
+
+Shape = tuple[int, int, int]
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "identity": nn.Identity,
+    "relu": nn.ReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+}
+
+
+class Network(Protocol):
+    """What a member asks of a network; `conditions` is the width of a condition beside the image (0: none)."""
+
+    def encoder(self, shape: Shape, features: int, conditions: int = 0) -> nn.Module:
+        """image [B, *shape], condition [B, conditions] or None -> [B, features]."""
+
+    def decoder(self, features: int, shape: Shape) -> nn.Module:
+        """[B, features] -> [B, *shape], unbounded."""
+
+
+class Encoder(nn.Module):
+    """`body` over the image, with a condition joined to it: as more inputs, or (`planes`) as constant channels."""
+
+    def __init__(self, body: nn.Module, planes: bool) -> None:
+        super().__init__()
+        self.body, self.planes = body, planes
+
+    def forward(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
+        x = image if self.planes else image.flatten(1)
+        if condition is not None:
+            c = condition.to(x.dtype)
+            x = torch.cat([x, c[:, :, None, None].expand(-1, -1, *x.shape[2:]) if self.planes else c], dim=1)
+        return self.body(x)
+
+
+def activation(name: str, key: str = "activation") -> nn.Module:
+    """A fresh activation by its name in `ACTIVATIONS`. Raises `Invalid`."""
+    return ACTIVATIONS[choice(key, name, ACTIVATIONS)]()
+
+
+def dense(widths: Sequence[int], act: str) -> list[nn.Module]:
+    """Linear layers of these widths with activations between them, none after the last."""
+    layers: list[nn.Module] = []
+    for wide, narrow in pairwise(widths):
+        layers += [nn.Linear(wide, narrow), activation(act)]
+    return layers[:-1]
+
+
+@dataclass(frozen=True)
+class MLP:
+    """Dense layers of `hidden` widths, mirrored in the decoder; no hidden width at all is the linear network."""
+
+    hidden: Sequence[int]
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        for width in self.hidden:
+            whole("hidden", width)
+        choice("activation", self.activation, ACTIVATIONS)
+
+    def encoder(self, shape: Shape, features: int, conditions: int = 0) -> nn.Module:
+        widths = [prod(shape) + conditions, *self.hidden, features]
+        return Encoder(nn.Sequential(*dense(widths, self.activation)), planes=False)
+
+    def decoder(self, features: int, shape: Shape) -> nn.Module:
+        widths = [features, *reversed(self.hidden), prod(shape)]
+        return nn.Sequential(*dense(widths, self.activation), nn.Unflatten(1, shape))
+
+
+@dataclass(frozen=True)
+class Conv:
+    """Stride-2 convolutions of these channels, then dense layers; the decoder is the mirror image.
+
+    Each convolution halves the image, so its sides must be multiples of 2^len(channels).
+    """
+
+    channels: Sequence[int]
+    dense: Sequence[int]
+    kernel: int
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        for key in ("channels", "dense"):
+            for width in getattr(self, key):
+                whole(key, width)
+        if self.kernel not in (3, 4):
+            raise Invalid("kernel", self.kernel, "3 | 4 (each halves the image exactly)")
+        choice("activation", self.activation, ACTIVATIONS)
+
+    def inner(self, shape: Shape) -> Shape:
+        """Shape after the convolutions, (channels, H / 2^n, W / 2^n). Raises `Invalid` where that is not whole."""
+        factor = 2 ** len(self.channels)
+        if shape[1] % factor or shape[2] % factor:
+            raise Invalid("network", f"conv with images of {shape[1]} x {shape[2]}", f"sides divisible by {factor}")
+        return self.channels[-1], shape[1] // factor, shape[2] // factor
+
+    def encoder(self, shape: Shape, features: int, conditions: int = 0) -> nn.Module:
+        inner, layers = self.inner(shape), list[nn.Module]()
+        for above, below in pairwise([shape[0] + conditions, *self.channels]):
+            layers += [nn.Conv2d(above, below, self.kernel, stride=2, padding=1), activation(self.activation)]
+        widths = [prod(inner), *self.dense, features]
+        return Encoder(nn.Sequential(*layers, nn.Flatten(), *dense(widths, self.activation)), planes=True)
+
+    def decoder(self, features: int, shape: Shape) -> nn.Module:
+        inner, layers = self.inner(shape), list[nn.Module]()
+        widths = [features, *reversed(self.dense), prod(inner)]
+        # a 3x3 kernel needs one more row and column on the way up to double the image exactly
+        extra = 1 if self.kernel == 3 else 0
+        for below, above in pairwise([*reversed(self.channels), shape[0]]):
+            up = nn.ConvTranspose2d(below, above, self.kernel, stride=2, padding=1, output_padding=extra)
+            layers += [activation(self.activation), up]
+        return nn.Sequential(*dense(widths, self.activation), nn.Unflatten(1, inner), *layers)
+
+
+@dataclass(frozen=True)
+class Burgess:
+    """The network of Burgess et al. 2018, appendix A: 4x4 stride-2 convolutions of 32 channels down to 4 x 4."""
+
+    activation: str = "relu"
+
+    def at(self, shape: Shape) -> Conv:
+        """Four convolutions for 64 x 64, three for 32 x 32. Raises `Invalid` for any other size."""
+        depth = {(32, 32): 3, (64, 64): 4}.get(shape[1:])
+        if depth is None:
+            raise Invalid("network", f"burgess with images of {shape[1]} x {shape[2]}", "32 x 32 | 64 x 64")
+        return Conv(channels=(32,) * depth, dense=(256, 256), kernel=4, activation=self.activation)
+
+    def encoder(self, shape: Shape, features: int, conditions: int = 0) -> nn.Module:
+        return self.at(shape).encoder(shape, features, conditions)
+
+    def decoder(self, features: int, shape: Shape) -> nn.Module:
+        return self.at(shape).decoder(features, shape)

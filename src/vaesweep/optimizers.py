@@ -1,0 +1,46 @@
+"""Optimizer and learning rate."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+
+from vaesweep.checks import choice, real
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma & Ba 2015) at a constant `rate`, or `onecycle`: up to `lr` in 30 % of the steps, then down to 0.
+
+    One-cycle is Smith & Topin 2018 as in torch, with its inverse cycle of beta1. `weight_decay` is added to the
+    gradient (an L2 penalty). Raises `Invalid`.
+    """
+
+    lr: float
+    weight_decay: float
+    betas: Sequence[float]
+    rate: str
+    fused: bool
+
+    def __post_init__(self) -> None:
+        real("lr", self.lr, 0, strict=True)
+        real("weight_decay", self.weight_decay, 0)
+        for beta in self.betas:
+            real("betas", beta, 0, 1)
+        choice("rate", self.rate, ("constant", "onecycle"))
+
+    def __call__(
+        self, parameters: Iterable[nn.Parameter], steps: int
+    ) -> tuple[torch.optim.Optimizer, LRScheduler | None]:
+        """The optimizer, and for `onecycle` its scheduler over `steps` optimizer steps."""
+        parameters, betas = list(parameters), (self.betas[0], self.betas[1])
+        options = {"lr": self.lr, "betas": betas, "weight_decay": self.weight_decay}
+        try:
+            optimizer = torch.optim.Adam(parameters, fused=self.fused, **options)
+        except RuntimeError:  # no fused kernel for this device
+            optimizer = torch.optim.Adam(parameters, **options)
+        if self.rate == "constant":
+            return optimizer, None
+        return optimizer, OneCycleLR(optimizer, self.lr, total_steps=steps)

@@ -1,0 +1,136 @@
+"""One run, from its configuration to its results.json."""
+
+import logging
+import os
+import signal
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
+from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from vaesweep import loggers
+from vaesweep.callbacks import Interrupted, interrupt
+from vaesweep.callbacks.interruption import SIGNALS
+from vaesweep.checks import Invalid, choice, whole
+from vaesweep.data import ImageData
+from vaesweep.entry import CHECKPOINT, build
+from vaesweep.experiment import Diverged, Experiment
+from vaesweep.results import Results, config_hash
+
+UNITS = {"mse": "per pixel", "active_units": "dimensions", "sparsity": "", "contraction": ""}
+"""Units of test metrics; all others are nats per image."""
+
+log = logging.getLogger(__name__)
+
+
+def run(config: DictConfig) -> dict[str, float]:
+    """Train and test what `config` says, leave the record in its folder, return the test metrics.
+
+    However it ends, results.json says so and the W&B run is closed. Raises what went wrong, and SystemExit with
+    128 + the signal's number after an interruption.
+    """
+    hydra = HydraConfig.get()
+    folder = Path(config.folder)
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    results = Results(
+        model=hydra.runtime.choices.model,
+        data=hydra.runtime.choices.data,
+        seed=config.seed,
+        overrides=[o for o in hydra.overrides.task if not o.startswith("resume=")],
+        config_hash=config_hash(plain),
+    )
+    before = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}
+    try:
+        results.metrics = execute(config, plain, folder, results)
+        results.status = "completed"
+    except Interrupted as stop:
+        results.status, results.reason = "interrupted", signal.Signals(stop.signum).name
+        raise SystemExit(128 + stop.signum) from None
+    except Exception as error:
+        ours = isinstance(error, Invalid | Diverged)
+        results.reason = str(error) if ours else f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+        if rank_zero_only.rank == 0:
+            loggers.finish(failed=results.status != "completed")
+            results.write(folder)
+            report(results, folder)
+    return results.metrics
+
+
+def execute(config: DictConfig, plain: Mapping[str, Any], folder: Path, results: Results) -> dict[str, float]:
+    """Build the parts, from the cheapest to check to the first that leaves a trace; train; test."""
+    check(config)
+    L.seed_everything(config.seed, verbose=False)
+    data: ImageData = build(config, "data")
+    data.prepare_data()
+    data.setup()
+    member = build(config, "model", network=build(config, "network"), spec=data.spec)
+    results.parameters = sum(p.numel() for p in member.parameters())
+    experiment = Experiment(member, build(config, "optimizer"), config.seed)
+    callbacks = [build(config, f"callbacks.{name}") for name in config.callbacks]
+    trainer: L.Trainer = build(config, "trainer", callbacks=callbacks, logger=False, default_root_dir=folder)
+    if config.compile:
+        member.compile()
+    trainer.logger = build(config, "logger", folder=folder, config=plain)
+
+    timer = next(c for c in callbacks if isinstance(c, Timer))
+    checkpoint = folder / CHECKPOINT
+    try:
+        start = checkpoint if config.resume and checkpoint.is_file() else None
+        trainer.fit(experiment, datamodule=data, ckpt_path=start, weights_only=True)
+    finally:
+        results.epochs = trainer.current_epoch
+        results.seconds = round(timer.time_elapsed("train"), 3)
+        results.seconds_per_epoch = round(results.seconds / max(1, results.epochs), 4)
+    tested = trainer.checkpoint_callback.best_model_path if config.test == "best" else None
+    (scores,) = trainer.test(experiment, datamodule=data, ckpt_path=tested, weights_only=True, verbose=False)
+    return {name: round(value, 6) for name, value in scores.items()}
+
+
+def check(config: DictConfig) -> None:
+    """Refuse what no constructor of ours sees. Raises `Invalid`."""
+    whole("seed", config.seed, 0)
+    choice("test", config.test, ("last", "best"))
+    whole("trainer.max_epochs", config.trainer.max_epochs)
+    seen = {"cuda": CUDAAccelerator.is_available(), "mps": MPSAccelerator.is_available()}
+    wanted = config.trainer.accelerator
+    if (wanted == "gpu" and not any(seen.values())) or not seen.get(wanted, True):
+        raise Invalid("trainer.accelerator", wanted, "cpu | auto, as torch sees no such device on this machine")
+
+
+def report(results: Results, folder: Path) -> None:
+    """The last words on the terminal: test metrics with their units, the folder, and how to look at it."""
+    console = Console(highlight=False, soft_wrap=True)
+    if results.metrics:
+        table = Table(title=f"{results.model} on {results.data}, seed {results.seed}: test split")
+        table.add_column("metric")
+        table.add_column("value", justify="right")
+        table.add_column("unit")
+        for name, value in results.metrics.items():
+            metric = name.removeprefix("test/")
+            table.add_row(metric, f"{value:.4f}" if metric == "mse" else f"{value:.2f}", UNITS.get(metric, "nats per image"))
+        console.print(table)
+        took = f"{results.epochs} epochs in {results.seconds:.1f} s"
+        console.print(f"{took} ({results.seconds_per_epoch:.2f} s an epoch), {results.parameters:,} parameters")
+    if results.status != "completed":
+        console.print(f"{results.status}: {results.reason}", style="bold", markup=False)
+    here = os.path.relpath(folder)
+    console.print(f"run folder   {here}", markup=False)
+    if (folder / "figures").is_dir():
+        console.print(f"figures      {here}/figures", markup=False)
+    for word, command in zip(("look at it", "upload it"), loggers.hints(folder), strict=False):
+        console.print(f"{word:<12} {command}", markup=False)
