@@ -1,4 +1,4 @@
-"""Bad input is refused here, in one line that names the key, what was given and what is allowed."""
+"""What a person is told in one line: bad input, by key, what was given and what is allowed; a loss that diverged."""
 
 import math
 from collections.abc import Iterable
@@ -13,6 +13,10 @@ class Invalid(ValueError):
 
     def __str__(self) -> str:
         return f"{self.key}: got {self.given}; allowed: {self.allowed}"
+
+
+class Diverged(ArithmeticError):
+    """A term of the objective is no longer finite."""
 
 
 def real(

@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from vaesweep.checks import Invalid
+from vaesweep.checks import Diverged, Invalid
 
 OVERRIDES, CHECKPOINT = Path(".hydra/overrides.yaml"), Path("checkpoints/last.ckpt")
 
@@ -30,7 +30,7 @@ def launch(main: Callable[[], Any]) -> None:
     try:
         sys.argv = resumed(sys.argv)
         main()
-    except (Invalid, HydraException, OmegaConfBaseException) as error:
+    except (Invalid, Diverged, HydraException, OmegaConfBaseException) as error:
         sys.exit(f"error: {one_line(error)}")
 
 

@@ -6,15 +6,12 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from vaesweep.checks import Diverged
 from vaesweep.family import Autoencoder
 from vaesweep.metrics import ActiveUnits, Average
 from vaesweep.optimizers import Adam
 from vaesweep.seeds import generator
 from vaesweep.terms import Batch, Terms
-
-
-class Diverged(RuntimeError):
-    """A term of the objective is no longer finite."""
 
 
 class Experiment(L.LightningModule):

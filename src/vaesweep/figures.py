@@ -27,8 +27,8 @@ def show(axes: Axes, images: Tensor, rows: Sequence[str] = (), columns: Sequence
     picture = mosaic(images, gap)
     axes.imshow(picture.squeeze(-1) if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=1)
     height, width = images.shape[-2] + gap, images.shape[-1] + gap
-    axes.set_yticks([(i + 0.5) * height for i in range(len(rows))], rows)
-    axes.set_xticks([(i + 0.5) * width for i in range(len(columns))], columns)
+    axes.set_yticks([i * height + (height - gap - 1) / 2 for i in range(len(rows))], rows)
+    axes.set_xticks([i * width + (width - gap - 1) / 2 for i in range(len(columns))], columns)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)

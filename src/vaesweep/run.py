@@ -21,16 +21,17 @@ from rich.table import Table
 from vaesweep import loggers
 from vaesweep.callbacks import Interrupted, interrupt
 from vaesweep.callbacks.interruption import SIGNALS
-from vaesweep.checks import Invalid, choice, whole
+from vaesweep.checks import Diverged, Invalid, choice, whole
 from vaesweep.data import ImageData
 from vaesweep.entry import CHECKPOINT, build
-from vaesweep.experiment import Diverged, Experiment
+from vaesweep.experiment import Experiment
 from vaesweep.results import Results, config_hash
 
 UNITS = {"mse": "per pixel", "active_units": "dimensions", "sparsity": "", "contraction": ""}
 """Units of test metrics; all others are nats per image."""
 
-log = logging.getLogger(__name__)
+QUIET = ("isinstance.treespec, LeafSpec", "The number of training batches")
+"""Warnings that say nothing to the person: a deprecation inside Lightning, a logging interval that we end ourselves."""
 
 
 def run(config: DictConfig) -> dict[str, float]:
@@ -74,6 +75,9 @@ def run(config: DictConfig) -> dict[str, float]:
 def execute(config: DictConfig, plain: Mapping[str, Any], folder: Path, results: Results) -> dict[str, float]:
     """Build the parts, from the cheapest to check to the first that leaves a trace; train; test."""
     check(config)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in QUIET:
+        warnings.filterwarnings("ignore", message=f".*{message}")
     L.seed_everything(config.seed, verbose=False)
     data: ImageData = build(config, "data")
     data.prepare_data()

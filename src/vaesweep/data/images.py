@@ -41,7 +41,7 @@ class Batches:
     ) -> None:
         self.split, self.batch_size, self.to_float = split, batch_size, to_float
         self.seed, self.epoch, self.rank, self.world = seed, epoch, rank, world
-        self.next = 0
+        self.start = self.given = 0
 
     def __len__(self) -> int:
         n = len(self.split.rows)
@@ -51,15 +51,14 @@ class Batches:
         return full + (rest > self.rank)
 
     def __iter__(self) -> Iterator[Batch]:
-        rows, start, self.next = self.split.rows, self.next, 0
+        rows, start, self.start = self.split.rows, self.start, 0
         epoch = self.epoch() if self.epoch else -1
         if self.epoch:
             rows = rows[torch.randperm(len(rows), generator=generator(self.seed, "order", epoch))]
         for b in range(start, len(self)):
             chosen = rows[b * self.batch_size : (b + 1) * self.batch_size]
-            self.next = b + 1
+            self.given = b + 1
             yield self.take(chosen, generator(self.seed, "binary", epoch, b, device=self.split.images.device))
-        self.next = 0
 
     def take(self, rows: Tensor, draw: torch.Generator) -> Batch:
         """This process's share of the images in `rows`, and their labels."""
@@ -68,10 +67,10 @@ class Batches:
         return Batch(image, self.split.labels[mine])
 
     def state_dict(self) -> dict[str, int]:
-        return {"next": self.next}
+        return {"given": self.given}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        self.next = state["next"]
+        self.start = state["given"]
 
 
 class ImageData(L.LightningDataModule):
