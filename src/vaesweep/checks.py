@@ -19,9 +19,7 @@ class Diverged(ArithmeticError):
     """A term of the objective is no longer finite."""
 
 
-def real(
-    key: str, given: object, low: float = -math.inf, high: float = math.inf, *, strict: bool = False
-) -> float:
+def real(key: str, given: object, low: float = -math.inf, high: float = math.inf, *, strict: bool = False) -> float:
     """`given` as a float in [low, high], or in (low, high) when `strict`. Raises `Invalid`."""
     left, right = ("(", ")") if strict else ("[", "]")
     if high < math.inf:

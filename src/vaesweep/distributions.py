@@ -76,7 +76,7 @@ class Bernoulli(nn.Module):
     def check(self, x: Tensor) -> None:
         """Raises `Invalid` unless every value of `x` is in [0, 1]."""
         low, high = x.min().item(), x.max().item()
-        if not (0 <= low and high <= 1):
+        if not (low >= 0 and high <= 1):
             raise Invalid("likelihood", f"bernoulli with data in [{low:g}, {high:g}]", "data in [0, 1], or gaussian")
 
 

@@ -1,5 +1,6 @@
 """The one LightningModule: it trains and scores any member."""
 
+import math
 from typing import Any
 
 import lightning as L
@@ -30,7 +31,10 @@ class Experiment(L.LightningModule):
         self.recent: list[Tensor] = []
 
     def configure_optimizers(self) -> Any:
-        self.steps = int(self.trainer.estimated_stepping_batches)
+        # not trainer.estimated_stepping_batches: asked here, it sets the loader up before a checkpoint can restore it
+        trainer: Any = self.trainer
+        batches = len(trainer.datamodule.train_dataloader())
+        self.steps = math.ceil(batches / trainer.accumulate_grad_batches) * trainer.max_epochs
         optimizer, scheduler = self.optimizer(self.member.parameters(), self.steps)
         if scheduler is None:
             return optimizer
@@ -55,7 +59,8 @@ class Experiment(L.LightningModule):
         return terms.loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        if len(self.recent) >= self.trainer.log_every_n_steps:
+        trainer: Any = self.trainer
+        if len(self.recent) >= trainer.log_every_n_steps:
             self.flush()
 
     def on_train_epoch_end(self) -> None:

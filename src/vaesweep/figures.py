@@ -119,7 +119,9 @@ def posterior(mean: Tensor, sigma: Tensor, kl: Tensor) -> Figure:
     top.set_title(f"Posterior by latent dimension: {kl.sum():.1f} nats in all", fontsize=11)
     low, middle, high = mean.quantile(torch.tensor([0.05, 0.5, 0.95]), dim=0)
     around = np.stack([(middle - low).numpy(), (high - middle).numpy()])
-    bottom.errorbar(at, middle, around, fmt="o", ms=4, color=BLUE, label="posterior mean: median and 5 to 95 % of images")
+    bottom.errorbar(
+        at, middle, around, fmt="o", ms=4, color=BLUE, label="posterior mean: median and 5 to 95 % of images"
+    )
     bottom.plot(at, sigma.mean(0), "D", ms=5, color=ORANGE, label="posterior width: mean sigma")
     bottom.axhline(1, color=GREY, ls=":", lw=1, label="prior sigma")
     bottom.set_ylabel("z")

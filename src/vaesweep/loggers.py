@@ -8,7 +8,7 @@ from typing import Any
 
 import wandb
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only
 
 from vaesweep.checks import Invalid, choice
 
@@ -22,7 +22,14 @@ KNOBS = ("model", "network", "data", "optimizer")
 
 
 def start(
-    folder: Path, config: Mapping[str, Any], *, project: str, name: str, mode: str, group: str | None, tags: Iterable[str]
+    folder: Path,
+    config: Mapping[str, Any],
+    *,
+    project: str,
+    name: str,
+    mode: str,
+    group: str | None,
+    tags: Iterable[str],
 ) -> WandbLogger:
     """Open the W&B run of the run in `folder` and return Lightning's logger over it.
 
@@ -30,11 +37,11 @@ def start(
     does not answer within `PATIENCE` seconds: a dashboard is not worth a night's training, and `wandb sync` uploads
     the run later. Raises `Invalid` for an unknown mode, and for `online` without an API key.
     """
-    choice("logger.mode", mode, ("offline", "online", "disabled"))
-    if rank_zero_only.rank != 0:
+    choice("mode", mode, ("offline", "online", "disabled"))
+    if getattr(rank_zero_only, "rank", 0):
         return WandbLogger(save_dir=folder, project=project)
     if mode == "online" and not wandb.login(prompt=False, verify=False):
-        raise Invalid("logger.mode", "online without an API key", "online after `wandb login`, or offline")
+        raise Invalid("mode", "online without an API key", "online after `wandb login`, or offline")
     earlier = recorded(folder)
     options: dict[str, Any] = {
         "project": project,
@@ -44,15 +51,16 @@ def start(
         "group": group,
         "tags": list(tags),
         "id": earlier[-1].name.rsplit("-", 1)[1] if earlier else None,
+        "mode": mode,
         "resume": "allow" if mode == "online" else None,
         "settings": wandb.Settings(silent=True, init_timeout=PATIENCE, finish_timeout=PATIENCE),
     }
     try:
-        run = wandb.init(mode=mode, **options)
+        run = wandb.init(**options)
     except (wandb.errors.CommError, wandb.errors.UsageError) as error:
         log.warning("W&B did not answer (%s): recording offline", " ".join(str(error).split()))
         wandb.teardown()
-        run = wandb.init(mode="offline", **options | {"resume": None})
+        run = wandb.init(**options | {"mode": "offline", "resume": None})
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     return WandbLogger(save_dir=folder, experiment=run)

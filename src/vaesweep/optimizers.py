@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -35,12 +36,17 @@ class Adam:
         self, parameters: Iterable[nn.Parameter], steps: int
     ) -> tuple[torch.optim.Optimizer, LRScheduler | None]:
         """The optimizer, and for `onecycle` its scheduler over `steps` optimizer steps."""
-        parameters, betas = list(parameters), (self.betas[0], self.betas[1])
-        options = {"lr": self.lr, "betas": betas, "weight_decay": self.weight_decay}
+        make = partial(
+            torch.optim.Adam,
+            list(parameters),
+            lr=self.lr,
+            betas=(self.betas[0], self.betas[1]),
+            weight_decay=self.weight_decay,
+        )
         try:
-            optimizer = torch.optim.Adam(parameters, fused=self.fused, **options)
+            optimizer = make(fused=self.fused)
         except RuntimeError:  # no fused kernel for this device
-            optimizer = torch.optim.Adam(parameters, **options)
+            optimizer = make()
         if self.rate == "constant":
             return optimizer, None
         return optimizer, OneCycleLR(optimizer, self.lr, total_steps=steps)

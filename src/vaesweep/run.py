@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
-from lightning.pytorch.callbacks import Timer
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.callbacks import ModelCheckpoint, Timer
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
@@ -42,11 +41,11 @@ def run(config: DictConfig) -> dict[str, float]:
     """
     hydra = HydraConfig.get()
     folder = Path(config.folder)
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    assert isinstance(plain, dict)
+    plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    others = getattr(rank_zero_only, "rank", 0) > 0  # the first process speaks for all
     results = Results(
-        model=hydra.runtime.choices.model,
-        data=hydra.runtime.choices.data,
+        model=str(hydra.runtime.choices["model"]),
+        data=str(hydra.runtime.choices["data"]),
         seed=config.seed,
         overrides=[o for o in hydra.overrides.task if not o.startswith("resume=")],
         config_hash=config_hash(plain),
@@ -57,15 +56,18 @@ def run(config: DictConfig) -> dict[str, float]:
         results.status = "completed"
     except Interrupted as stop:
         results.status, results.reason = "interrupted", signal.Signals(stop.signum).name
-        raise SystemExit(128 + stop.signum) from None
+        raise SystemExit(0 if others else 128 + stop.signum) from None
     except Exception as error:
         ours = isinstance(error, Invalid | Diverged)
         results.reason = str(error) if ours else f"{type(error).__name__}: {' '.join(str(error).split())}"
+        if others and isinstance(error, Diverged):
+            # all processes see it at once; one that failed would have the first killed before it can say why
+            raise SystemExit(0) from None
         raise
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
-        if rank_zero_only.rank == 0:
+        if not others:
             loggers.finish(failed=results.status != "completed")
             results.write(folder)
             report(results, folder)
@@ -92,6 +94,7 @@ def execute(config: DictConfig, plain: Mapping[str, Any], folder: Path, results:
     trainer.logger = build(config, "logger", folder=folder, config=plain)
 
     timer = next(c for c in callbacks if isinstance(c, Timer))
+    keeper = next(c for c in callbacks if isinstance(c, ModelCheckpoint))
     checkpoint = folder / CHECKPOINT
     try:
         start = checkpoint if config.resume and checkpoint.is_file() else None
@@ -100,7 +103,7 @@ def execute(config: DictConfig, plain: Mapping[str, Any], folder: Path, results:
         results.epochs = trainer.current_epoch
         results.seconds = round(timer.time_elapsed("train"), 3)
         results.seconds_per_epoch = round(results.seconds / max(1, results.epochs), 4)
-    tested = trainer.checkpoint_callback.best_model_path if config.test == "best" else None
+    tested = keeper.best_model_path if config.test == "best" else None
     (scores,) = trainer.test(experiment, datamodule=data, ckpt_path=tested, weights_only=True, verbose=False)
     return {name: round(value, 6) for name, value in scores.items()}
 
@@ -126,7 +129,9 @@ def report(results: Results, folder: Path) -> None:
         table.add_column("unit")
         for name, value in results.metrics.items():
             metric = name.removeprefix("test/")
-            table.add_row(metric, f"{value:.4f}" if metric == "mse" else f"{value:.2f}", UNITS.get(metric, "nats per image"))
+            table.add_row(
+                metric, f"{value:.4f}" if metric == "mse" else f"{value:.2f}", UNITS.get(metric, "nats per image")
+            )
         console.print(table)
         took = f"{results.epochs} epochs in {results.seconds:.1f} s"
         console.print(f"{took} ({results.seconds_per_epoch:.2f} s an epoch), {results.parameters:,} parameters")

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import lightning as L
 import torch
+from lightning.pytorch.loggers import WandbLogger
 
 from vaesweep.checks import whole
+from vaesweep.data import ImageData
 from vaesweep.experiment import Experiment
 from vaesweep.gallery import gallery
 from vaesweep.seeds import generator
@@ -33,11 +35,11 @@ class Drawing(L.Callback):
     @torch.no_grad()
     def draw(self, trainer: L.Trainer, experiment: L.LightningModule) -> None:
         """Each figure to disk, whole or not at all, and to the loggers. The first process draws for all."""
-        assert isinstance(experiment, Experiment)
-        if not trainer.is_global_zero:
+        data = getattr(trainer, "datamodule", None)
+        if not trainer.is_global_zero or not isinstance(experiment, Experiment) or not isinstance(data, ImageData):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        batch = trainer.datamodule.examples(self.examples)
+        batch = data.examples(self.examples)
         batch = type(batch)(*(part.to(experiment.device) for part in batch))
         source = generator(experiment.seed, "figures", device=experiment.device)
         for name, figure in gallery(experiment.member, batch, source):
@@ -46,4 +48,5 @@ class Drawing(L.Callback):
             figure.savefig(unfinished, format="png", dpi=120)
             unfinished.replace(path)
             for logger in trainer.loggers:
-                logger.log_image(f"figures/{name}", [str(path)], step=trainer.global_step)
+                if isinstance(logger, WandbLogger):
+                    logger.log_image(f"figures/{name}", [str(path)], step=trainer.global_step)

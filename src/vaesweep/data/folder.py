@@ -34,7 +34,9 @@ class Folder(ImageData):
         known = Image.registered_extensions()
         found = sorted(f for f in self.path.rglob("*") if f.is_file() and f.suffix.lower() in known)
         if not found:
-            raise Invalid("data.path", f"{self.path}, with no image in it", "a folder of images, for example PNG or JPEG")
+            raise Invalid(
+                "data.path", f"{self.path}, with no image in it", "a folder of images, for example PNG or JPEG"
+            )
         return found
 
     def cache(self, files: list[Path]) -> Path:

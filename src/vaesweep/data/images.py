@@ -143,7 +143,8 @@ class ImageData(L.LightningDataModule):
     def spec(self) -> Spec:
         """Shape and number of classes, after `setup`."""
         images, labels = self.splits["train"].images, self.splits["train"].labels
-        return Spec(tuple(images.shape[1:]), int(labels[:, 0].max()) + 1)
+        channels, height, width = images.shape[1:]
+        return Spec((channels, height, width), int(labels[:, 0].max()) + 1)
 
     def to_float(self, stored: Tensor, whole_batch: int, draw: torch.Generator) -> Tensor:
         """Stored values [B, C, H, W] as floats in [0, 1]; `whole_batch` is B over all processes."""
@@ -193,4 +194,3 @@ class ImageData(L.LightningDataModule):
         rows = split.rows[:count]
         batches = Batches(split, len(rows), self.to_float, self.seed)
         return batches.take(rows, generator(self.seed, "examples", device=split.images.device))
-

@@ -22,7 +22,7 @@ class Published(ImageData):
 
     def __init__(self, name: str, root: str, **options: Any) -> None:
         super().__init__(**options)
-        self.name = choice("name", name, DATASETS)
+        self.dataset = choice("name", name, DATASETS)
         self.root = Path(root).expanduser()
 
     def prepare(self) -> None:
@@ -34,10 +34,10 @@ class Published(ImageData):
     def read(self, train: bool, download: bool = False) -> tuple[Tensor, Tensor]:
         """Images uint8 [N, C, H, W] and labels [N, 1]. Raises `Invalid` for what is missing or does not read."""
         try:
-            dataset = DATASETS[self.name](str(self.root), train=train, download=download)
+            dataset = DATASETS[self.dataset](str(self.root), train=train, download=download)
         except (OSError, RuntimeError, ValueError, EOFError) as error:
-            given = f"{self.root}, where {self.name} is missing or damaged ({' '.join(str(error).split())})"
-            raise Invalid("data.root", given, f"a folder that holds {self.name}, or data=digits") from error
+            given = f"{self.root}, where {self.dataset} is missing or damaged ({' '.join(str(error).split())})"
+            raise Invalid("data.root", given, f"a folder that holds {self.dataset}, or data=digits") from error
         images = torch.as_tensor(dataset.data)
         # MNIST comes as [N, H, W], CIFAR-10 as [N, H, W, C]
         images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()

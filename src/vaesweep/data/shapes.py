@@ -33,7 +33,7 @@ def templates() -> Tensor:
     canvas = SIDE + SIZES[3] - 1
     ticks = (torch.arange(canvas * SAMPLES, dtype=torch.float64) + 0.5) / SAMPLES - canvas / 2
     y, x = torch.meshgrid(-ticks, ticks, indexing="ij")
-    out = torch.zeros(SIZES[:3] + (canvas, canvas), dtype=torch.uint8)
+    out = torch.zeros((*SIZES[:3], canvas, canvas), dtype=torch.uint8)
     for s in range(SIZES[0]):
         for i, scale in enumerate(torch.linspace(0.5, 1, SIZES[1], dtype=torch.float64)):
             for j, turn in enumerate(torch.linspace(0, 2 * torch.pi, SIZES[2], dtype=torch.float64)):

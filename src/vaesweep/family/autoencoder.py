@@ -74,9 +74,7 @@ class Autoencoder(nn.Module):
         condition = self.condition(label)
         return in_full(self.decoder(z if condition is None else torch.cat([z, condition.to(z.dtype)], dim=1)))
 
-    def penalty(
-        self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def penalty(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """The penalty in its own units, and what the loss adds for it; both scalars. Here 0."""
         nothing = posterior.mean.new_zeros(())
         return nothing, nothing

@@ -39,9 +39,7 @@ class Sparse(Autoencoder):
         self.register_buffer("beta", torch.tensor(real("beta", beta, 0)))
         self.register_buffer("rho", torch.tensor(real("rho", rho, 0, 1, strict=True)))
 
-    def penalty(
-        self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def penalty(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         z = posterior.mean
         sparsity = bernoulli_kl(self.rho, self.batch_mean(z)) if self.kind == "kl" else z.abs().mean(0)
         return sparsity.sum(), self.beta * sparsity.sum()

@@ -46,9 +46,7 @@ class Variational(Autoencoder):
         """q(z|x) = N(mean, diag(exp(logvar)))."""
         return DiagonalGaussian.split(in_full(self.encoder(image, self.condition(label))))
 
-    def penalty(
-        self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def penalty(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         assert isinstance(posterior, DiagonalGaussian)
         kl = self.batch_mean(posterior.kl())
         counted = kl.maximum(self.free_bits).sum()

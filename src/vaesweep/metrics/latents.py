@@ -17,7 +17,10 @@ def activity(posterior: Dirac | DiagonalGaussian) -> Tensor:
 
 
 class ActiveUnits(Metric):
-    """Number of dimensions whose posterior mean varies with the image: Var_x(E[z_j|x]) > 0.01 (Burda et al. 2016, sec. 4.2)."""
+    """Number of dimensions whose posterior mean varies with the image (Burda et al. 2016, sec. 4.2).
+
+    A dimension j counts when Var_x(E[z_j|x]) > 0.01.
+    """
 
     first: Tensor
     second: Tensor
