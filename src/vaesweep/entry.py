@@ -52,10 +52,11 @@ def one_line(error: Exception) -> str:
 def resumed(argv: list[str]) -> list[str]:
     """`argv` with `resume=DIR` expanded to the overrides that DIR was run with, in DIR itself; later ones win.
 
-    A sweep's `resume=true` is left to the launcher. Raises `Invalid` when DIR is not a run folder.
+    What remains is `resume=true`: go on from the run folder's last checkpoint, if there is one. Raises `Invalid`
+    when DIR is not a run folder.
     """
-    given = next((a.removeprefix("resume=") for a in argv[1:] if a.startswith("resume=")), "null")
-    if given in ("null", "true", "false", ""):
+    given = next((a.removeprefix("resume=") for a in argv[1:] if a.startswith("resume=")), "false")
+    if given in ("true", "false"):
         return argv
     folder = Path(given).expanduser().absolute()
     if not (folder / OVERRIDES).is_file():
@@ -64,7 +65,7 @@ def resumed(argv: list[str]) -> list[str]:
     assert isinstance(recorded, list)
     mine = [a for a in argv[1:] if not a.startswith("resume=")]
     past = [str(r) for r in recorded if not str(r).startswith("resume=")]
-    return [argv[0], *past, *mine, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]
+    return [argv[0], *past, *mine, "resume=true", f"hydra.run.dir={quoted(folder)}"]
 
 
 def quoted(path: Path) -> str:

@@ -79,7 +79,7 @@ class Experiment(L.LightningModule):
         named = self.named(Terms(*rows.mean(0)), "train")
         for logger in self.loggers:
             logger.log_metrics({name: value.item() for name, value in named.items()}, step=self.global_step)
-        self.log("loss", named["train/loss"], prog_bar=True, logger=False)
+        self.log("loss", named["train/loss"], prog_bar=True, logger=False, sync_dist=True)
 
     def diverged(self, term: str, value: float, when: str) -> Diverged:
         term = self.member.penalty_name or term if term == "penalty" else term
@@ -129,6 +129,6 @@ class Experiment(L.LightningModule):
         named = self.named(Terms(*terms), stage) | {f"{stage}/mse": mse}
         if self.member.penalty_name == "kl":
             named[f"{stage}/active_units"] = self.active.compute()
-        self.log_dict({name: value.float() for name, value in named.items()})
+        self.log_dict({name: value.float() for name, value in named.items()}, sync_dist=True)
         self.scores.reset()
         self.active.reset()

@@ -29,8 +29,13 @@ from vaesweep.results import Results, config_hash
 UNITS = {"mse": "per pixel", "active_units": "dimensions", "sparsity": "", "contraction": ""}
 """Units of test metrics; all others are nats per image."""
 
-QUIET = ("isinstance.treespec, LeafSpec", "The number of training batches")
-"""Warnings that say nothing to the person: a deprecation inside Lightning, a logging interval that we end ourselves."""
+QUIET = (
+    "isinstance.treespec, LeafSpec",  # deprecated between Lightning and torch,
+    "`broadcast_buffers` is deprecated",  # and here the new name is too new for the oldest torch we run on
+    "The number of training batches",  # fewer than the logging interval, which ends with the epoch anyway
+    "Checkpoint directory",  # that it is not empty, which a resumed run's should not be
+)
+"""Warnings that say nothing to the person."""
 
 
 def run(config: DictConfig) -> dict[str, float]:
@@ -77,7 +82,8 @@ def run(config: DictConfig) -> dict[str, float]:
 def execute(config: DictConfig, plain: Mapping[str, Any], folder: Path, results: Results) -> dict[str, float]:
     """Build the parts, from the cheapest to check to the first that leaves a trace; train; test."""
     check(config)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for message in QUIET:
         warnings.filterwarnings("ignore", message=f".*{message}")
     L.seed_everything(config.seed, verbose=False)
@@ -94,7 +100,7 @@ def execute(config: DictConfig, plain: Mapping[str, Any], folder: Path, results:
     trainer.logger = build(config, "logger", folder=folder, config=plain)
 
     timer = next(c for c in callbacks if isinstance(c, Timer))
-    keeper = next(c for c in callbacks if isinstance(c, ModelCheckpoint))
+    keeper = next(c for c in callbacks if isinstance(c, ModelCheckpoint) and c.monitor)
     checkpoint = folder / CHECKPOINT
     try:
         start = checkpoint if config.resume and checkpoint.is_file() else None
