@@ -41,7 +41,7 @@ class DSprites(ImageData):
     def load(self) -> tuple[tuple[Tensor, Tensor], None]:
         try:
             # the archive's pickled metadata stays unread
-            with np.load(self.file, allow_pickle=False) as archive:
+            with self.file.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 images, labels = archive["imgs"], archive["latents_classes"]
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise self.missing(error) from error

@@ -1,9 +1,11 @@
 """Shapes: the factor grid of dSprites, rendered here, so that nothing has to be downloaded."""
 
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from vaesweep.checks import whole
 from vaesweep.data.images import ImageData
@@ -11,37 +13,39 @@ from vaesweep.seeds import generator
 
 SIZES = (3, 6, 40, 32, 32)
 """Values of each factor: shape (square, ellipse, heart), scale, orientation, x, y (Matthey et al. 2017)."""
-SIDE, SAMPLES = 64, 4
+SIDE, TILE, SAMPLES = 64, 33, 8
+"""Pixels of an image and of the tile that any shape fits in; sample points along a pixel."""
 
 
 def inside(shape: int, u: Tensor, v: Tensor) -> Tensor:
-    """Whether points (u, v), y upwards, lie in the unit shape; each fits in a circle of radius 15/11."""
+    """Whether points (u, v), in pixels at scale 1 and v upwards, lie in the shape; all fit in a circle of radius 16."""
     if shape == 0:
-        return (u.abs() <= 0.9) & (v.abs() <= 0.9)
+        return (u.abs() <= 9.5) & (v.abs() <= 9.5)
     if shape == 1:
-        return u.square() / 1.3**2 + v.square() / 0.65**2 <= 1
-    u, v = u / 1.1, v / 1.1 + 0.05
+        return (u / 14).square() + (v / 7).square() <= 1
+    u, v = u / 11, v / 11 + 0.05
     return (u.square() + v.square() - 1) ** 3 <= u.square() * v**3
 
 
+@cache
 def templates() -> Tensor:
     """Every shape, scale and orientation [720, 95, 95] uint8 0 or 1, centred on a canvas that any window fits in.
 
     Scales are 0.5 to 1, orientations 0 to 2 pi, both ends included. A pixel is on where at least half of its
     `SAMPLES`^2 sample points lie inside: anti-aliased coverage, thresholded.
     """
-    canvas = SIDE + SIZES[3] - 1
-    ticks = (torch.arange(canvas * SAMPLES, dtype=torch.float64) + 0.5) / SAMPLES - canvas / 2
+    ticks = (torch.arange(TILE * SAMPLES) + 0.5) / SAMPLES - TILE / 2
     y, x = torch.meshgrid(-ticks, ticks, indexing="ij")
-    out = torch.zeros((*SIZES[:3], canvas, canvas), dtype=torch.uint8)
+    tiles = torch.zeros((*SIZES[:3], TILE, TILE), dtype=torch.uint8)
     for s in range(SIZES[0]):
-        for i, scale in enumerate(torch.linspace(0.5, 1, SIZES[1], dtype=torch.float64)):
-            for j, turn in enumerate(torch.linspace(0, 2 * torch.pi, SIZES[2], dtype=torch.float64)):
-                u = (x * turn.cos() + y * turn.sin()) / (11 * scale)
-                v = (y * turn.cos() - x * turn.sin()) / (11 * scale)
-                covered = inside(s, u, v).view(canvas, SAMPLES, canvas, SAMPLES).float().mean((1, 3))
-                out[s, i, j] = covered >= 0.5
-    return out.flatten(0, 2)
+        for i, scale in enumerate(torch.linspace(0.5, 1, SIZES[1])):
+            for j, turn in enumerate(torch.linspace(0, 2 * torch.pi, SIZES[2])):
+                u = (x * turn.cos() + y * turn.sin()) / scale
+                v = (y * turn.cos() - x * turn.sin()) / scale
+                covered = inside(s, u, v).view(TILE, SAMPLES, TILE, SAMPLES).float().mean((1, 3))
+                tiles[s, i, j] = covered >= 0.5
+    margin = (SIDE + SIZES[3] - 1 - TILE) // 2
+    return pad(tiles.flatten(0, 2), (margin,) * 4)
 
 
 def render(index: Tensor) -> Tensor:

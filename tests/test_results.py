@@ -1,0 +1,33 @@
+import json
+
+import pytest
+
+from vaesweep.results import FILE, Results, config_hash
+
+RECORD = Results("vae", "digits", 0, ["model=vae"], "abc")
+
+
+def test_the_file_holds_every_field(tmp_path):
+    RECORD.write(tmp_path)
+    read = json.loads((tmp_path / FILE).read_text())
+    fields = "status model data seed overrides config_hash metrics seconds seconds_per_epoch epochs parameters versions"
+    assert set(fields.split()) <= set(read)
+    assert read["status"] == "failed"  # until somebody says otherwise
+    assert {"python", "torch", "lightning", "wandb"} <= set(read["versions"])
+
+
+def test_what_cannot_be_written_leaves_the_earlier_file(tmp_path):
+    RECORD.write(tmp_path)
+    before = (tmp_path / FILE).read_text()
+    broken = Results("vae", "digits", 0, [], "abc", metrics={"test/loss": float("nan")})
+    with pytest.raises(ValueError, match="JSON"):
+        broken.write(tmp_path)
+    assert (tmp_path / FILE).read_text() == before
+
+
+def test_the_hash_sees_what_changes_results_and_nothing_else():
+    base = {"model": {"beta": 1.0}, "seed": 0, "folder": "a", "logger": {"mode": "offline"}, "resume": False}
+    assert config_hash(base) == config_hash(base | {"folder": "b", "logger": {"mode": "online"}, "resume": True})
+    assert config_hash(base) == config_hash(dict(reversed(base.items())))
+    assert config_hash(base) != config_hash(base | {"seed": 1})
+    assert config_hash(base) != config_hash(base | {"model": {"beta": 2.0}})
