@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from vaesweep.entry import launch
+from vaesweep.entry import job, launch
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
@@ -11,7 +11,7 @@ def main(config: DictConfig) -> dict[str, float]:
     """One run, or with -m one job of a sweep; returns its test metrics."""
     from vaesweep.run import run  # here, because torch takes seconds to import and --help should not
 
-    return run(config)
+    return job(run, config)
 
 
 if __name__ == "__main__":

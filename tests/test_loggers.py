@@ -7,8 +7,6 @@ import sys
 
 import pytest
 import wandb
-from wandb.proto import wandb_internal_pb2
-from wandb.sdk.internal.datastore import DataStore
 
 from vaesweep import loggers
 from vaesweep.checks import Invalid
@@ -25,39 +23,23 @@ def closed(monkeypatch):
     loggers.finish(failed=False)
 
 
-def records(folder):
-    """The protocol records of the newest offline run in a folder."""
-    (file,) = loggers.recorded(folder)[-1].glob("*.wandb")
-    store = DataStore()
-    store.open_for_scan(str(file))
-    out = []
-    while (data := store.scan_data()) is not None:
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        out.append(record)
-    return out
+def recorded(folder):
+    """The newest offline run in a folder, as W&B's own reader sees it."""
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--summary", "--json", loggers.recorded(folder)[-1]]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
 
 
-def recorded_config(folder):
-    (run,) = [r.run for r in records(folder) if r.HasField("run")][:1]
-    return {u.key or "/".join(u.nested_key): json.loads(u.value_json) for u in run.config.update}
-
-
-def test_an_offline_run_keeps_config_nested_and_knobs_flat(tmp_path):
-    loggers.start(tmp_path, CONFIG, mode="offline", **OPTIONS)
-    loggers.finish(failed=False)
-    config = recorded_config(tmp_path)
-    assert config["model"] == CONFIG["model"]
-    assert (config["model.beta"], config["model.schedule.warmup"], config["seed"]) == (4.0, 0.1, 3)
-
-
-def test_metrics_and_the_exit_code_are_recorded(tmp_path):
+def test_an_offline_run_keeps_config_nested_and_knobs_flat_and_how_it_ended(tmp_path):
     logger = loggers.start(tmp_path, CONFIG, mode="offline", **OPTIONS)
     logger.log_metrics({"test/loss": 1.5}, step=7)
     loggers.finish(failed=True)
-    history = [{i.key or "/".join(i.nested_key): i.value_json for i in r.history.item} for r in records(tmp_path)]
-    assert any(h.get("test/loss") == "1.5" and h.get("trainer/global_step") == "7" for h in history)
-    assert [r.exit.exit_code for r in records(tmp_path) if r.HasField("exit")] == [1]
+    run = recorded(tmp_path)
+    assert run["config"]["model"] == CONFIG["model"]
+    flat = {"model.beta": 4, "model.schedule.warmup": 0.1, "seed": 3}
+    assert {key: run["config"][key] for key in flat} == flat
+    assert (run["name"], run["project"], run["tags"]) == ("a run", "tests", ["x"])
+    assert (run["summary"]["test/loss"], run["summary"]["trainer/global_step"]) == (1.5, 7)
+    assert run["exit_code"] == 1
 
 
 def test_each_job_has_a_run_of_its_own_and_a_resumed_one_keeps_its_id(tmp_path):

@@ -29,5 +29,8 @@ def test_the_hash_sees_what_changes_results_and_nothing_else():
     base = {"model": {"beta": 1.0}, "seed": 0, "folder": "a", "logger": {"mode": "offline"}, "resume": False}
     assert config_hash(base) == config_hash(base | {"folder": "b", "logger": {"mode": "online"}, "resume": True})
     assert config_hash(base) == config_hash(dict(reversed(base.items())))
+    two = base | {"trainer": {"devices": 2, "max_epochs": 3}}
+    assert config_hash(two) == config_hash(base | {"trainer": {"devices": 1, "max_epochs": 3}})
+    assert config_hash(two) != config_hash(base | {"trainer": {"devices": 2, "max_epochs": 4}})
     assert config_hash(base) != config_hash(base | {"seed": 1})
     assert config_hash(base) != config_hash(base | {"model": {"beta": 2.0}})

@@ -5,16 +5,27 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from hydra.errors import ConfigCompositionException, HydraException, InstantiationException, MissingConfigException
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vaesweep.checks import Diverged, Invalid
 
 OVERRIDES, CHECKPOINT = Path(".hydra/overrides.yaml"), Path("checkpoints/last.ckpt")
+MENDABLE = (Invalid, Diverged, HydraException, OmegaConfBaseException)
+"""Errors that a person can mend without reading our code."""
+TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
 def launch(main: Callable[[], Any]) -> None:
@@ -22,16 +33,29 @@ def launch(main: Callable[[], Any]) -> None:
 
     With HYDRA_FULL_ERROR=1 in the environment errors keep their tracebacks.
     """
-    if os.environ.get("HYDRA_FULL_ERROR") == "1":
-        sys.argv = resumed(sys.argv)
-        main()
-        return
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands its errors over instead of printing them
     try:
         sys.argv = resumed(sys.argv)
         main()
-    except (Invalid, Diverged, HydraException, OmegaConfBaseException) as error:
-        sys.exit(f"error: {one_line(error)}")
+    except MENDABLE as error:
+        tell(error)
+
+
+def job(run: Callable[[DictConfig], Any], config: DictConfig) -> Any:
+    """`run(config)` as a job of Hydra's: in a sweep errors are raised, for the other jobs to go on without it."""
+    try:
+        return run(config)
+    except MENDABLE as error:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise
+        tell(error)  # here, because Hydra has a line of its own to say about an error that reaches it
+
+
+def tell(error: Exception) -> NoReturn:
+    """Exit with the error's one line, or raise it where tracebacks are wanted."""
+    if TRACEBACKS:
+        raise error
+    sys.exit(f"error: {one_line(error)}")
 
 
 def one_line(error: Exception) -> str:
@@ -40,6 +64,10 @@ def one_line(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return str(Invalid(group, name, " | ".join(o for o in error.options if not o.startswith("_"))))
+    if isinstance(error, MissingMandatoryValue):
+        return str(Invalid(str(error.full_key), "nothing", f"a value, given as {error.full_key}=..."))
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: cannot be read as an override ({text.split(' See http')[0]})"
     if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
         reason = str(error.__cause__).splitlines()[0]
         key = re.search(r"'([^']+)'", text)

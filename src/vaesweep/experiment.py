@@ -7,7 +7,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from vaesweep.checks import Diverged
+from vaesweep.checks import Diverged, Invalid
 from vaesweep.family import Autoencoder
 from vaesweep.metrics import ActiveUnits, Average
 from vaesweep.optimizers import Adam
@@ -18,8 +18,8 @@ from vaesweep.terms import Batch, Terms
 class Experiment(L.LightningModule):
     """Minimises `member(batch, noise).loss`; noise depends on (`seed`, step) alone, not on the number of processes.
 
-    Training terms are kept on the device and read every `log_every_n_steps` steps, which is also when a loss that
-    is not finite is noticed. Raises `Diverged`, naming the first such step and term.
+    Training terms are kept on the device and read every `log_every_n_steps` steps and at the end of an epoch, which
+    is also when a loss that is not finite is noticed. Raises `Diverged`, naming the first such step and term.
     """
 
     def __init__(self, member: Autoencoder, optimizer: Adam, seed: int) -> None:
@@ -48,6 +48,12 @@ class Experiment(L.LightningModule):
         noise = torch.randn((count * world, *shape), generator=source, device=self.device, dtype=batch.image.dtype)
         return noise[rank::world]
 
+    def on_train_start(self) -> None:
+        planned = [config.scheduler.state_dict()["total_steps"] for config in self.trainer.lr_scheduler_configs]
+        if planned not in ([], [self.steps]):
+            given = f"{self.trainer.max_epochs} ({self.steps} steps) to resume a cycle of {planned[0]} steps"
+            raise Invalid("trainer.max_epochs", given, "as before, for onecycle; optimizer.rate=constant can go on")
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         if self.global_step == 0:
             self.member.likelihood.check(batch.image)
@@ -60,11 +66,7 @@ class Experiment(L.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         trainer: Any = self.trainer
-        if len(self.recent) >= trainer.log_every_n_steps:
-            self.flush()
-
-    def on_train_epoch_end(self) -> None:
-        if self.recent:
+        if len(self.recent) >= trainer.log_every_n_steps or batch_idx + 1 == trainer.num_training_batches:
             self.flush()
 
     def flush(self) -> None:

@@ -110,19 +110,19 @@ def traversals(images: Tensor, values: Tensor, rows: Sequence[str]) -> Figure:
 def posterior(mean: Tensor, sigma: Tensor, kl: Tensor) -> Figure:
     """Per dimension, sorted by KL: KL in nats; spread of the posterior means [N, d] and mean width `sigma` [N, d]."""
     order = kl.argsort(descending=True)
-    mean, sigma, kl = (t[..., order].float().cpu() for t in (mean, sigma, kl))
-    d, at = len(kl), np.arange(len(kl))
+    means, widths, nats = (t[..., order].float().cpu().numpy() for t in (mean, sigma, kl))
+    d, at = len(nats), np.arange(len(nats))
     figure = Figure(figsize=(max(5.5, 0.28 * d + 2), 5.6), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True)
-    top.bar(at, kl, color=BLUE)
+    top.bar(at, nats, color=BLUE)
     top.set_ylabel("KL (nats)")
-    top.set_title(f"Posterior by latent dimension: {kl.sum():.1f} nats in all", fontsize=11)
-    low, middle, high = mean.quantile(torch.tensor([0.05, 0.5, 0.95]), dim=0)
-    around = np.stack([(middle - low).numpy(), (high - middle).numpy()])
+    top.set_title(f"Posterior by latent dimension: {nats.sum():.1f} nats in all", fontsize=11)
+    low, middle, high = np.quantile(means, [0.05, 0.5, 0.95], axis=0)
+    around = np.stack([middle - low, high - middle])
     bottom.errorbar(
         at, middle, around, fmt="o", ms=4, color=BLUE, label="posterior mean: median and 5 to 95 % of images"
     )
-    bottom.plot(at, sigma.mean(0), "D", ms=5, color=ORANGE, label="posterior width: mean sigma")
+    bottom.plot(at, widths.mean(0), "D", ms=5, color=ORANGE, label="posterior width: mean sigma")
     bottom.axhline(1, color=GREY, ls=":", lw=1, label="prior sigma")
     bottom.set_ylabel("z")
     bottom.set_xticks(at, [f"z{i + 1}" for i in order.tolist()], rotation=90 if d > 12 else 0)

@@ -26,7 +26,7 @@ def start(
     config: Mapping[str, Any],
     *,
     project: str,
-    name: str,
+    name: str | None,
     mode: str,
     group: str | None,
     tags: Iterable[str],
@@ -45,7 +45,7 @@ def start(
     earlier = recorded(folder)
     options: dict[str, Any] = {
         "project": project,
-        "name": name,
+        "name": name or folder.name,
         "dir": str(folder),
         "config": dict(config) | flat({key: config[key] for key in KNOBS if key in config}),
         "group": group,
@@ -70,13 +70,16 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as `model.beta`: value, the form in which W&B tables and sweeps name a knob."""
     out: dict[str, Any] = {}
     for key, value in config.items():
-        out |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        if isinstance(value, Mapping):
+            out |= flat(value, f"{prefix}{key}.")
+        elif key != "_target_":
+            out[f"{prefix}{key}"] = value
     return out
 
 
 def recorded(folder: Path) -> list[Path]:
     """The W&B folders of a run, oldest first."""
-    return sorted((folder / "wandb").glob("*run-*-*"))
+    return sorted((folder / "wandb").glob("*run-*-*"), key=lambda run: run.name.partition("run-")[2])
 
 
 def finish(failed: bool) -> None:

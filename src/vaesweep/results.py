@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any
 
 FILE = "results.json"
-# what changes where a run goes or how it is watched, but not what it computes
-IMMATERIAL = {"folder", "resume", "logger", "callbacks", "choices", "test"}
+IMMATERIAL = {
+    *("folder", "choices", "resume", "logger", "callbacks"),
+    *("data.root", "data.on_device", "data.path"),
+    *("trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes"),
+    *("trainer.log_every_n_steps", "trainer.enable_progress_bar", "trainer.enable_model_summary"),
+}
+"""Settings of where a run goes, on what, and how it is watched, but not of what it computes."""
 
 
 @dataclass
@@ -42,8 +47,13 @@ class Results:
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """A name for what a run computes: the hash of its resolved config without what cannot change the result."""
-    material = {key: value for key, value in config.items() if key not in IMMATERIAL}
-    return hashlib.sha256(json.dumps(material, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(material(config), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def material(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`config` without what is `IMMATERIAL`."""
+    kept = {key: value for key, value in config.items() if f"{prefix}{key}" not in IMMATERIAL}
+    return {k: material(v, f"{prefix}{k}.") if isinstance(v, Mapping) else v for k, v in kept.items()}
 
 
 def versions() -> dict[str, str]:

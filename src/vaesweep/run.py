@@ -44,15 +44,14 @@ def run(config: DictConfig) -> dict[str, float]:
     However it ends, results.json says so and the W&B run is closed. Raises what went wrong, and SystemExit with
     128 + the signal's number after an interruption.
     """
-    hydra = HydraConfig.get()
     folder = Path(config.folder)
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     others = getattr(rank_zero_only, "rank", 0) > 0  # the first process speaks for all
     results = Results(
-        model=str(hydra.runtime.choices["model"]),
-        data=str(hydra.runtime.choices["data"]),
+        model=config.choices.model,
+        data=config.choices.data,
         seed=config.seed,
-        overrides=[o for o in hydra.overrides.task if not o.startswith("resume=")],
+        overrides=[o for o in HydraConfig.get().overrides.task if not o.startswith("resume=")],
         config_hash=config_hash(plain),
     )
     before = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}

@@ -1,0 +1,150 @@
+"""Training through Lightning, in this process."""
+
+import json
+
+import lightning as L
+import pytest
+import torch
+from conftest import MEMBERS
+
+from vaesweep.checks import Diverged, Invalid
+from vaesweep.data import ImageData
+from vaesweep.experiment import Experiment
+from vaesweep.optimizers import Adam
+from vaesweep.run import run
+from vaesweep.terms import Batch, Spec
+
+QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+
+
+def trainer(**options):
+    settings = {"accelerator": "cpu", "max_epochs": 1, "num_sanity_val_steps": 0, "inference_mode": False}
+    return L.Trainer(**QUIET | settings | options)
+
+
+def experiment(made, lr=1e-3, rate="constant", seed=0):
+    return Experiment(made, Adam(lr, 0.0, (0.9, 0.999), rate, True), seed)
+
+
+class Recorder(L.Callback):
+    """Keeps what is logged, and the weight of the KL at every step."""
+
+    def __init__(self):
+        self.progress = []
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.progress.append(pl_module.member.progress.item())
+
+
+def test_progress_runs_from_0_and_is_whole_where_it_is_scored(member, digits):
+    recorder, module = Recorder(), experiment(member("model=vae"))
+    trainer(max_epochs=2, callbacks=[recorder]).fit(module, datamodule=digits)
+    steps = len(digits.train_dataloader()) * 2
+    assert recorder.progress == pytest.approx([i / steps for i in range(steps)])
+    assert module.member.progress == 1
+
+
+def test_the_seed_decides_noise_and_nothing_global_does(member, digits):
+    def weights(seed, disturbance):
+        module = experiment(member("model=vae"), seed=seed)
+        torch.manual_seed(disturbance)
+        trainer().fit(module, datamodule=digits)
+        return torch.cat([p.flatten() for p in module.parameters()])
+
+    assert torch.equal(weights(0, 1), weights(0, 2))
+    assert not torch.equal(weights(0, 1), weights(1, 1))
+
+
+def test_test_metrics_are_means_over_the_whole_split(member, digits):
+    module = experiment(member("model=ae"))
+    (scores,) = trainer().test(module, datamodule=digits, verbose=False)
+    split = digits.splits["test"]
+    image = split.images[split.rows].float() / 16
+    everything = Batch(image, split.labels[split.rows])
+    terms = module.member(everything, torch.zeros(len(image), 0))
+    output = module.member.generate(module.member.posterior(*everything).mean, everything.label)
+    assert scores["test/distortion"] == pytest.approx(terms.distortion.item(), rel=1e-5)
+    assert scores["test/mse"] == pytest.approx((output - image).square().mean().item(), rel=1e-5)
+    assert set(scores) == {"test/loss", "test/distortion", "test/mse"}
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [("sparse", {"sparsity"}), ("contractive", {"contraction"}), ("beta_vae", {"kl", "nelbo", "active_units"})],
+)
+def test_each_member_has_its_own_metrics(member, digits, name, own):
+    (scores,) = trainer().test(experiment(member(f"model={name}")), datamodule=digits, verbose=False)
+    assert set(scores) == {f"test/{metric}" for metric in {"loss", "distortion", "mse"} | own}
+    if name == "beta_vae":
+        assert scores["test/nelbo"] == pytest.approx(scores["test/distortion"] + scores["test/kl"], rel=1e-5)
+        assert scores["test/loss"] == pytest.approx(scores["test/distortion"] + 2 * scores["test/kl"], rel=1e-5)
+
+
+def test_a_loss_that_diverges_names_step_and_term(member, digits):
+    module = experiment(member("model=vae"))
+
+    class Poison(L.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            if trainer.global_step == 7:
+                module.member.encoder.body[-1].bias.data[10:] = 500.0  # exp(500) overflows
+
+    with pytest.raises(Diverged, match=r"^(distortion is nan|kl is inf) at training step 7: a lower optimizer.lr"):
+        trainer(callbacks=[Poison()]).fit(module, datamodule=digits)
+
+
+class Wide(ImageData):
+    """Images that leave [0, 1]."""
+
+    peak = 100
+
+    def load(self):
+        images = torch.randint(0, 256, (100, 1, 8, 8), dtype=torch.uint8)
+        return (images, torch.zeros(100, 1, dtype=torch.int64)), None
+
+
+def test_bernoulli_with_data_outside_the_unit_interval_is_refused(member):
+    data = Wide(batch_size=10, val_fraction=0.1, test_fraction=0.1, binarize="none", on_device=False, seed=0)
+    with pytest.raises(Invalid, match=r"likelihood: got bernoulli with data in \[0, 2"):
+        trainer().fit(experiment(member("model=ae")), datamodule=data)
+    gaussian = member("model=ae", "model/likelihood=gaussian")
+    trainer().fit(experiment(gaussian), datamodule=data)
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_bf16_stays_within_1_percent_of_float32(config, tmp_path, name):
+    def loss(precision):
+        overrides = f"model={name}", "trainer.max_epochs=1", f"trainer.precision={precision}"
+        return run(config(*overrides, folder=tmp_path / precision))["test/loss"]
+
+    assert loss("bf16-mixed") == pytest.approx(loss("32-true"), rel=0.01)
+
+
+SHAPES = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32), "shapes": (1, 64, 64)}
+FITTING = {
+    "mlp": SHAPES,
+    "linear": SHAPES,
+    "conv": SHAPES,
+    "burgess": {name: shape for name, shape in SHAPES.items() if shape[1] in (32, 64)},
+}
+
+
+@pytest.mark.parametrize("network", FITTING)
+@pytest.mark.parametrize("name", MEMBERS)
+def test_every_member_trains_a_batch_on_every_data_and_network_that_fit(member, name, network):
+    for shape in FITTING[network].values():
+        made = member(f"model={name}", f"network={network}", spec=Spec(shape, 10))
+        batch = Batch(torch.rand(8, *shape), torch.randint(0, 10, (8, 1)))
+        noise = torch.randn(made.noise_shape(batch))
+        optimizer = torch.optim.Adam(made.parameters(), lr=1e-5)
+        before = made(batch, noise).loss
+        before.backward()
+        optimizer.step()
+        assert made(batch, noise).loss < before
+
+
+def test_real_mnist_trains(config, mnist_root, tmp_path):
+    """A short run on the real thing: well below the 206 nats of a decoder that knows only the mean image."""
+    metrics = run(config("model=vae", "data=mnist", f"data.root={mnist_root}", "trainer.max_epochs=1"))
+    record = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert metrics["test/nelbo"] < 140
+    assert record["metrics"] == metrics

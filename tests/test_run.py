@@ -1,0 +1,181 @@
+"""One run in this process: what it leaves, and how it refuses."""
+
+import json
+import warnings
+
+import pytest
+import torch
+from conftest import MEMBERS
+from test_loggers import recorded
+
+from vaesweep import loggers
+from vaesweep.callbacks import Interruption
+from vaesweep.checks import Diverged, Invalid
+from vaesweep.experiment import Experiment
+from vaesweep.run import run
+
+SHORT = "trainer.max_epochs=2"
+
+
+def record(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "run"
+
+
+def test_a_run_leaves_everything_in_its_folder(config, folder, capsys):
+    metrics = run(config("model=vae", SHORT, "callbacks=default", "logger.mode=offline"))
+    assert {p.name for p in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    names = {"reconstructions", "traversals", "latent_scatter", "posterior", "samples"}
+    assert {p.name for p in (folder / "figures").iterdir()} == {f"{name}.png" for name in names}
+    left = record(folder)
+    assert (left["status"], left["reason"], left["model"], left["data"]) == ("completed", None, "vae", "digits")
+    assert left["metrics"] == metrics
+    assert (left["epochs"], left["seed"]) == (2, 0)
+    assert left["seconds"] > 0
+    assert left["parameters"] == 64 * 400 + 400 + 400 * 20 + 20 + 10 * 400 + 400 + 400 * 64 + 64
+    said = capsys.readouterr().out
+    assert "nats per image" in said
+    assert said.splitlines()[-2].startswith("look at it   wandb leet ")
+    assert loggers.recorded(folder)
+
+
+def test_w_and_b_gets_the_same_scalars_and_the_figures(config, folder):
+    metrics = run(config("model=vae", SHORT, "callbacks=default", "logger.mode=offline"))
+    kept = recorded(folder)
+    assert {key: kept["summary"][key] for key in metrics} == pytest.approx(metrics, rel=1e-4)
+    assert {"train/loss", "val/kl", "figures/samples", "epoch"} <= set(kept["summary"])
+    assert kept["config"]["choices"]["model"] == "vae"
+    assert (kept["exit_code"], kept["name"]) == (0, "run")
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_every_member_runs(config, folder, name):
+    metrics = run(config(f"model={name}", SHORT))
+    assert record(folder)["status"] == "completed"
+    assert {"test/loss", "test/distortion", "test/mse"} <= set(metrics)
+
+
+def test_the_same_seed_gives_the_same_result(config, tmp_path):
+    results = [
+        run(config("model=vae", SHORT, f"seed={s}", folder=tmp_path / n)) for n, s in [("a", 0), ("b", 0), ("c", 1)]
+    ]
+    assert results[0] == results[1] != results[2]
+
+
+def test_compiling_changes_nothing_but_speed(config, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # inductor's own
+        runs = [run(config("model=vae", SHORT, f"compile={c}", folder=tmp_path / c)) for c in ("false", "true")]
+    assert runs[1] == pytest.approx(runs[0], rel=1e-3)
+
+
+def test_best_weights_are_tested_when_asked(config, tmp_path, monkeypatch):
+    """With a decoder that is wrecked in the last epoch, best and last differ."""
+
+    def wreck(self):
+        if self.current_epoch == 2:
+            torch.nn.init.normal_(self.member.decoder[0].weight, std=10)
+
+    monkeypatch.setattr(Experiment, "on_train_epoch_start", wreck)
+    wild = ["model=ae", "trainer.max_epochs=3", "optimizer=adam_constant", "optimizer.lr=1e-3"]
+    last = run(config(*wild, folder=tmp_path / "last"))
+    best = run(config(*wild, "test=best", folder=tmp_path / "best"))
+    checkpoints = [
+        torch.load(tmp_path / "best" / "checkpoints" / f, weights_only=True) for f in ("best.ckpt", "last.ckpt")
+    ]
+    assert checkpoints[0]["global_step"] < checkpoints[1]["global_step"]
+    assert best["test/loss"] < last["test/loss"]
+
+
+def test_checkpoints_hold_plain_tensors_under_the_members_names(config, folder):
+    run(config("model=vae", SHORT, "compile=false"))
+    state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert "member.encoder.body.0.weight" in state
+    assert "member.beta" in state
+
+
+def interrupted_at(step, monkeypatch):
+    """Make every run get SIGTERM in training step `step`."""
+    original = Interruption.on_train_batch_end
+
+    def told(self, trainer, *rest):
+        if trainer.global_step == step:
+            self.note(15, None)
+        original(self, trainer, *rest)
+
+    monkeypatch.setattr(Interruption, "on_train_batch_end", told)
+
+
+@pytest.mark.parametrize("step", [7, 20, 21, 60])
+def test_an_interrupted_run_resumes_to_the_same_weights(config, tmp_path, monkeypatch, step):
+    """In mid-epoch, at the end of an epoch, just after, and in the very last step."""
+    settings = "model=vae", "model/schedule=linear", "data.binarize=dynamic", "trainer.max_epochs=3"
+    whole = run(config(*settings, folder=tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        interrupted_at(step, patch)
+        with pytest.raises(SystemExit, match="143"):
+            run(config(*settings, folder=tmp_path / "part"))
+    left = record(tmp_path / "part")
+    assert (left["status"], left["reason"]) == ("interrupted", "SIGTERM")
+    assert run(config(*settings, "resume=true", folder=tmp_path / "part")) == whole
+    states = [torch.load(tmp_path / f / "checkpoints" / "last.ckpt", weights_only=True) for f in ("whole", "part")]
+    assert states[0]["global_step"] == states[1]["global_step"] == 60
+    for name, value in states[0]["state_dict"].items():
+        assert torch.equal(value, states[1]["state_dict"][name]), name
+    ended = record(tmp_path / "part")
+    assert (ended["status"], ended["epochs"]) == ("completed", 3)
+    assert ended["config_hash"] == record(tmp_path / "whole")["config_hash"]
+
+
+def test_a_finished_run_can_be_resumed_for_longer(config, folder):
+    short = "model=ae", "optimizer=adam_constant"
+    run(config(*short, SHORT))
+    assert run(config(*short, "trainer.max_epochs=4", "resume=true"))
+    assert record(folder)["epochs"] == 4
+
+
+def test_a_finished_cycle_cannot_be_made_longer(config, folder):
+    run(config("model=ae", SHORT))
+    with pytest.raises(Invalid, match=r"trainer.max_epochs: got 4 \(80 steps\) to resume a cycle of 40 steps"):
+        run(config("model=ae", "trainer.max_epochs=4", "resume=true"))
+    assert record(folder)["status"] == "failed"
+
+
+def test_divergence_is_recorded(config, folder):
+    with pytest.raises(Diverged):
+        run(config("model=vae", "optimizer=adam_constant", "optimizer.lr=1e8", "trainer.max_epochs=3"))
+    left = record(folder)
+    assert left["status"] == "failed"
+    assert "step" in left["reason"]
+
+
+REFUSALS = {
+    "seed=-1": "seed: got -1; allowed: a whole number of at least 0",
+    "test=first": "test: got first; allowed: last | best",
+    "trainer.max_epochs=0": "trainer.max_epochs: got 0",
+    "trainer.accelerator=gpu": "trainer.accelerator: got gpu; allowed: cpu | auto",
+    "model.latent_dim=0": "model.latent_dim: got 0",
+    "model.beta=-1": "model.beta: got -1; allowed: a number of at least 0",
+    "network=burgess": "network: got burgess with images of 8 x 8; allowed: 32 x 32 | 64 x 64",
+    "optimizer.lr=0": "optimizer.lr: got 0",
+    "data.val_fraction=2": "data.val_fraction: got 2",
+    "data.batch_size=5000": "data.batch_size: got 5000 with",
+    "logger.mode=cloud": "logger.mode: got cloud; allowed: offline | online | disabled",
+    "callbacks.drawing.examples=0": "callbacks.drawing.examples: got 0",
+}
+
+
+@pytest.mark.parametrize("override", REFUSALS)
+def test_bad_input_is_refused_in_one_line_and_leaves_only_the_record(config, folder, override):
+    if override == "trainer.accelerator=gpu" and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(Invalid) as refusal:
+        run(config("callbacks=default", "logger.mode=offline", override))
+    assert str(refusal.value).startswith(REFUSALS[override])
+    assert "\n" not in str(refusal.value)
+    assert record(folder)["reason"] == str(refusal.value)
+    assert [p.name for p in folder.iterdir()] == ["results.json"]

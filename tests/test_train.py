@@ -1,0 +1,128 @@
+"""The command line, as a person uses it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT
+
+QUICK = ["callbacks=lean", "trainer.max_epochs=2", "trainer=cpu"]
+
+
+def command(*arguments):
+    return [sys.executable, str(ROOT / "src" / "train.py"), *arguments]
+
+
+def train(folder, *arguments, **environment):
+    """Run the command in `folder` with W&B unconfigured and home elsewhere."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "PYTEST", "HYDRA"))}
+    env = clean | {"HOME": str(folder), "OMP_NUM_THREADS": "1"} | environment
+    return subprocess.run(command(*arguments), cwd=folder, env=env, capture_output=True, text=True, timeout=240)
+
+
+def record(folder):
+    return json.loads((Path(folder) / "results.json").read_text())
+
+
+def weights(folder):
+    return torch.load(Path(folder) / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def test_help_lists_the_groups_without_importing_torch(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(ROOT / "src" / "train.py"), "--help"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for group in ("model", "network", "data", "optimizer", "trainer", "logger", "callbacks", "experiment"):
+        names = re.search(rf"^  {group} +(.+)\n +(\S.*{group}.*)$", done.stdout, re.MULTILINE)
+        assert names, group
+        offered = {file.stem for file in (ROOT / "conf" / group).glob("*.yaml")}
+        assert all(name in names[1] for name in offered), offered
+    assert not re.search(r"\| +(torch|lightning|wandb)$", done.stderr, re.MULTILINE)
+
+
+def test_the_first_command_of_the_readme(tmp_path):
+    done = train(tmp_path, "model=beta_vae", "model.beta=4", "trainer.max_epochs=2")
+    assert done.returncode == 0, done.stderr
+    (run,) = (tmp_path / "runs").iterdir()
+    assert record(run)["status"] == "completed"
+    assert record(run)["overrides"] == ["model=beta_vae", "model.beta=4", "trainer.max_epochs=2"]
+    assert (run / ".hydra" / "config.yaml").exists()
+    assert list((run / "wandb").glob("offline-run-*"))
+    assert f"run folder   {run.relative_to(tmp_path)}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["model=gan"], r"error: model: got gan; allowed: ae \| beta_vae \| contractive \| cvae .*"),
+        (["model.bta=4"], r"error: model.bta: no such key .*"),
+        (["model.latent_dim=0"], r"error: model.latent_dim: got 0; allowed: a whole number of at least 1"),
+        (["resume=nowhere"], r"error: resume: got nowhere; allowed: the folder of an earlier run .*"),
+        (["data=folder"], r"error: .*data.path.*"),
+        (["model=[1"], r"error: .*model=\[1.*"),
+    ],
+)
+def test_bad_input_is_one_line_and_a_code(tmp_path, arguments, line):
+    done = train(tmp_path, *arguments)
+    assert done.returncode == 1
+    assert re.fullmatch(line, done.stderr.strip()), done.stderr
+
+
+def test_a_sweep_runs_every_job_and_the_code_tells_of_a_failure(tmp_path):
+    done = train(tmp_path, "-m", "model=vae", "model.latent_dim=0,2", "seed=0,1", *QUICK)
+    assert done.returncode == 1
+    (sweep,) = (tmp_path / "runs").iterdir()
+    ended = [record(job)["status"] for job in sorted(p for p in sweep.iterdir() if p.is_dir())]
+    assert ended == ["failed", "failed", "completed", "completed"]
+
+
+def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
+    settings = ["model=vae", "callbacks=lean", "trainer=cpu", "trainer.max_epochs=400", "hydra.run.dir=run"]
+    with subprocess.Popen(command(*settings), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as job:
+        checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
+        for _ in range(600):
+            if checkpoint.exists():
+                break
+            time.sleep(0.1)
+        job.send_signal(signal.SIGINT)
+        errors = job.stderr.read().decode()
+    assert job.returncode == 128 + signal.SIGINT, errors
+    assert record(tmp_path / "run")["reason"] == "SIGINT"
+    reached = weights(tmp_path / "run")["epoch"]
+    done = train(
+        tmp_path, "resume=run", "optimizer=adam", f"trainer.max_epochs={400}", "trainer.max_epochs=400", "seed=0"
+    )
+    assert done.returncode == 0, done.stderr
+    assert reached < 400
+    assert record(tmp_path / "run")["epochs"] == 400
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["model=sparse"],
+        ["model=vae", "model.free_bits=0.1", "data.binarize=dynamic"],
+        ["model=contractive", "network=conv"],
+    ],
+    ids=["sparse", "vae", "contractive"],
+)
+def test_two_processes_give_the_weights_of_one(tmp_path, settings):
+    exact = [*settings, *QUICK, "trainer.precision=64-true", "logger.mode=disabled"]
+    alone = train(tmp_path, *exact, "hydra.run.dir=alone")
+    two = [*exact, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "hydra.run.dir=both"]
+    both = train(tmp_path, *two)
+    assert (alone.returncode, both.returncode) == (0, 0), alone.stderr + both.stderr
+    states = [weights(tmp_path / name)["state_dict"] for name in ("alone", "both")]
+    for name, value in states[0].items():
+        assert torch.allclose(value, states[1][name], rtol=0, atol=1e-9), name
+    records = [record(tmp_path / name) for name in ("alone", "both")]
+    assert records[0]["metrics"]["test/mse"] == pytest.approx(records[1]["metrics"]["test/mse"], rel=1e-5)
+    assert records[0]["config_hash"] == records[1]["config_hash"]
