@@ -13,6 +13,8 @@ import pytest
 import torch
 from conftest import ROOT
 
+from vaesweep.run import run
+
 QUICK = ["callbacks=lean", "trainer.max_epochs=2", "trainer=cpu"]
 
 
@@ -41,7 +43,7 @@ def test_help_lists_the_groups_without_importing_torch(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     for group in ("model", "network", "data", "optimizer", "trainer", "logger", "callbacks", "experiment"):
-        names = re.search(rf"^  {group} +(.+)\n +(\S.*{group}.*)$", done.stdout, re.MULTILINE)
+        names = re.search(rf"^  {group} +(.+)\n +(\S*{group}.*)$", done.stdout, re.MULTILINE)
         assert names, group
         offered = {file.stem for file in (ROOT / "conf" / group).glob("*.yaml")}
         assert all(name in names[1] for name in offered), offered
@@ -51,12 +53,12 @@ def test_help_lists_the_groups_without_importing_torch(tmp_path):
 def test_the_first_command_of_the_readme(tmp_path):
     done = train(tmp_path, "model=beta_vae", "model.beta=4", "trainer.max_epochs=2")
     assert done.returncode == 0, done.stderr
-    (run,) = (tmp_path / "runs").iterdir()
-    assert record(run)["status"] == "completed"
-    assert record(run)["overrides"] == ["model=beta_vae", "model.beta=4", "trainer.max_epochs=2"]
-    assert (run / ".hydra" / "config.yaml").exists()
-    assert list((run / "wandb").glob("offline-run-*"))
-    assert f"run folder   {run.relative_to(tmp_path)}" in done.stdout
+    (left,) = (tmp_path / "runs").iterdir()
+    assert record(left)["status"] == "completed"
+    assert record(left)["overrides"] == ["model=beta_vae", "model.beta=4", "trainer.max_epochs=2"]
+    assert (left / ".hydra" / "config.yaml").exists()
+    assert list((left / "wandb").glob("offline-run-*"))
+    assert f"run folder   {left.relative_to(tmp_path)}" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_a_sweep_runs_every_job_and_the_code_tells_of_a_failure(tmp_path):
 
 
 def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
-    settings = ["model=vae", "callbacks=lean", "trainer=cpu", "trainer.max_epochs=400", "hydra.run.dir=run"]
+    settings = ["model=vae", "callbacks=lean", "trainer=cpu", "trainer.max_epochs=100", "hydra.run.dir=run"]
     with subprocess.Popen(command(*settings), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as job:
         checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
         for _ in range(600):
@@ -97,12 +99,10 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
     assert job.returncode == 128 + signal.SIGINT, errors
     assert record(tmp_path / "run")["reason"] == "SIGINT"
     reached = weights(tmp_path / "run")["epoch"]
-    done = train(
-        tmp_path, "resume=run", "optimizer=adam", f"trainer.max_epochs={400}", "trainer.max_epochs=400", "seed=0"
-    )
+    done = train(tmp_path, "resume=run")
     assert done.returncode == 0, done.stderr
-    assert reached < 400
-    assert record(tmp_path / "run")["epochs"] == 400
+    assert reached < 100
+    assert record(tmp_path / "run")["epochs"] == 100
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,12 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
     ],
     ids=["sparse", "vae", "contractive"],
 )
-def test_two_processes_give_the_weights_of_one(tmp_path, settings):
+def test_two_processes_give_the_weights_of_one(config, tmp_path, settings):
     exact = [*settings, *QUICK, "trainer.precision=64-true", "logger.mode=disabled"]
-    alone = train(tmp_path, *exact, "hydra.run.dir=alone")
+    run(config(*exact, folder=tmp_path / "alone"))
     two = [*exact, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "hydra.run.dir=both"]
     both = train(tmp_path, *two)
-    assert (alone.returncode, both.returncode) == (0, 0), alone.stderr + both.stderr
+    assert both.returncode == 0, both.stderr
     states = [weights(tmp_path / name)["state_dict"] for name in ("alone", "both")]
     for name, value in states[0].items():
         assert torch.allclose(value, states[1][name], rtol=0, atol=1e-9), name
