@@ -14,7 +14,7 @@ from vaesweep.checks import Invalid, choice
 
 log = logging.getLogger(__name__)
 PATIENCE = 30
-"""Seconds for W&B to answer at the start, and to take what is left at the end."""
+"""Seconds for W&B to answer at the start; it has four times as many at the end, to take what is left."""
 
 
 KNOBS = ("model", "network", "data", "optimizer")
@@ -53,7 +53,7 @@ def start(
         "id": earlier[-1].name.rsplit("-", 1)[1] if earlier else None,
         "mode": mode,
         "resume": "allow" if mode == "online" else None,
-        "settings": wandb.Settings(silent=True, init_timeout=PATIENCE, finish_timeout=PATIENCE),
+        "settings": wandb.Settings(silent=True, init_timeout=PATIENCE, finish_timeout=4 * PATIENCE),
     }
     try:
         run = wandb.init(**options)

@@ -140,6 +140,9 @@ def report(results: Results, folder: Path) -> None:
         console.print(table)
         took = f"{results.epochs} epochs in {results.seconds:.1f} s"
         console.print(f"{took} ({results.seconds_per_epoch:.2f} s an epoch), {results.parameters:,} parameters")
+    if results.metrics.get("test/active_units") == 0:
+        advice = "here the KL costs more than it buys; a lower model.beta or model.free_bits=0.1 may help"
+        console.print(f"posterior collapse: no latent dimension is used ({advice})", style="bold")
     if results.status != "completed":
         console.print(f"{results.status}: {results.reason}", style="bold", markup=False)
     here = os.path.relpath(folder)

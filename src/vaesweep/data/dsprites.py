@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from torch import Tensor
 from torchvision.datasets.utils import download_url
 
@@ -31,12 +32,18 @@ class DSprites(ImageData):
         self.file = Path(root).expanduser() / FILE
 
     def prepare(self) -> None:
-        if not self.file.exists():
-            try:
-                download_url(URL, str(self.file.parent), f"{FILE}.part", MD5)
-                self.file.with_name(f"{FILE}.part").rename(self.file)
-            except (OSError, RuntimeError) as error:
-                raise self.missing(error) from error
+        if self.file.exists():
+            return
+        part = self.file.with_name(f"{FILE}.part")
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            # jobs that start together download once
+            with FileLock(self.file.with_name(".dsprites.lock")):
+                if not self.file.exists():
+                    download_url(URL, str(part.parent), part.name, MD5)
+                    part.rename(self.file)
+        except (OSError, RuntimeError) as error:
+            raise self.missing(error) from error
 
     def load(self) -> tuple[tuple[Tensor, Tensor], None]:
         try:

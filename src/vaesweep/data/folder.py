@@ -1,6 +1,7 @@
 """A person's own images."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +52,14 @@ class Folder(ImageData):
         if target.exists():
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_suffix(".part")
+        unfinished = target.with_suffix(f".{os.getpid()}.part")
         channels = len(MODES[self.color])
         shape = (len(files), channels, self.size, self.size)
         images = np.lib.format.open_memmap(unfinished, "w+", np.uint8, shape)
         for row, file in zip(images, tqdm(files, "resizing images", unit="image"), strict=True):
             row[:] = self.read(file)
         images.flush()
-        unfinished.rename(target)
+        unfinished.replace(target)
 
     def read(self, file: Path) -> np.ndarray:
         """One image, uint8 [C, size, size]. Raises `Invalid` naming the file when it does not decode."""

@@ -112,7 +112,8 @@ class ImageData(L.LightningDataModule):
         raise TypeError(f"{type(self).__name__} does not say how to load its images")
 
     def prepare_data(self) -> None:
-        self.prepare()
+        if not self.splits:
+            self.prepare()
 
     def setup(self, stage: str | None = None) -> None:
         if self.splits:

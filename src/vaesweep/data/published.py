@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from torch import Tensor
 from torchvision import datasets
 
@@ -26,7 +27,16 @@ class Published(ImageData):
         self.root = Path(root).expanduser()
 
     def prepare(self) -> None:
-        self.read(train=True, download=True)
+        try:
+            self.read(train=False)
+        except Invalid as missing:
+            try:
+                self.root.mkdir(parents=True, exist_ok=True)
+                # jobs that start together download once
+                with FileLock(self.root / f".{self.dataset}.lock"):
+                    self.read(train=False, download=True)
+            except OSError:
+                raise missing from None
 
     def load(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         return self.read(train=True), self.read(train=False)
