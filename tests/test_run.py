@@ -52,6 +52,12 @@ def test_w_and_b_gets_the_same_scalars_and_the_figures(config, folder):
     assert (kept["exit_code"], kept["name"]) == (0, "run")
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_figures_are_drawn_in_any_precision(config, folder, precision):
+    run(config("model=vae", "model.latent_dim=2", SHORT, "callbacks=default", f"trainer.precision={precision}"))
+    assert len(list((folder / "figures").glob("*.png"))) == 6
+
+
 @pytest.mark.parametrize("name", MEMBERS)
 def test_every_member_runs(config, folder, name):
     metrics = run(config(f"model={name}", SHORT))
@@ -157,6 +163,7 @@ REFUSALS = {
     "seed=-1": "seed: got -1; allowed: a whole number of at least 0",
     "test=first": "test: got first; allowed: last | best",
     "trainer.max_epochs=0": "trainer.max_epochs: got 0",
+    "trainer.precision=bf15": "trainer.precision: got bf15; allowed: 32-true | bf16-mixed | 16-mixed | 64-true",
     "trainer.accelerator=gpu": "trainer.accelerator: got gpu; allowed: cpu | auto",
     "model.latent_dim=0": "model.latent_dim: got 0",
     "model.beta=-1": "model.beta: got -1; allowed: a number of at least 0",

@@ -33,7 +33,8 @@ class Experiment(L.LightningModule):
     def configure_optimizers(self) -> Any:
         # not trainer.estimated_stepping_batches: asked here, it sets the loader up before a checkpoint can restore it
         trainer: Any = self.trainer
-        batches = len(trainer.datamodule.train_dataloader())
+        batches, limit = len(trainer.datamodule.train_dataloader()), trainer.limit_train_batches
+        batches = int(batches * limit) if isinstance(limit, float) else min(batches, limit)
         self.steps = math.ceil(batches / trainer.accumulate_grad_batches) * trainer.max_epochs
         optimizer, scheduler = self.optimizer(self.member.parameters(), self.steps)
         if scheduler is None:

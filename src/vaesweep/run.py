@@ -118,6 +118,8 @@ def check(config: DictConfig) -> None:
     whole("seed", config.seed, 0)
     choice("test", config.test, ("last", "best"))
     whole("trainer.max_epochs", config.trainer.max_epochs)
+    # true half precision is not among them: objective terms are float32, and a half decoder would not take their codes
+    choice("trainer.precision", config.trainer.precision, ("32-true", "bf16-mixed", "16-mixed", "64-true"))
     seen = {"cuda": CUDAAccelerator.is_available(), "mps": MPSAccelerator.is_available()}
     wanted = config.trainer.accelerator
     if (wanted == "gpu" and not any(seen.values())) or not seen.get(wanted, True):

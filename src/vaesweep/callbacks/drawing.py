@@ -11,6 +11,7 @@ from vaesweep.data import ImageData
 from vaesweep.experiment import Experiment
 from vaesweep.gallery import gallery
 from vaesweep.seeds import generator
+from vaesweep.terms import Batch
 
 
 class Drawing(L.Callback):
@@ -39,14 +40,15 @@ class Drawing(L.Callback):
         if not trainer.is_global_zero or not isinstance(experiment, Experiment) or not isinstance(data, ImageData):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        batch = data.examples(self.examples)
-        batch = type(batch)(*(part.to(experiment.device) for part in batch))
+        precision = trainer.precision_plugin
+        batch = Batch(*(part.to(experiment.device) for part in precision.convert_input(data.examples(self.examples))))
         source = generator(experiment.seed, "figures", device=experiment.device)
-        for name, figure in gallery(experiment.member, batch, source):
-            path = self.folder / f"{name}.png"
-            unfinished = path.with_suffix(".part")
-            figure.savefig(unfinished, format="png", dpi=120)
-            unfinished.replace(path)
-            for logger in trainer.loggers:
-                if isinstance(logger, WandbLogger):
-                    logger.log_image(f"figures/{name}", [str(path)], step=trainer.global_step)
+        with precision.forward_context():
+            for name, figure in gallery(experiment.member, batch, source):
+                path = self.folder / f"{name}.png"
+                unfinished = path.with_suffix(".part")
+                figure.savefig(unfinished, format="png", dpi=120)
+                unfinished.replace(path)
+                for logger in trainer.loggers:
+                    if isinstance(logger, WandbLogger):
+                        logger.log_image(f"figures/{name}", [str(path)], step=trainer.global_step)
