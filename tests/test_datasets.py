@@ -176,7 +176,7 @@ def photos(tmp_path):
 
 
 def folder(photos, **options):
-    return Folder(str(photos), str(photos.parent / "root"), **{"size": 16, "color": "rgb"} | SPLIT | options)
+    return Folder(str(photos), str(photos.parent / "cache"), **{"size": 16, "color": "rgb"} | SPLIT | options)
 
 
 def test_a_folder_is_resized_and_classed_by_subfolder(photos):
@@ -192,13 +192,13 @@ def test_a_flat_folder_has_no_classes(photos):
 
 def test_resized_images_are_kept_until_a_file_changes(photos):
     data = ready(folder(photos))
-    kept = data.cache(data.files())
+    kept = data.kept(data.files())
     assert kept.exists()
     before = kept.stat().st_mtime_ns
     ready(folder(photos))
     assert kept.stat().st_mtime_ns == before
     Image.new("RGB", (8, 8), "red").save(photos / "cats" / "new.png")
-    assert data.cache(data.files()) != kept
+    assert data.kept(data.files()) != kept
 
 
 def test_a_uniform_image_keeps_its_colour(photos):
@@ -212,9 +212,25 @@ def test_a_damaged_image_is_named_and_nothing_is_kept(photos):
     (photos / "cats" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(Invalid, match=r"data.path: got .*bad.png, which does not decode"):
         ready(folder(photos))
-    assert not list((photos.parent / "root").rglob("*.npy"))
+    assert not list((photos.parent / "cache").iterdir())
 
 
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(Invalid, match=r"data.path: got .*, with no image in it; allowed: a folder of images"):
+        ready(folder(tmp_path))
+    with pytest.raises(Invalid, match=r"data.path: got .*nothing, which is no folder"):
         ready(folder(tmp_path / "nothing"))
+
+
+def test_a_photo_is_turned_upright_and_other_files_are_passed_over(photos):
+    left_red = Image.new("RGB", (20, 20), "blue")
+    left_red.paste("red", (0, 0, 10, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to see it upright: left becomes top
+    left_red.save(photos / "cats" / "turned.jpg", exif=exif, quality=95)
+    (photos / "cats" / "notes.pdf").write_bytes(b"%PDF")
+    data = ready(folder(photos))
+    row = [f.name for f in data.files()].index("turned.jpg")
+    top, bottom = data.splits["train"].images[row, :, 2, 8], data.splits["train"].images[row, :, 13, 8]
+    assert top[0] > 200 > 50 > top[2]
+    assert bottom[2] > 200 > 50 > bottom[0]

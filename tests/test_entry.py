@@ -15,6 +15,7 @@ def folder(tmp_path):
 
 def test_resume_replays_the_overrides_in_the_same_folder(folder):
     argv = resumed(["train.py", f"resume={folder}", "trainer.max_epochs=9"])
+    assert argv.pop() == "hydra.output_subdir=null"
     assert argv[:5] == ["train.py", "model=vae", "model.beta=2", "trainer.max_epochs=9", "resume=true"]
     assert argv[5].startswith("hydra.run.dir='")
     assert argv[5].endswith("it\\'s a run'")
@@ -28,6 +29,12 @@ def test_without_a_folder_the_command_stays_as_it_is(folder):
 def test_a_resumed_command_is_not_expanded_twice(folder):
     once = resumed(["train.py", f"resume={folder}"])
     assert resumed(once) == once
+
+
+@pytest.mark.parametrize("override", ["model.beta=100", "optimizer.lr=1", "seed=3", "data=mnist", "+model.beta=1"])
+def test_what_the_checkpoint_decides_cannot_be_given_with_it(folder, override):
+    with pytest.raises(Invalid, match=r"resume: got .* with it; allowed: trainer\.\.\.\. "):
+        resumed(["train.py", f"resume={folder}", override])
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path):

@@ -23,7 +23,7 @@ def trainer(**options):
 
 
 def experiment(made, lr=1e-3, rate="constant", seed=0):
-    return Experiment(made, Adam(lr, 0.0, (0.9, 0.999), rate, True), seed)
+    return Experiment(made, Adam(lr, 0.0, (0.9, 0.999), rate), seed)
 
 
 class Recorder(L.Callback):

@@ -5,7 +5,7 @@ from torch import nn
 from vaesweep.checks import Invalid
 from vaesweep.optimizers import Adam
 
-PLAIN = {"lr": 0.1, "weight_decay": 0.0, "betas": [0.9, 0.999], "rate": "constant", "fused": True}
+PLAIN = {"lr": 0.1, "weight_decay": 0.0, "betas": [0.9, 0.999], "rate": "constant"}
 
 
 def adam(**options):
@@ -13,7 +13,7 @@ def adam(**options):
 
 
 def test_onecycle_rises_to_lr_and_falls_to_nothing():
-    optimizer, scheduler = adam(rate="onecycle")([nn.Parameter(torch.ones(1))], 100)
+    optimizer, scheduler = adam(rate="onecycle")([{"params": [nn.Parameter(torch.ones(1))]}], 100)
     rates = []
     for _ in range(100):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -26,14 +26,14 @@ def test_onecycle_rises_to_lr_and_falls_to_nothing():
 
 
 def test_constant_has_no_scheduler_and_is_fused_here():
-    optimizer, scheduler = adam()([nn.Parameter(torch.ones(1))], 100)
+    optimizer, scheduler = adam()([{"params": [nn.Parameter(torch.ones(1))]}], 100)
     assert scheduler is None
     assert optimizer.defaults["fused"]
 
 
 def test_weight_decay_shrinks_weights_without_gradient():
     weight = nn.Parameter(torch.ones(1))
-    optimizer, _ = adam(weight_decay=0.5)([weight], 1)
+    optimizer, _ = adam(weight_decay=0.5)([{"params": [weight]}], 1)
     weight.grad = torch.zeros(1)
     optimizer.step()
     assert weight.item() == pytest.approx(0.9)

@@ -148,7 +148,7 @@ def test_a_finished_cycle_cannot_be_made_longer(config, folder):
     run(config("model=ae", SHORT))
     with pytest.raises(Invalid, match=r"trainer.max_epochs: got 4 \(80 steps\) to resume a cycle of 40 steps"):
         run(config("model=ae", "trainer.max_epochs=4", "resume=true"))
-    assert record(folder)["status"] == "failed"
+    assert record(folder)["status"] == "completed"  # the record of what there is, not of what was refused
 
 
 def test_divergence_is_recorded(config, folder):

@@ -12,7 +12,7 @@ class Invalid(ValueError):
         self.key, self.given, self.allowed = key, given, allowed
 
     def __str__(self) -> str:
-        return f"{self.key}: got {self.given}; allowed: {self.allowed}"
+        return f"{self.key}: got {'nothing' if self.given == '' else self.given}; allowed: {self.allowed}"
 
 
 class Diverged(ArithmeticError):
@@ -38,6 +38,21 @@ def whole(key: str, given: object, low: int = 1) -> int:
     """`given` as an int of at least `low`. Raises `Invalid`."""
     if isinstance(given, bool) or not isinstance(given, int) or given < low:
         raise Invalid(key, given, f"a whole number of at least {low}")
+    return given
+
+
+def wholes(key: str, given: object, low: int = 1) -> None:
+    """Raises `Invalid` unless `given` is a list of ints of at least `low`."""
+    if not isinstance(given, list | tuple) or any(
+        isinstance(g, bool) or not isinstance(g, int) or g < low for g in given
+    ):
+        raise Invalid(key, given, f"a list of whole numbers of at least {low}, such as [400] or []")
+
+
+def flag(key: str, given: object) -> bool:
+    """`given` as true or false. Raises `Invalid`."""
+    if not isinstance(given, bool):
+        raise Invalid(key, given, "true | false")
     return given
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vaesweep.checks import Invalid, real
+from vaesweep.checks import Invalid, flag, real
 
 
 class Dirac(NamedTuple):
@@ -91,7 +91,7 @@ class Gaussian(nn.Module):
     def __init__(self, sigma: float = 1.0, learn: bool = False) -> None:
         super().__init__()
         start = torch.tensor(math.log(real("sigma", sigma, 0, strict=True)))
-        if learn:
+        if flag("learn", learn):
             self.log_sigma = nn.Parameter(start)
         else:
             self.register_buffer("log_sigma", start)

@@ -23,9 +23,21 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from vaesweep.checks import Diverged, Invalid
 
 OVERRIDES, CHECKPOINT = Path(".hydra/overrides.yaml"), Path("checkpoints/last.ckpt")
+RESUMABLE = (
+    "trainer.",
+    "trainer=",
+    "logger.",
+    "callbacks.",
+    "callbacks=",
+    "test=",
+    "compile=",
+    "data.root=",
+    "data.on_device=",
+)
 MENDABLE = (Invalid, Diverged, HydraException, OmegaConfBaseException)
 """Errors that a person can mend without reading our code."""
-TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"
+# asked once, for the processes that this one starts too: further down HYDRA_FULL_ERROR is set to 1 for all
+TRACEBACKS = os.environ.setdefault("VAESWEEP_TRACEBACKS", os.environ.get("HYDRA_FULL_ERROR", "0")) == "1"
 
 
 def launch(main: Callable[[], Any]) -> None:
@@ -72,7 +84,9 @@ def one_line(error: Exception) -> str:
         reason = str(error.__cause__).splitlines()[0]
         key = re.search(r"'([^']+)'", text)
         if "not in struct" in reason and key:
-            return f"{key[1]}: no such key in this configuration; `--cfg job` shows them all, +{key[1]} adds one"
+            parent = getattr(error.__cause__, "parent_node", None) or {}
+            known = ", ".join(str(k) for k in parent if not str(k).startswith("_"))
+            return f"{key[1]}: no such key here; allowed: {known}"
         return f"{text.split(' To append')[0]}: {reason}"
     return text
 
@@ -80,8 +94,9 @@ def one_line(error: Exception) -> str:
 def resumed(argv: list[str]) -> list[str]:
     """`argv` with `resume=DIR` expanded to the overrides that DIR was run with, in DIR itself; later ones win.
 
-    What remains is `resume=true`: go on from the run folder's last checkpoint, if there is one. Raises `Invalid`
-    when DIR is not a run folder.
+    Only settings that leave the trained objective as it is may be given with it: weights and knobs come from the
+    checkpoint. What remains is `resume=true`: go on from the run folder's last checkpoint, if there is one. Raises
+    `Invalid` for other settings, and when DIR is not a run folder.
     """
     given = next((a.removeprefix("resume=") for a in argv[1:] if a.startswith("resume=")), "false")
     if given in ("true", "false"):
@@ -93,7 +108,11 @@ def resumed(argv: list[str]) -> list[str]:
     assert isinstance(recorded, list)
     mine = [a for a in argv[1:] if not a.startswith("resume=")]
     past = [str(r) for r in recorded if not str(r).startswith("resume=")]
-    return [argv[0], *past, *mine, "resume=true", f"hydra.run.dir={quoted(folder)}"]
+    for override in mine:
+        if not override.startswith(("-", "hydra.", *RESUMABLE)):
+            raise Invalid("resume", f"{override} with it", " ".join(f"{key}..." for key in RESUMABLE))
+    where = [f"hydra.run.dir={quoted(folder)}", "hydra.output_subdir=null"]
+    return [argv[0], *past, *mine, "resume=true", *where]
 
 
 def quoted(path: Path) -> str:

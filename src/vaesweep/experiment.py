@@ -16,7 +16,8 @@ from vaesweep.terms import Batch, Terms
 
 
 class Experiment(L.LightningModule):
-    """Minimises `member(batch, noise).loss`; noise depends on (`seed`, step) alone, not on the number of processes.
+    """Minimises `member(batch, noise).loss`; in training the noise depends on (`seed`, step) alone, not on
+    the number of processes.
 
     Training terms are kept on the device and read every `log_every_n_steps` steps and at the end of an epoch, which
     is also when a loss that is not finite is noticed. Raises `Diverged`, naming the first such step and term.
@@ -25,10 +26,10 @@ class Experiment(L.LightningModule):
     def __init__(self, member: Autoencoder, optimizer: Adam, seed: int) -> None:
         super().__init__()
         self.member, self.optimizer, self.seed = member, optimizer, seed
-        self.scores = Average(len(Terms._fields) + 1)
+        self.scores = Average()
         self.active = ActiveUnits(member.latent_dim)
         self.steps = 0
-        self.recent: list[Tensor] = []
+        self.recent: list[tuple[int, Tensor]] = []
 
     def configure_optimizers(self) -> Any:
         # not trainer.estimated_stepping_batches: asked here, it sets the loader up before a checkpoint can restore it
@@ -36,7 +37,14 @@ class Experiment(L.LightningModule):
         batches, limit = len(trainer.datamodule.train_dataloader()), trainer.limit_train_batches
         batches = int(batches * limit) if isinstance(limit, float) else min(batches, limit)
         self.steps = math.ceil(batches / trainer.accumulate_grad_batches) * trainer.max_epochs
-        optimizer, scheduler = self.optimizer(self.member.parameters(), self.steps)
+        if trainer.max_steps > 0:
+            self.steps = min(self.steps, trainer.max_steps)
+        # a likelihood's sigma is no weight to be decayed; fused kernels cannot clip what a grad scaler has scaled
+        sigma = list(self.member.likelihood.parameters())
+        weights = [p for p in self.member.parameters() if all(p is not s for s in sigma)]
+        groups: list[dict[str, Any]] = [{"params": weights}, {"params": sigma, "weight_decay": 0.0}]
+        fused = not (trainer.gradient_clip_val and "mixed" in trainer.precision)
+        optimizer, scheduler = self.optimizer(groups, self.steps, fused)
         if scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -62,7 +70,7 @@ class Experiment(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.member.progress.fill_(self.global_step / self.steps)
         terms = self.member(batch, self.noise(batch, "train", self.current_epoch, batch_idx))
-        self.recent.append(torch.stack(terms).detach())
+        self.recent.append((self.global_step, torch.stack(terms).detach()))
         return terms.loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -72,13 +80,13 @@ class Experiment(L.LightningModule):
 
     def flush(self) -> None:
         """Read the terms kept since the last time: check that they are finite, log their means."""
-        rows = self.trainer.strategy.reduce(torch.stack(self.recent), reduce_op="mean")
+        steps, kept = zip(*self.recent, strict=True)
         self.recent.clear()
+        rows = self.trainer.strategy.reduce(torch.stack(kept), reduce_op="mean")
         finite = rows.isfinite()
         if not finite.all():
             row, term = (~finite).nonzero()[0].tolist()
-            step = self.global_step - len(rows) + row
-            raise self.diverged(Terms._fields[term], rows[row, term].item(), f"training step {step}")
+            raise self.diverged(Terms._fields[term], rows[row, term].item(), f"training step {steps[row]}")
         named = self.named(Terms(*rows.mean(0)), "train")
         for logger in self.loggers:
             logger.log_metrics({name: value.item() for name, value in named.items()}, step=self.global_step)
@@ -110,11 +118,11 @@ class Experiment(L.LightningModule):
         self.score(batch, self.noise(batch, "test", batch_idx))
 
     def score(self, batch: Batch, noise: Tensor) -> None:
-        """Add one batch to the epoch's means: the terms, and the squared error per pixel of the reconstruction."""
-        terms = self.member(batch, noise)
+        """Add one batch to the epoch's means: what the terms are made of, and the reconstruction's squared error."""
+        distortion, means = self.member.parts(batch, noise)
         mean = self.member.posterior(self.member.corrupt(batch.image, noise), batch.label).mean
         mse = (self.member.generate(mean, batch.label) - batch.image).square().mean()
-        self.scores.update(torch.stack([*terms, mse]), len(batch.image))
+        self.scores.update(torch.cat([distortion[None], mse[None], means]), len(batch.image))
         self.active.update(mean)
 
     def on_validation_epoch_end(self) -> None:
@@ -124,12 +132,14 @@ class Experiment(L.LightningModule):
         self.conclude("test")
 
     def conclude(self, stage: str) -> None:
-        """Log the epoch's means. Raises `Diverged` when one is not finite."""
-        *terms, mse = self.scores.compute()
+        """Log the objective over the whole split, whatever its batches were. Raises `Diverged` when not finite."""
+        distortion, mse, *means = self.scores.compute()
+        penalty, weighted = self.member.penalty(torch.stack([distortion, *means])[1:])
+        terms = Terms(distortion, penalty, distortion + weighted)
         for term, value in zip(Terms._fields, terms, strict=True):
             if not value.isfinite():
                 raise self.diverged(term, value.item(), f"{stage} after step {self.global_step}")
-        named = self.named(Terms(*terms), stage) | {f"{stage}/mse": mse}
+        named = self.named(terms, stage) | {f"{stage}/mse": mse}
         if self.member.penalty_name == "kl":
             named[f"{stage}/active_units"] = self.active.compute()
         self.log_dict({name: value.float() for name, value in named.items()}, sync_dist=True)

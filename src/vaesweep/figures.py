@@ -45,7 +45,7 @@ def canvas(width: float, height: float, title: str) -> tuple[Figure, Axes]:
 def grid_size(rows: int, columns: int) -> tuple[float, float]:
     """Inches for a mosaic: about 0.7 a tile, within a readable page, plus the margins of labels and title."""
     tile = min(0.7, 8.5 / columns)
-    return columns * tile + 1.5, rows * tile + 0.9
+    return max(5.0, columns * tile + 1.5), rows * tile + 0.9
 
 
 def reconstructions(images: Tensor, outputs: Tensor, corrupted: Tensor | None = None) -> Figure:
@@ -69,7 +69,7 @@ def latent_grid(images: Tensor, quantiles: Tensor) -> Figure:
     title = "E[x|z] over the latent plane, at equal steps of prior probability"
     figure, axes = canvas(7, 7.2, title)
     ticks = [f"{q:.1f}" for q in quantiles.tolist()]
-    every = [t if i % 3 == 1 else "" for i, t in enumerate(ticks)]
+    every = [t if i % 5 == 0 else "" for i, t in enumerate(ticks)]
     show(axes, images.flip(0), rows=every[::-1], columns=every)
     axes.set_xlabel("z1 (prior standard deviations)")
     axes.set_ylabel("z2 (prior standard deviations)")
@@ -92,6 +92,9 @@ def latent_scatter(codes: Tensor, classes: Tensor, dims: tuple[int, int]) -> Fig
     else:
         points = axes.scatter(x, y, s=9, c=labels, cmap="viridis", linewidths=0)
         figure.colorbar(points, label="class")
+    for limits, values in ((axes.set_xlim, x), (axes.set_ylim, y)):
+        if np.ptp(values) < 0.02:  # a collapsed dimension: do not blow its rounding up
+            limits(np.mean(values) - 0.5, np.mean(values) + 0.5)
     axes.set_xlabel(f"posterior mean of z{dims[0] + 1}")
     axes.set_ylabel(f"posterior mean of z{dims[1] + 1}")
     axes.grid(alpha=0.25)

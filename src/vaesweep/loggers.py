@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,7 @@ def finish(failed: bool) -> None:
 
 def hints(folder: Path) -> list[str]:
     """The commands that show and upload a run's recording."""
-    runs = recorded(folder)
-    if not runs:
+    if not recorded(folder):
         return []
-    shown = os.path.relpath(runs[-1])
-    return [f"wandb leet {shown}", f"wandb sync {shown}"]
+    here = shlex.quote(os.path.relpath(folder / "wandb"))
+    return [f"wandb leet {here}", f"wandb sync {here}/*run-*"]  # a resumed run has several recordings

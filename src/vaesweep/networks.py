@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from vaesweep.checks import Invalid, choice, whole
+from vaesweep.checks import Invalid, choice, wholes
 
 Shape = tuple[int, int, int]
 
@@ -71,8 +71,7 @@ class MLP:
     activation: str = "relu"
 
     def __post_init__(self) -> None:
-        for width in self.hidden:
-            whole("hidden", width)
+        wholes("hidden", self.hidden)
         choice("activation", self.activation, ACTIVATIONS)
 
     def encoder(self, shape: Shape, features: int, conditions: int = 0) -> nn.Module:
@@ -98,8 +97,7 @@ class Conv:
 
     def __post_init__(self) -> None:
         for key in ("channels", "dense"):
-            for width in getattr(self, key):
-                whole(key, width)
+            wholes(key, getattr(self, key))
         if self.kernel not in (3, 4):
             raise Invalid("kernel", self.kernel, "3 | 4 (each halves the image exactly)")
         choice("activation", self.activation, ACTIVATIONS)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
-from torch import nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from vaesweep.checks import choice, real
@@ -23,7 +23,6 @@ class Adam:
     weight_decay: float
     betas: Sequence[float]
     rate: str
-    fused: bool
 
     def __post_init__(self) -> None:
         real("lr", self.lr, 0, strict=True)
@@ -33,18 +32,21 @@ class Adam:
         choice("rate", self.rate, ("constant", "onecycle"))
 
     def __call__(
-        self, parameters: Iterable[nn.Parameter], steps: int
+        self, groups: Iterable[dict[str, Any]], steps: int, fused: bool = True
     ) -> tuple[torch.optim.Optimizer, LRScheduler | None]:
-        """The optimizer, and for `onecycle` its scheduler over `steps` optimizer steps."""
+        """The optimizer of some parameter groups, and for `onecycle` its scheduler over `steps` optimizer steps.
+
+        `fused` takes the fused kernel where the device has one.
+        """
         make = partial(
             torch.optim.Adam,
-            list(parameters),
+            list(groups),
             lr=self.lr,
             betas=(self.betas[0], self.betas[1]),
             weight_decay=self.weight_decay,
         )
         try:
-            optimizer = make(fused=self.fused)
+            optimizer = make(fused=fused)
         except RuntimeError:  # no fused kernel for this device
             optimizer = make()
         if self.rate == "constant":

@@ -10,14 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from vaesweep import __version__
+
 FILE = "results.json"
 IMMATERIAL = {
     *("folder", "choices", "resume", "logger", "callbacks"),
-    *("data.root", "data.on_device", "data.path"),
+    *("data.root", "data.on_device", "data.cache"),
     *("trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes"),
     *("trainer.log_every_n_steps", "trainer.enable_progress_bar", "trainer.enable_model_summary"),
 }
-"""Settings of where a run goes, on what, and how it is watched, but not of what it computes."""
+"""Settings of where a run goes, on what, and how it is watched, but not, up to rounding, of what it computes."""
 
 
 @dataclass
@@ -58,5 +60,5 @@ def material(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that numbers depend on."""
-    packages = ("vaesweep", "torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "wandb")
-    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+    packages = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "wandb")
+    return {"python": platform.python_version(), "vaesweep": __version__} | {name: version(name) for name in packages}

@@ -10,8 +10,9 @@ from typing import Any
 
 import lightning as L
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
-from lightning.pytorch.callbacks import ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import LambdaCallback, ModelCheckpoint, Timer
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -20,13 +21,13 @@ from rich.table import Table
 from vaesweep import loggers
 from vaesweep.callbacks import Interrupted, interrupt
 from vaesweep.callbacks.interruption import SIGNALS
-from vaesweep.checks import Diverged, Invalid, choice, whole
+from vaesweep.checks import Diverged, Invalid, choice, flag, whole
 from vaesweep.data import ImageData
-from vaesweep.entry import CHECKPOINT, build
+from vaesweep.entry import CHECKPOINT, OVERRIDES, build
 from vaesweep.experiment import Experiment
 from vaesweep.results import Results, config_hash
 
-UNITS = {"mse": "per pixel", "active_units": "dimensions", "sparsity": "", "contraction": ""}
+UNITS = {"mse": "per pixel", "active_units": "dimensions", "sparsity": "sum over units", "contraction": "squared norm"}
 """Units of test metrics; all others are nats per image."""
 
 QUIET = (
@@ -54,6 +55,7 @@ def run(config: DictConfig) -> dict[str, float]:
         overrides=[o for o in HydraConfig.get().overrides.task if not o.startswith("resume=")],
         config_hash=config_hash(plain),
     )
+    refused = told = False
     before = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}
     try:
         results.metrics = execute(config, plain, folder, results)
@@ -64,7 +66,10 @@ def run(config: DictConfig) -> dict[str, float]:
     except Exception as error:
         ours = isinstance(error, Invalid | Diverged)
         results.reason = str(error) if ours else f"{type(error).__name__}: {' '.join(str(error).split())}"
-        if others and isinstance(error, Diverged):
+        told = ours and HydraConfig.get().mode != RunMode.MULTIRUN
+        # what an earlier session left is worth more than the record of a resumption that never began
+        refused = isinstance(error, Invalid) and bool(config.resume)
+        if others and ours:
             # all processes see it at once; one that failed would have the first killed before it can say why
             raise SystemExit(0) from None
         raise
@@ -72,9 +77,11 @@ def run(config: DictConfig) -> dict[str, float]:
         for signum, handler in before.items():
             signal.signal(signum, handler)
         if not others:
+            if not refused:
+                results.write(folder)
             loggers.finish(failed=results.status != "completed")
-            results.write(folder)
-            report(results, folder)
+            if not told:
+                report(results, folder)
     return results.metrics
 
 
@@ -93,6 +100,9 @@ def execute(config: DictConfig, plain: Mapping[str, Any], folder: Path, results:
     results.parameters = sum(p.numel() for p in member.parameters())
     experiment = Experiment(member, build(config, "optimizer"), config.seed)
     callbacks = [build(config, f"callbacks.{name}") for name in config.callbacks]
+    if config.resume:
+        # once training has begun, when nothing can refuse it any more
+        callbacks.append(LambdaCallback(on_train_epoch_start=lambda *_: remember(config, folder)))
     trainer: L.Trainer = build(config, "trainer", callbacks=callbacks, logger=False, default_root_dir=folder)
     if config.compile:
         member.compile()
@@ -113,9 +123,18 @@ def execute(config: DictConfig, plain: Mapping[str, Any], folder: Path, results:
     return {name: round(value, 6) for name, value in scores.items()}
 
 
+def remember(config: DictConfig, folder: Path) -> None:
+    """Record what a resumption was told, for the next one; Hydra leaves a resumed folder's record alone."""
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        (folder / ".hydra").mkdir(exist_ok=True)
+        OmegaConf.save(config, folder / ".hydra" / "config.yaml")
+        OmegaConf.save(HydraConfig.get().overrides.task, folder / OVERRIDES)
+
+
 def check(config: DictConfig) -> None:
     """Refuse what no constructor of ours sees. Raises `Invalid`."""
     whole("seed", config.seed, 0)
+    flag("compile", config.compile)
     choice("test", config.test, ("last", "best"))
     whole("trainer.max_epochs", config.trainer.max_epochs)
     # true half precision is not among them: objective terms are float32, and a half decoder would not take their codes
@@ -140,10 +159,10 @@ def report(results: Results, folder: Path) -> None:
                 metric, f"{value:.4f}" if metric == "mse" else f"{value:.2f}", UNITS.get(metric, "nats per image")
             )
         console.print(table)
-        took = f"{results.epochs} epochs in {results.seconds:.1f} s"
+        took = f"{results.epochs} epoch{'s' * (results.epochs != 1)} in {results.seconds:.1f} s"
         console.print(f"{took} ({results.seconds_per_epoch:.2f} s an epoch), {results.parameters:,} parameters")
     if results.metrics.get("test/active_units") == 0:
-        advice = "here the KL costs more than it buys; a lower model.beta or model.free_bits=0.1 may help"
+        advice = "unless it is too early to tell, try a lower model.beta or model.free_bits=0.1"
         console.print(f"posterior collapse: no latent dimension is used ({advice})", style="bold")
     if results.status != "completed":
         console.print(f"{results.status}: {results.reason}", style="bold", markup=False)

@@ -48,7 +48,9 @@ class Interruption(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self.told(trainer) and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+        # only between optimizer steps: gradients that are still being accumulated are in no checkpoint
+        between = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if between and self.told(trainer) and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
             trainer.save_checkpoint(self.path)
             self.stop()
 

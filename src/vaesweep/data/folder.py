@@ -14,6 +14,7 @@ from tqdm import tqdm
 from vaesweep.checks import Invalid, choice, whole
 from vaesweep.data.images import ImageData
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 MODES = {"grey": "L", "rgb": "RGB"}
 
 
@@ -21,34 +22,35 @@ class Folder(ImageData):
     """All images below `path`, cropped to a square about the centre and resized to `size`, `color` grey or rgb.
 
     Where images lie in subfolders, the first level names the classes, in alphabetical order. The resized images are
-    kept as one array under `root`, read through the file system's cache: a set larger than memory still works, and
-    the second run starts at once.
+    kept as one array in the folder `cache`, read through the file system's cache: a set larger than memory still
+    works, and the second run starts at once.
     """
 
-    def __init__(self, path: str, root: str, size: int, color: str, **options: Any) -> None:
+    def __init__(self, path: str, cache: str, size: int, color: str, **options: Any) -> None:
         super().__init__(**options)
-        self.path, self.root = Path(path).expanduser(), Path(root).expanduser()
+        self.path, self.cache = Path(path).expanduser(), Path(cache).expanduser()
         self.size, self.color = whole("size", size), choice("color", color, MODES)
 
     def files(self) -> list[Path]:
         """Every image file, sorted. Raises `Invalid` when there is none."""
-        known = Image.registered_extensions()
-        found = sorted(f for f in self.path.rglob("*") if f.is_file() and f.suffix.lower() in known)
+        if not self.path.is_dir():
+            raise Invalid("data.path", f"{self.path}, which is no folder", "a folder of images")
+        found = sorted(f for f in self.path.rglob("*") if f.is_file() and f.suffix.lower() in SUFFIXES)
         if not found:
             raise Invalid(
-                "data.path", f"{self.path}, with no image in it", "a folder of images, for example PNG or JPEG"
+                "data.path", f"{self.path}, with no image in it", "a folder of images, such as " + " ".join(SUFFIXES)
             )
         return found
 
-    def cache(self, files: list[Path]) -> Path:
+    def kept(self, files: list[Path]) -> Path:
         """Where the resized images are kept; another name when a file, the size or the color changes."""
         stamps = [(str(f.relative_to(self.path)), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
         digest = hashlib.sha256(repr((self.size, self.color, stamps)).encode()).hexdigest()
-        return self.root / "resized" / f"{digest[:16]}.npy"
+        return self.cache / f"{digest[:16]}.npy"
 
     def prepare(self) -> None:
         files = self.files()
-        target = self.cache(files)
+        target = self.kept(files)
         if target.exists():
             return
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -56,24 +58,28 @@ class Folder(ImageData):
         channels = len(MODES[self.color])
         shape = (len(files), channels, self.size, self.size)
         images = np.lib.format.open_memmap(unfinished, "w+", np.uint8, shape)
-        for row, file in zip(images, tqdm(files, "resizing images", unit="image"), strict=True):
-            row[:] = self.read(file)
-        images.flush()
-        unfinished.replace(target)
+        try:
+            for row, file in zip(images, tqdm(files, "resizing images", unit="image"), strict=True):
+                row[:] = self.read(file)
+            images.flush()
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def read(self, file: Path) -> np.ndarray:
         """One image, uint8 [C, size, size]. Raises `Invalid` naming the file when it does not decode."""
         try:
             with Image.open(file) as image:
-                square = ImageOps.fit(image.convert(MODES[self.color]), (self.size, self.size), Image.Resampling.BOX)
-        except (OSError, UnidentifiedImageError, SyntaxError) as error:
+                upright = ImageOps.exif_transpose(image).convert(MODES[self.color])
+                square = ImageOps.fit(upright, (self.size, self.size), Image.Resampling.BOX)
+        except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
             raise Invalid("data.path", f"{file}, which does not decode ({error})", "whole image files") from error
         return np.asarray(square).reshape(self.size, self.size, -1).transpose(2, 0, 1)
 
     def load(self) -> tuple[tuple[Tensor, Tensor], None]:
         files = self.files()
         # copy-on-write: torch wants writable memory, and nobody writes
-        images = torch.from_numpy(np.load(self.cache(files), mmap_mode="c"))
+        images = torch.from_numpy(np.load(self.kept(files), mmap_mode="c"))
         parents = [f.relative_to(self.path).parts[0] if f.parent != self.path else "" for f in files]
         classes = {name: i for i, name in enumerate(sorted(set(parents)))}
         return (images, torch.tensor([[classes[p]] for p in parents])), None

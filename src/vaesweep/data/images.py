@@ -7,7 +7,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from vaesweep.checks import Invalid, choice, real, whole
+from vaesweep.checks import Invalid, choice, flag, real, whole
 from vaesweep.seeds import generator
 from vaesweep.terms import Batch, Spec
 
@@ -101,7 +101,7 @@ class ImageData(L.LightningDataModule):
             real("test_fraction", test_fraction, 0, 1, strict=True)
         self.test_fraction = test_fraction
         self.binarize = choice("binarize", binarize, ("none", "threshold", "dynamic"))
-        self.on_device, self.seed = on_device, whole("seed", seed, 0)
+        self.on_device, self.seed = flag("on_device", on_device), whole("seed", seed, 0)
         self.splits: dict[str, Split] = {}
 
     def prepare(self) -> None:
@@ -176,8 +176,11 @@ class ImageData(L.LightningDataModule):
 
     def move(self, device: torch.device) -> None:
         """Bring the images to `device`, once: splits of the same images go on sharing them."""
-        moved = {id(s.images): (s.images.to(device), s.labels.to(device)) for s in self.splits.values()}
-        self.splits = {name: Split(*moved[id(s.images)], s.rows) for name, s in self.splits.items()}
+        moved: dict[int, tuple[Tensor, Tensor]] = {}
+        for name, split in self.splits.items():
+            if id(split.images) not in moved:
+                moved[id(split.images)] = split.images.to(device), split.labels.to(device)
+            self.splits[name] = Split(*moved[id(split.images)], split.rows)
 
     def train_dataloader(self) -> Batches:
         trainer = self.trainer

@@ -1,6 +1,7 @@
 """MNIST, Fashion-MNIST and CIFAR-10, as torchvision downloads and reads them."""
 
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -46,8 +47,12 @@ class Published(ImageData):
         try:
             dataset = DATASETS[self.dataset](str(self.root), train=train, download=download)
         except (OSError, RuntimeError, ValueError, EOFError) as error:
-            given = f"{self.root}, where {self.dataset} is missing or damaged ({' '.join(str(error).split())})"
-            raise Invalid("data.root", given, f"a folder that holds {self.dataset}, or data=digits") from error
+            given = f"{self.root}, where {self.dataset} is missing or damaged ({shorten(str(error), 100)})"
+            raise Invalid(
+                "data.root",
+                given,
+                f"a folder with {self.dataset} in it (or VAESWEEP_DATA), a network to download it, or data=digits",
+            ) from error
         images = torch.as_tensor(dataset.data)
         # MNIST comes as [N, H, W], CIFAR-10 as [N, H, W, C]
         images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()

@@ -46,12 +46,17 @@ class Autoencoder(nn.Module):
 
     def forward(self, batch: Batch, noise: Tensor) -> Terms:
         """The objective on one batch, given standard normal `noise` of `noise_shape(batch)`."""
+        distortion, means = self.parts(batch, noise)
+        penalty, weighted = self.penalty(mean_over_ranks(means) if self.training else means)
+        return Terms(distortion, penalty, distortion + weighted)
+
+    def parts(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Distortion, a scalar, and the means [k] that `penalty` is a function of: both add up over batches."""
         seen = self.corrupt(batch.image, noise)
         posterior = self.posterior(seen, batch.label)
         eta = self.decode(posterior.sample(noise), batch.label)
         distortion = self.likelihood.nll(eta, batch.image).mean()
-        penalty, weighted = self.penalty(posterior, seen, batch.label)
-        return Terms(distortion, penalty, distortion + weighted)
+        return distortion, self.means(posterior, seen, batch.label)
 
     def noise_shape(self, batch: Batch) -> tuple[int, ...]:
         """Shape of the standard normal noise that `forward` wants; the first axis is the batch."""
@@ -74,14 +79,13 @@ class Autoencoder(nn.Module):
         condition = self.condition(label)
         return in_full(self.decoder(z if condition is None else torch.cat([z, condition.to(z.dtype)], dim=1)))
 
-    def penalty(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """The penalty in its own units, and what the loss adds for it; both scalars. Here 0."""
-        nothing = posterior.mean.new_zeros(())
-        return nothing, nothing
+    def means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor) -> Tensor:
+        """What the penalty needs to know of a batch: the mean over its images of k numbers [k]. Here none."""
+        return posterior.mean.new_zeros(0)
 
-    def batch_mean(self, x: Tensor) -> Tensor:
-        """Mean over the first axis; in training over all processes, for penalties that need the whole batch."""
-        return mean_over_ranks(x.mean(0)) if self.training else x.mean(0)
+    def penalty(self, means: Tensor) -> tuple[Tensor, Tensor]:
+        """The penalty in its own units, and what the loss adds for it, both scalars, from `means` over any set."""
+        return means.sum(), means.sum()
 
     def generate(self, z: Tensor, label: Tensor) -> Tensor:
         """E[x|z] [B, C, H, W] for codes `z` [B, d]."""

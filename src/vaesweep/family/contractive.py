@@ -27,10 +27,13 @@ class Contractive(Autoencoder):
         super().__init__(network, spec, latent_dim, likelihood, code)
         self.register_buffer("lam", torch.tensor(real("lam", lam, 0)))
 
-    def penalty(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    def means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor) -> Tensor:
+        """The contraction [1]."""
         z, pull = vjp(lambda image: self.posterior(image, label).mean, seen)[:2]
         # row j of every image's Jacobian at once: images do not mix, so one cotangent serves the whole batch
         units = torch.eye(self.latent_dim, dtype=z.dtype, device=z.device)
         (rows,) = vmap(pull)(units[:, None, :].expand(-1, len(z), -1))
-        contraction = rows.square().sum() / len(z)
-        return contraction, self.lam * contraction
+        return rows.square().sum()[None] / len(z)
+
+    def penalty(self, means: Tensor) -> tuple[Tensor, Tensor]:
+        return means.sum(), self.lam * means.sum()

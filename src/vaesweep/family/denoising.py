@@ -14,8 +14,8 @@ from vaesweep.terms import Batch, Spec
 class Denoising(Autoencoder):
     """Encode a corrupted image, reconstruct the clean one (Vincent et al. 2008, sec. 2.3; 2010, sec. 3.3).
 
-    `corruption` with its `level`: `masking` sets that share of the pixels to 0; `salt_pepper` sets that share to 0
-    or 1 by a fair coin; `gaussian` adds N(0, level^2). The level is 0 to 1, for `gaussian` 0 or more.
+    `corruption` with its `level`: `masking` sets each pixel to 0 with that probability; `salt_pepper` to 0 or
+    1 by a fair coin; `gaussian` adds N(0, level^2). The level is 0 to 1, for `gaussian` 0 or more.
     """
 
     level: Tensor

@@ -39,7 +39,11 @@ class Sparse(Autoencoder):
         self.register_buffer("beta", torch.tensor(real("beta", beta, 0)))
         self.register_buffer("rho", torch.tensor(real("rho", rho, 0, 1, strict=True)))
 
-    def penalty(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    def means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor) -> Tensor:
+        """Mean activation of each unit, or its mean magnitude for l1 [d]."""
         z = posterior.mean
-        sparsity = bernoulli_kl(self.rho, self.batch_mean(z)) if self.kind == "kl" else z.abs().mean(0)
-        return sparsity.sum(), self.beta * sparsity.sum()
+        return (z if self.kind == "kl" else z.abs()).mean(0)
+
+    def penalty(self, means: Tensor) -> tuple[Tensor, Tensor]:
+        sparsity = (bernoulli_kl(self.rho, means) if self.kind == "kl" else means).sum()
+        return sparsity, self.beta * sparsity

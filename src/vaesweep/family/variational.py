@@ -46,8 +46,11 @@ class Variational(Autoencoder):
         """q(z|x) = N(mean, diag(exp(logvar)))."""
         return DiagonalGaussian.split(in_full(self.encoder(image, self.condition(label))))
 
-    def penalty(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    def means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor) -> Tensor:
+        """KL of each dimension [d], nats."""
         assert isinstance(posterior, DiagonalGaussian)
-        kl = self.batch_mean(posterior.kl())
-        counted = kl.maximum(self.free_bits).sum()
-        return kl.sum(), self.beta * self.schedule(counted, self.progress)
+        return posterior.kl().mean(0)
+
+    def penalty(self, means: Tensor) -> tuple[Tensor, Tensor]:
+        counted = means.maximum(self.free_bits).sum()
+        return means.sum(), self.beta * self.schedule(counted, self.progress)

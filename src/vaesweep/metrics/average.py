@@ -11,14 +11,15 @@ class Average(Metric):
     total: Tensor
     count: Tensor
 
-    def __init__(self, k: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.add_state("total", torch.zeros(k, dtype=torch.float64), dist_reduce_fx="sum")
+        # a scalar until the first batch says how long the vector is
+        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
 
     def update(self, x: Tensor, n: int) -> None:
-        self.total += x * n
-        self.count += n
+        self.total = self.total + x * n
+        self.count = self.count + n
 
     def compute(self) -> Tensor:
         return self.total / self.count

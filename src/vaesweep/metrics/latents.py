@@ -17,7 +17,7 @@ def activity(posterior: Dirac | DiagonalGaussian) -> Tensor:
 
 
 class ActiveUnits(Metric):
-    """Number of dimensions whose posterior mean varies with the image (Burda et al. 2016, sec. 4.2).
+    """Number of dimensions whose posterior mean varies with the image (Burda et al. 2016, sec. 5.2).
 
     A dimension j counts when Var_x(E[z_j|x]) > 0.01.
     """
@@ -28,13 +28,11 @@ class ActiveUnits(Metric):
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
-        # float64: the variance is a difference of large sums
         for name, shape in {"first": (latent_dim,), "second": (latent_dim,), "count": ()}.items():
-            self.add_state(name, torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
+            self.add_state(name, torch.zeros(shape), dist_reduce_fx="sum")
 
     def update(self, means: Tensor) -> None:
         """Posterior means [B, d]."""
-        means = means.double()
         self.first += means.sum(0)
         self.second += means.square().sum(0)
         self.count += len(means)
