@@ -54,14 +54,34 @@ def test_mnist_files_are_read_with_their_own_test_split(tmp_path, name, folder):
     assert torch.allclose(next(iter(data.test_dataloader())).image, torch.from_numpy(pixels)[:4, None] / 255)
 
 
-def test_cifar10_comes_channels_first(tmp_path, monkeypatch):
+def write_cifar10(root, monkeypatch, n=8):
     monkeypatch.setattr(datasets.CIFAR10, "_check_integrity", lambda self: True)
-    folder = tmp_path / datasets.CIFAR10.base_folder
-    folder.mkdir()
-    rows = np.random.default_rng(0).integers(0, 256, (8, 3072), dtype=np.uint8)
-    for file, _ in datasets.CIFAR10.train_list + datasets.CIFAR10.test_list:
-        (folder / file).write_bytes(pickle.dumps({"data": rows, "labels": [0, 1, 2, 3, 4, 5, 6, 9]}))
     monkeypatch.setattr(datasets.CIFAR10, "_load_meta", lambda self: None)
+    folder = root / datasets.CIFAR10.base_folder
+    folder.mkdir(parents=True)
+    rows = np.random.default_rng(0).integers(0, 256, (n, 3072), dtype=np.uint8)
+    for file, _ in datasets.CIFAR10.train_list + datasets.CIFAR10.test_list:
+        (folder / file).write_bytes(pickle.dumps({"data": rows, "labels": [i % 10 for i in range(n - 1)] + [9]}))
+    return rows
+
+
+def write_dsprites(root, n=40):
+    images = np.random.default_rng(0).integers(0, 2, (n, 64, 64), dtype=np.uint8)
+    classes = np.stack([np.zeros(n, int), *[np.arange(n) % k for k in (3, 6, 40, 32, 32)]], axis=1)
+    np.savez(root / FILE, imgs=images, latents_classes=classes, metadata=np.array({"a": 1}, dtype=object))
+    return images
+
+
+def write_photos(folder, n=12):
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        below = folder / ("cats" if i % 2 else "birds")
+        below.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (20 + i, 30, 3), dtype=np.uint8)).save(below / f"{i:02}.png")
+
+
+def test_cifar10_comes_channels_first(tmp_path, monkeypatch):
+    rows = write_cifar10(tmp_path, monkeypatch)
     data = ready(Published("cifar10", str(tmp_path), **OPTIONS))
     assert data.spec == Spec((3, 32, 32), 10)
     red = torch.from_numpy(rows[:4, :1024].reshape(4, 32, 32)) / 255
@@ -140,9 +160,7 @@ def test_a_draw_of_shapes_keeps_its_factors():
 
 
 def test_dsprites_are_read_without_their_pickled_part(tmp_path):
-    images = np.random.default_rng(0).integers(0, 2, (40, 64, 64), dtype=np.uint8)
-    classes = np.stack([np.zeros(40, int), *[np.arange(40) % k for k in (3, 6, 40, 32, 32)]], axis=1)
-    np.savez(tmp_path / FILE, imgs=images, latents_classes=classes, metadata=np.array({"a": 1}, dtype=object))
+    images = write_dsprites(tmp_path)
     data = ready(DSprites(str(tmp_path), **SPLIT))
     assert data.spec == Spec((1, 64, 64), 3)
     assert torch.equal(data.splits["train"].images[:, 0], torch.from_numpy(images))
@@ -167,11 +185,7 @@ def test_dsprites_that_cannot_be_fetched_leave_nothing_behind(tmp_path, monkeypa
 
 @pytest.fixture
 def photos(tmp_path):
-    rng = np.random.default_rng(0)
-    for i in range(12):
-        folder = tmp_path / "photos" / ("cats" if i % 2 else "birds")
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (20 + i, 30, 3), dtype=np.uint8)).save(folder / f"{i:02}.png")
+    write_photos(tmp_path / "photos")
     return tmp_path / "photos"
 
 

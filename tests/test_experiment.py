@@ -1,6 +1,7 @@
 """Training through Lightning, in this process."""
 
 import json
+from types import SimpleNamespace
 
 import lightning as L
 import pytest
@@ -8,7 +9,7 @@ import torch
 from conftest import MEMBERS
 
 from vaesweep.checks import Diverged, Invalid
-from vaesweep.data import ImageData
+from vaesweep.data import Digits, ImageData
 from vaesweep.experiment import Experiment
 from vaesweep.optimizers import Adam
 from vaesweep.run import run
@@ -117,6 +118,73 @@ def test_bf16_stays_within_1_percent_of_float32(config, tmp_path, name):
         return run(config(*overrides, folder=tmp_path / precision))["test/loss"]
 
     assert loss("bf16-mixed") == pytest.approx(loss("32-true"), rel=0.01)
+
+
+def test_noise_is_fresh_at_every_step_and_shared_out_among_processes(member, batch):
+    module = experiment(member("model=vae"))
+
+    def draw(*name, world=1, rank=0):
+        module._trainer = SimpleNamespace(world_size=world, global_rank=rank)
+        return module.noise(batch, *name)
+
+    assert torch.equal(draw("train", 0, 3), draw("train", 0, 3))
+    others = draw("train", 0, 4), draw("train", 1, 3), draw("val", 0, 3)
+    assert not any(torch.equal(draw("train", 0, 3), other) for other in others)
+    halves = [draw("train", 0, 3, world=2, rank=rank) for rank in range(2)]
+    assert halves[0].shape == draw("train", 0, 3).shape
+    assert not torch.equal(*halves)
+
+
+def test_training_steps_use_fresh_noise(member, digits, monkeypatch):
+    names = []
+    original = Experiment.noise
+    monkeypatch.setattr(Experiment, "noise", lambda self, b, *name: names.append(name) or original(self, b, *name))
+    trainer(max_epochs=2, limit_val_batches=0).fit(experiment(member("model=vae")), datamodule=digits)
+    assert len(set(names)) == len(names) == 2 * len(digits.train_dataloader())
+
+
+def test_a_denoising_mse_is_that_of_what_was_corrupted(member, digits):
+    def mse(level):
+        made = member("model=denoising", f"model.level={level}")
+        return trainer().test(experiment(made), datamodule=digits, verbose=False)[0]["test/mse"]
+
+    assert mse(0.9) != pytest.approx(mse(0), rel=1e-3)
+
+
+@pytest.mark.parametrize(("name", "metric"), [("sparse", "sparsity"), ("vae", "loss")])
+def test_scores_do_not_depend_on_the_batches_of_the_split(member, name, metric):
+    """A penalty that is not linear in a batch mean is taken once, over the whole split."""
+
+    def score(size):
+        data = Digits(batch_size=size, val_fraction=0.1, test_fraction=0.2, binarize="none", on_device=False, seed=0)
+        made = member(f"model={name}", *(["model.free_bits=0.05"] if name == "vae" else []))
+        monkey = experiment(made)
+        monkey.noise = lambda batch, *_: torch.zeros(made.noise_shape(batch))
+        return trainer().test(monkey, datamodule=data, verbose=False)[0][f"test/{metric}"]
+
+    assert score(16) == pytest.approx(score(359), rel=1e-5)
+
+
+def test_clipping_goes_with_mixed_precision(config, tmp_path):
+    overrides = "model=ae", "trainer.max_epochs=1", "trainer.precision=bf16-mixed"
+    free = run(config(*overrides, folder=tmp_path / "free"))
+    held = run(config(*overrides, "trainer.gradient_clip_val=1e-9", folder=tmp_path / "held"))
+    assert held["test/loss"] > free["test/loss"] + 1  # Adam's epsilon no longer negligible: hardly a step is taken
+
+
+def test_weight_decay_leaves_sigma_alone(member):
+    module = experiment(member("model=vae", "model/likelihood=gaussian", "model.likelihood.learn=true"))
+    data = SimpleNamespace(train_dataloader=lambda: [0] * 10)
+    module._trainer = SimpleNamespace(
+        datamodule=data, limit_train_batches=0.5, accumulate_grad_batches=2, max_epochs=4, max_steps=-1,
+        gradient_clip_val=None, precision="32-true",
+    )  # fmt: skip
+    module.optimizer = Adam(1e-3, 0.1, (0.9, 0.999), "constant")
+    groups = module.configure_optimizers().param_groups
+    assert module.steps == 3 * 4
+    (sigma,) = [g for g in groups if g["weight_decay"] == 0]
+    assert sigma["params"] == [module.member.likelihood.log_sigma]
+    assert sum(len(g["params"]) for g in groups) == len(list(module.member.parameters()))
 
 
 SHAPES = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32), "shapes": (1, 64, 64)}

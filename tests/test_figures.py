@@ -7,7 +7,8 @@ from conftest import MEMBERS
 from matplotlib.image import AxesImage
 
 from vaesweep import figures
-from vaesweep.gallery import first_layer, gallery
+from vaesweep.gallery import first_layer, gallery, plane
+from vaesweep.metrics import activity
 from vaesweep.terms import Batch, Spec
 
 COMMON = {"reconstructions", "traversals", "latent_scatter"}
@@ -57,6 +58,57 @@ def test_one_latent_dimension_and_colour_draw_too(member, shape):
     drawn = dict(gallery(made, Batch(images, labels), torch.Generator().manual_seed(0)))
     assert "latent_scatter" not in drawn
     assert {"samples", "posterior", "traversals"} <= set(drawn)
+
+
+def spied(made, monkeypatch):
+    """Let `made` decode every code to a constant image, and keep what it was asked for."""
+    asked = []
+
+    def generate(z, label):
+        asked.append((z, label))
+        return torch.zeros(len(z), *made.image_shape)
+
+    monkeypatch.setattr(made, "generate", generate)
+    return asked
+
+
+@torch.no_grad()
+def test_traversals_move_one_of_the_most_active_dimensions_at_a_time(member, batch, monkeypatch):
+    made = member("model=vae", "model.latent_dim=12")
+    made.encoder.body[-1].weight[3] *= 30  # let the mean of dimension 3 vary most
+    use = activity(made.posterior(*batch))
+    asked = spied(made, monkeypatch)
+    gallery_of = dict(gallery(made, batch, torch.Generator().manual_seed(0)))
+    z = next(z for z, _ in asked if len(z) == 8 * 9).unflatten(0, (8, 9))
+    moving = (z.std(1) > 0).int()
+    assert (moving.sum(1) == 1).all()
+    order = use.argsort(descending=True)[:8]
+    assert moving.argmax(1).tolist() == order.tolist()
+    assert order[0] == 3
+    assert z[0, :, 3].tolist() == pytest.approx([-3 + 0.75 * i for i in range(9)])
+    assert gallery_of["traversals"].axes[0].get_yticklabels()[0].get_text() == "z4"
+
+
+@torch.no_grad()
+def test_the_plane_has_z1_rightwards_and_z2_upwards(member, batch, monkeypatch):
+    made = member("model=vae", "model.latent_dim=2")
+    monkeypatch.setattr(made, "generate", lambda z, label: z[:, 1, None, None, None].expand(-1, 1, 8, 8) / 8 + 0.5)
+    (picture,) = plane(made, batch.label).axes[0].get_images()
+    tops = picture.get_array()
+    assert tops[0, 0] > tops[-1, 0]
+    assert tops[0, 0] == tops[0, -1]
+    monkeypatch.setattr(made, "generate", lambda z, label: z[:, 0, None, None, None].expand(-1, 1, 8, 8) / 8 + 0.5)
+    (picture,) = plane(made, batch.label).axes[0].get_images()
+    assert picture.get_array()[0, 0] < picture.get_array()[0, -1]
+
+
+@torch.no_grad()
+def test_conditional_samples_have_a_row_a_class(member, batch, monkeypatch):
+    made = member("model=cvae")
+    asked = spied(made, monkeypatch)
+    dict(gallery(made, batch, torch.Generator().manual_seed(0)))
+    labels = next(label for z, label in asked if len(z) == 120)
+    assert labels[:, 0].unflatten(0, (10, 12)).tolist() == [[i] * 12 for i in range(10)]
 
 
 @torch.no_grad()

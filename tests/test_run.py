@@ -6,12 +6,14 @@ import warnings
 import pytest
 import torch
 from conftest import MEMBERS
+from test_datasets import write_cifar10, write_dsprites, write_mnist, write_photos
 from test_loggers import recorded
 
 from vaesweep import loggers
-from vaesweep.callbacks import Interruption
+from vaesweep.callbacks import Drawing, Interruption
 from vaesweep.checks import Diverged, Invalid
 from vaesweep.experiment import Experiment
+from vaesweep.family import Variational
 from vaesweep.run import run
 
 SHORT = "trainer.max_epochs=2"
@@ -65,6 +67,40 @@ def test_every_member_runs(config, folder, name):
     assert {"test/loss", "test/distortion", "test/mse"} <= set(metrics)
 
 
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    """Overrides for a small version of every dataset."""
+    write_mnist(tmp_path / "root", "MNIST", n=40)
+    write_mnist(tmp_path / "root", "FashionMNIST", n=40)
+    write_cifar10(tmp_path / "root", monkeypatch)
+    write_dsprites(tmp_path / "root")
+    write_photos(tmp_path / "photos", n=40)
+    root = f"data.root={tmp_path / 'root'}"
+    return {
+        "digits": [],
+        "mnist": [root],
+        "fashion_mnist": [root],
+        "cifar10": [root],
+        "shapes": ["data.size=60"],
+        "dsprites": [root],
+        "folder": [f"data.path={tmp_path / 'photos'}", f"data.cache={tmp_path / 'cache'}"],
+    }
+
+
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+@pytest.mark.parametrize("name", MEMBERS)
+def test_every_member_trains_on_every_dataset(config, sources, name, network):
+    small = (
+        "data.batch_size=8",
+        "trainer.max_epochs=1",
+        "+trainer.limit_train_batches=1",
+        "+trainer.limit_val_batches=1",
+    )
+    for data, overrides in sources.items():
+        metrics = run(config(f"model={name}", f"network={network}", f"data={data}", *small, *overrides))
+        assert metrics["test/loss"] > 0
+
+
 def test_the_same_seed_gives_the_same_result(config, tmp_path):
     results = [
         run(config("model=vae", SHORT, f"seed={s}", folder=tmp_path / n)) for n, s in [("a", 0), ("b", 0), ("c", 1)]
@@ -72,11 +108,14 @@ def test_the_same_seed_gives_the_same_result(config, tmp_path):
     assert results[0] == results[1] != results[2]
 
 
-def test_compiling_changes_nothing_but_speed(config, tmp_path):
+def test_compiling_changes_nothing_but_speed(config, tmp_path, monkeypatch):
+    compiled, original = [], torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(type(self)) or original(self))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # inductor's own
         runs = [run(config("model=vae", SHORT, f"compile={c}", folder=tmp_path / c)) for c in ("false", "true")]
     assert runs[1] == pytest.approx(runs[0], rel=1e-3)
+    assert compiled == [Variational]
 
 
 def test_best_weights_are_tested_when_asked(config, tmp_path, monkeypatch):
@@ -137,6 +176,23 @@ def test_an_interrupted_run_resumes_to_the_same_weights(config, tmp_path, monkey
     assert ended["config_hash"] == record(tmp_path / "whole")["config_hash"]
 
 
+def test_gradients_that_are_being_accumulated_are_not_lost(config, tmp_path, monkeypatch):
+    settings = "model=ae", "+trainer.accumulate_grad_batches=4", SHORT
+    whole = run(config(*settings, folder=tmp_path / "whole"))
+    original = Interruption.on_train_batch_end
+
+    def told(self, trainer, module, outputs, batch, batch_idx):
+        if batch_idx == 5:
+            self.note(15, None)
+        original(self, trainer, module, outputs, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Interruption, "on_train_batch_end", told)
+        with pytest.raises(SystemExit, match="143"):
+            run(config(*settings, folder=tmp_path / "part"))
+    assert run(config(*settings, "resume=true", folder=tmp_path / "part")) == whole
+
+
 def test_a_finished_run_can_be_resumed_for_longer(config, folder):
     short = "model=ae", "optimizer=adam_constant"
     run(config(*short, SHORT))
@@ -151,12 +207,21 @@ def test_a_finished_cycle_cannot_be_made_longer(config, folder):
     assert record(folder)["status"] == "completed"  # the record of what there is, not of what was refused
 
 
-def test_divergence_is_recorded(config, folder):
+def test_divergence_is_recorded_here_and_in_w_and_b(config, folder):
+    wild = "optimizer=adam_constant", "optimizer.lr=1e8", "logger.mode=offline"
     with pytest.raises(Diverged):
-        run(config("model=vae", "optimizer=adam_constant", "optimizer.lr=1e8", "trainer.max_epochs=3"))
+        run(config("model=vae", *wild, "trainer.max_epochs=3"))
     left = record(folder)
     assert left["status"] == "failed"
     assert "step" in left["reason"]
+    assert recorded(folder)["exit_code"] == 1
+
+
+def test_figures_are_drawn_on_schedule_and_at_the_end(config, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Drawing, "draw", lambda self, trainer, module: drawn.append(trainer.current_epoch))
+    run(config("model=ae", "callbacks=default", "callbacks.drawing.every_n_epochs=2", "trainer.max_epochs=6"))
+    assert drawn == [1, 3, 6]
 
 
 REFUSALS = {
