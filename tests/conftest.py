@@ -30,9 +30,10 @@ def config(tmp_path: Path) -> Callable[..., DictConfig]:
     def make(*overrides: str, folder: Path = tmp_path / "run") -> DictConfig:
         folder.mkdir(parents=True, exist_ok=True)
         where = f"hydra.runtime.output_dir={folder}"
-        defaults = ["trainer=cpu", "logger.mode=disabled", "callbacks=lean", "+trainer.enable_progress_bar=false"]
+        defaults = ["trainer=cpu", "logger.mode=disabled", "callbacks=lean"]
+        quiet = ["~callbacks.progress", "+trainer.enable_progress_bar=false"]
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            composed = compose("config", [where, *defaults, *overrides], return_hydra_config=True)
+            composed = compose("config", [where, *defaults, *overrides, *quiet], return_hydra_config=True)
         HydraConfig.instance().set_config(composed)
         with open_dict(composed):
             del composed["hydra"]

@@ -24,7 +24,7 @@ def test_contraction_is_the_squared_norm_of_the_jacobian(member, batch, network)
 
 
 def test_closed_form_of_one_sigmoid_layer(member, batch):
-    """Rifai et al. 2011, eq. 7: sum_j (h_j (1 - h_j))^2 sum_i W_ji^2."""
+    """Rifai et al. 2011: sum_j (h_j (1 - h_j))^2 sum_i W_ji^2."""
     made = member("model=contractive", "network=linear")
     layer = made.encoder.body[0]
     h = torch.sigmoid(layer(batch.image.flatten(1)))

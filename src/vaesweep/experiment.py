@@ -16,8 +16,7 @@ from vaesweep.terms import Batch, Terms
 
 
 class Experiment(L.LightningModule):
-    """Minimises `member(batch, noise).loss`; in training the noise depends on (`seed`, step) alone, not on
-    the number of processes.
+    """Minimises `member(batch, noise).loss`; the noise of a training step is the same on any number of processes.
 
     Training terms are kept on the device and read every `log_every_n_steps` steps and at the end of an epoch, which
     is also when a loss that is not finite is noticed. Raises `Diverged`, naming the first such step and term.

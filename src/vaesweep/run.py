@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.callbacks import LambdaCallback, ModelCheckpoint, Timer
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
@@ -139,6 +139,15 @@ def check(config: DictConfig) -> None:
     whole("trainer.max_epochs", config.trainer.max_epochs)
     # true half precision is not among them: objective terms are float32, and a half decoder would not take their codes
     choice("trainer.precision", config.trainer.precision, ("32-true", "bf16-mixed", "16-mixed", "64-true"))
+    devices = config.trainer.devices
+    if (
+        config.trainer.strategy == "auto"
+        and devices != 1
+        and not (isinstance(devices, ListConfig) and len(devices) == 1)
+    ):
+        raise Invalid(
+            "trainer.devices", devices, f"1, a list of one such as [0], or trainer=ddp trainer.devices={devices}"
+        )
     seen = {"cuda": CUDAAccelerator.is_available(), "mps": MPSAccelerator.is_available()}
     wanted = config.trainer.accelerator
     if (wanted == "gpu" and not any(seen.values())) or not seen.get(wanted, True):

@@ -18,7 +18,7 @@ class Constant(nn.Module):
 
 
 class Linear(nn.Module):
-    """Warm-up: min(1, progress / warmup) * KL (Bowman et al. 2016, sec. 3.1; Sonderby et al. 2016, eq. 15)."""
+    """Warm-up: min(1, progress / warmup) * KL (Bowman et al. 2016, sec. 3.1; Sonderby et al. 2016)."""
 
     warmup: Tensor
 

@@ -2,5 +2,6 @@
 
 from vaesweep.callbacks.drawing import Drawing
 from vaesweep.callbacks.interruption import Interrupted, Interruption, interrupt
+from vaesweep.callbacks.progress import Progress
 
-__all__ = ["Drawing", "Interrupted", "Interruption", "interrupt"]
+__all__ = ["Drawing", "Interrupted", "Interruption", "Progress", "interrupt"]
