@@ -12,10 +12,10 @@ from vaesweep.terms import Spec
 
 
 class Contractive(Autoencoder):
-    """loss = distortion + lam * contraction, contraction = mean_b ||dz/dx(x_b)||_F^2 (Rifai et al. 2011, eq. 1 and sec. 3).
+    """loss = distortion + lam * contraction, contraction = mean_b ||dz/dx(x_b)||_F^2.
 
-    The Jacobian is exact for any encoder that treats images one by one: one backward pass a latent dimension,
-    vectorised. (`lam` is the paper's lambda, a word that Python keeps for itself.)
+    Rifai et al. 2011, eq. 1 and sec. 3. The Jacobian is exact for any encoder that treats images one by one: one
+    backward pass a latent dimension, vectorised. (`lam` is the paper's lambda, a word that Python keeps for itself.)
     """
 
     penalty_name = "contraction"
