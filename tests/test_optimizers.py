@@ -45,6 +45,7 @@ def test_weight_decay_shrinks_weights_without_gradient():
         ({"lr": 0}, "lr"),
         ({"weight_decay": -1}, "weight_decay"),
         ({"betas": [0.9, 2]}, "betas"),
+        ({"betas": 3}, "betas"),
         ({"rate": "x"}, "rate"),
     ],
 )

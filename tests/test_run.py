@@ -231,6 +231,8 @@ REFUSALS = {
     "trainer.precision=bf15": "trainer.precision: got bf15; allowed: 32-true | bf16-mixed | 16-mixed | 64-true",
     "trainer.devices=2": "trainer.devices: got 2; allowed: 1, a list of one such as [0], or trainer=ddp",
     "network.hidden=400": "network.hidden: got 400; allowed: a list of whole numbers of at least 1",
+    "+model.beat=3": "model: got settings that it does not take (",
+    "trainer.strategy=foo": "trainer: got settings that it does not take (You selected an invalid strategy name",
     "compile=maybe": "compile: got maybe; allowed: true | false",
     "trainer.accelerator=gpu": "trainer.accelerator: got gpu; allowed: cpu | auto",
     "model.latent_dim=0": "model.latent_dim: got 0",

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, NoReturn
 
 from hydra.core.hydra_config import HydraConfig
@@ -110,7 +111,8 @@ def resumed(argv: list[str]) -> list[str]:
     past = [str(r) for r in recorded if not str(r).startswith("resume=")]
     for override in mine:
         if not override.startswith(("-", "hydra.", *RESUMABLE)):
-            raise Invalid("resume", f"{override} with it", " ".join(f"{key}..." for key in RESUMABLE))
+            allowed = ", ".join(dict.fromkeys(key.rstrip(".=") for key in RESUMABLE))
+            raise Invalid("resume", f"{override} with it", f"settings of {allowed}")
     where = [f"hydra.run.dir={quoted(folder)}", "hydra.output_subdir=null"]
     return [argv[0], *past, *mine, "resume=true", *where]
 
@@ -123,16 +125,18 @@ def quoted(path: Path) -> str:
 def build(config: DictConfig, key: str, /, **rest: Any) -> Any:
     """Instantiate `config.key`, with what does not come from config (shapes, other objects) in `rest`.
 
-    An `Invalid` from a constructor names its own argument; here it gets the full key, such as `model.beta`.
+    An `Invalid` from a constructor names its own argument; here it gets the full key, such as `model.beta`. Whatever
+    else a constructor refuses, Lightning's Trainer for example, becomes an `Invalid` of the whole part.
     """
     node = OmegaConf.select(config, key)
     try:
         # partial, so that `rest` reaches the constructor as it is: Hydra would turn records into config
         return instantiate(node, _partial_=True, _convert_="all")(**rest)
-    except (Invalid, InstantiationException) as error:
-        cause = error if isinstance(error, Invalid) else error.__cause__
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error, InstantiationException) else error
         if not isinstance(cause, Invalid):
-            raise
+            given = f"settings that it does not take ({shorten(str(cause or error), 250)})"
+            raise Invalid(key, given, "see `--cfg job`; HYDRA_FULL_ERROR=1 shows where it was refused") from error
         inner = re.search(r"full_key: (\S+)", str(error))
         at = inner[1] if inner else key
         owner = OmegaConf.select(config, at)

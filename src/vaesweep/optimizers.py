@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
-from vaesweep.checks import choice, real
+from vaesweep.checks import Invalid, choice, real
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Adam:
     def __post_init__(self) -> None:
         real("lr", self.lr, 0, strict=True)
         real("weight_decay", self.weight_decay, 0)
+        if not isinstance(self.betas, list | tuple) or len(self.betas) != 2:
+            raise Invalid("betas", self.betas, "two numbers, such as [0.9, 0.999]")
         for beta in self.betas:
             real("betas", beta, 0, 1)
         choice("rate", self.rate, ("constant", "onecycle"))
