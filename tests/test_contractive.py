@@ -25,7 +25,7 @@ def test_contraction_is_the_squared_norm_of_the_jacobian(member, batch, network)
 
 def test_closed_form_of_one_sigmoid_layer(member, batch):
     """Rifai et al. 2011: sum_j (h_j (1 - h_j))^2 sum_i W_ji^2."""
-    made = member("model=contractive", "network=linear")
+    made = member("model=contractive", "network=linear", "model.code=sigmoid")
     layer = made.encoder.body[0]
     h = torch.sigmoid(layer(batch.image.flatten(1)))
     expected = ((h * (1 - h)).square() * layer.weight.square().sum(1)).sum(1).mean()
