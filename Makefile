@@ -26,7 +26,7 @@ $(SETUP): .requirements.lock pyproject.toml
 	@touch $@
 
 lock:  ## resolve .requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \
+	uv pip compile pyproject.toml --extra dev --extra slurm --extra ray --extra dashboard --universal --python-version 3.11 --upgrade \
 	  --no-header --no-annotate --no-emit-index-url -o .requirements.lock
 
 clean:

@@ -2,7 +2,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from vaesweep.checks import Invalid
-from vaesweep.entry import build, resumed
+from vaesweep.entry import build
+from vaesweep.resuming import resumed
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_test_metrics_are_means_over_the_whole_split(member, digits):
     output = module.member.generate(module.member.posterior(*everything).mean, everything.label)
     assert scores["test/distortion"] == pytest.approx(terms.distortion.item(), rel=1e-5)
     assert scores["test/mse"] == pytest.approx((output - image).square().mean().item(), rel=1e-5)
-    assert set(scores) == {"test/loss", "test/distortion", "test/mse"}
+    assert set(scores) == {"test/loss", "test/distortion", "test/mse", "test/active_units"}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import torch
 
 from vaesweep.distributions import DiagonalGaussian, Dirac
-from vaesweep.metrics import ActiveUnits, Average, activity
+from vaesweep.metrics import Average, CodeVariance, active_units, activity
 
 
 def test_average_weighs_batches_by_their_size():
@@ -14,10 +14,18 @@ def test_average_weighs_batches_by_their_size():
 def test_active_units_counts_means_that_vary():
     torch.manual_seed(0)
     means = torch.stack([torch.randn(500), 0.05 * torch.randn(500), 0.2 * torch.randn(500) + 3], dim=1)
-    metric = ActiveUnits(3)
+    metric = CodeVariance(3)
     for part in means.split(64):
         metric.update(part)
-    assert metric.compute() == (means.double().var(0, correction=0) > 0.01).sum() == 2
+    variance = metric.compute()
+    assert torch.allclose(variance, means.double().var(0, correction=0).float(), rtol=1e-4)
+    assert active_units(variance) == 2
+
+
+def test_units_of_a_point_code_are_held_to_the_largest():
+    variance = torch.tensor([1e-6, 5e-7, 1e-9, 0.0])
+    assert active_units(variance, variance.max()) == 2
+    assert active_units(torch.zeros(3), torch.tensor(0.0)) == 0
 
 
 def test_activity_is_the_mean_kl_or_the_variance_of_the_codes():

@@ -4,7 +4,7 @@ import pytest
 
 from vaesweep.results import FILE, Results, config_hash
 
-RECORD = Results("vae", "digits", 0, ["model=vae"], "abc")
+RECORD = Results("vae", "digits", 0, ["model=vae"], "abc", {"seed": 0})
 
 
 def test_the_file_holds_every_field(tmp_path):
@@ -19,7 +19,7 @@ def test_the_file_holds_every_field(tmp_path):
 def test_what_cannot_be_written_leaves_the_earlier_file(tmp_path):
     RECORD.write(tmp_path)
     before = (tmp_path / FILE).read_text()
-    broken = Results("vae", "digits", 0, [], "abc", metrics={"test/loss": float("nan")})
+    broken = Results("vae", "digits", 0, [], "abc", {}, metrics={"test/loss": float("nan")})
     with pytest.raises(ValueError, match="JSON"):
         broken.write(tmp_path)
     assert (tmp_path / FILE).read_text() == before

@@ -1,10 +1,9 @@
-"""How a command line becomes a run: one-line errors, resumed folders, objects built from config."""
+"""How a command line becomes a run: one-line errors, objects built from config."""
 
 import os
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from textwrap import shorten
 from typing import Any, NoReturn
 
@@ -21,20 +20,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from vaesweep import studies  # noqa: F401  its resolvers
 from vaesweep.checks import Diverged, Invalid
+from vaesweep.resuming import resumed
+from vaesweep.signals import follow_parent
 
-OVERRIDES, CHECKPOINT = Path(".hydra/overrides.yaml"), Path("checkpoints/last.ckpt")
-RESUMABLE = (
-    "trainer.",
-    "trainer=",
-    "logger.",
-    "callbacks.",
-    "callbacks=",
-    "test=",
-    "compile=",
-    "data.root=",
-    "data.on_device=",
-)
 MENDABLE = (Invalid, Diverged, HydraException, OmegaConfBaseException)
 """Errors that a person can mend without reading our code."""
 # asked once, for the processes that this one starts too: further down HYDRA_FULL_ERROR is set to 1 for all
@@ -47,6 +37,7 @@ def launch(main: Callable[[], Any]) -> None:
     With HYDRA_FULL_ERROR=1 in the environment errors keep their tracebacks.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands its errors over instead of printing them
+    follow_parent()
     try:
         sys.argv = resumed(sys.argv)
         main()
@@ -90,36 +81,6 @@ def one_line(error: Exception) -> str:
             return f"{key[1]}: no such key here; allowed: {known}"
         return f"{text.split(' To append')[0]}: {reason}"
     return text
-
-
-def resumed(argv: list[str]) -> list[str]:
-    """`argv` with `resume=DIR` expanded to the overrides that DIR was run with, in DIR itself; later ones win.
-
-    Only settings that leave the trained objective as it is may be given with it: weights and knobs come from the
-    checkpoint. What remains is `resume=true`: go on from the run folder's last checkpoint, if there is one. Raises
-    `Invalid` for other settings, and when DIR is not a run folder.
-    """
-    given = next((a.removeprefix("resume=") for a in argv[1:] if a.startswith("resume=")), "false")
-    if given in ("true", "false"):
-        return argv
-    folder = Path(given).expanduser().absolute()
-    if not (folder / OVERRIDES).is_file():
-        raise Invalid("resume", given, f"the folder of an earlier run (one with {OVERRIDES} in it)")
-    recorded = OmegaConf.to_object(OmegaConf.load(folder / OVERRIDES))
-    assert isinstance(recorded, list)
-    mine = [a for a in argv[1:] if not a.startswith("resume=")]
-    past = [str(r) for r in recorded if not str(r).startswith("resume=")]
-    for override in mine:
-        if not override.startswith(("-", "hydra.", *RESUMABLE)):
-            allowed = ", ".join(dict.fromkeys(key.rstrip(".=") for key in RESUMABLE))
-            raise Invalid("resume", f"{override} with it", f"settings of {allowed}")
-    where = [f"hydra.run.dir={quoted(folder)}", "hydra.output_subdir=null"]
-    return [argv[0], *past, *mine, "resume=true", *where]
-
-
-def quoted(path: Path) -> str:
-    """A path as a Hydra override value, whatever characters it holds."""
-    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def build(config: DictConfig, key: str, /, **rest: Any) -> Any:

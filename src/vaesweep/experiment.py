@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vaesweep.checks import Diverged, Invalid
 from vaesweep.family import Autoencoder
-from vaesweep.metrics import ActiveUnits, Average
+from vaesweep.metrics import Average, CodeVariance, active_units
 from vaesweep.optimizers import Adam
 from vaesweep.seeds import generator
 from vaesweep.terms import Batch, Terms
@@ -26,9 +26,11 @@ class Experiment(L.LightningModule):
         super().__init__()
         self.member, self.optimizer, self.seed = member, optimizer, seed
         self.scores = Average()
-        self.active = ActiveUnits(member.latent_dim)
+        self.codes = CodeVariance(member.latent_dim)
+        self.dimensions: list[float] = []
         self.steps = 0
         self.recent: list[tuple[int, Tensor]] = []
+        self.epoch: dict[str, Any] = {"number": -1}
 
     def configure_optimizers(self) -> Any:
         # not trainer.estimated_stepping_batches: asked here, it sets the loader up before a checkpoint can restore it
@@ -75,10 +77,10 @@ class Experiment(L.LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         trainer: Any = self.trainer
         if len(self.recent) >= trainer.log_every_n_steps or batch_idx + 1 == trainer.num_training_batches:
-            self.flush()
+            self.log("loss", self.flush()["train/loss"], prog_bar=True, logger=False, sync_dist=True)
 
-    def flush(self) -> None:
-        """Read the terms kept since the last time: check that they are finite, log their means."""
+    def flush(self) -> dict[str, Tensor]:
+        """Read the terms kept since the last time: check that they are finite, log and return their means."""
         steps, kept = zip(*self.recent, strict=True)
         self.recent.clear()
         rows = self.trainer.strategy.reduce(torch.stack(kept), reduce_op="mean")
@@ -86,10 +88,27 @@ class Experiment(L.LightningModule):
         if not finite.all():
             row, term = (~finite).nonzero()[0].tolist()
             raise self.diverged(Terms._fields[term], rows[row, term].item(), f"training step {steps[row]}")
+        if self.epoch["number"] != self.current_epoch:
+            self.epoch = {"number": self.current_epoch, "steps": 0, "sum": 0.0}
+        self.epoch["sum"] += rows.sum(0).double().cpu()
+        self.epoch["steps"] += len(rows)
         named = self.named(Terms(*rows.mean(0)), "train")
         for logger in self.loggers:
             logger.log_metrics({name: value.item() for name, value in named.items()}, step=self.global_step)
-        self.log("loss", named["train/loss"], prog_bar=True, logger=False, sync_dist=True)
+        return named
+
+    def trained(self) -> dict[str, float]:
+        """The mean training terms of the epoch that has just ended, by name."""
+        terms = Terms(*(self.epoch["sum"] / self.epoch["steps"]))
+        return {name: value.item() for name, value in self.named(terms, "train").items()}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.recent:
+            self.flush()
+        checkpoint["epoch_terms"] = self.epoch
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.epoch = checkpoint["epoch_terms"]
 
     def diverged(self, term: str, value: float, when: str) -> Diverged:
         term = self.member.penalty_name or term if term == "penalty" else term
@@ -122,7 +141,7 @@ class Experiment(L.LightningModule):
         mean = self.member.posterior(self.member.corrupt(batch.image, noise), batch.label).mean
         mse = (self.member.generate(mean, batch.label) - batch.image).square().mean()
         self.scores.update(torch.cat([distortion[None], mse[None], means]), len(batch.image))
-        self.active.update(mean)
+        self.codes.update(mean)
 
     def on_validation_epoch_end(self) -> None:
         self.conclude("val")
@@ -138,9 +157,10 @@ class Experiment(L.LightningModule):
         for term, value in zip(Terms._fields, terms, strict=True):
             if not value.isfinite():
                 raise self.diverged(term, value.item(), f"{stage} after step {self.global_step}")
-        named = self.named(terms, stage) | {f"{stage}/mse": mse}
-        if self.member.penalty_name == "kl":
-            named[f"{stage}/active_units"] = self.active.compute()
+        has_rate, variance = self.member.penalty_name == "kl", self.codes.compute()
+        active = active_units(variance, 1.0 if has_rate else variance.max())
+        named = self.named(terms, stage) | {f"{stage}/mse": mse, f"{stage}/active_units": active}
+        self.dimensions = (torch.stack(means) if has_rate else variance).tolist()
         self.log_dict({name: value.float() for name, value in named.items()}, sync_dist=True)
         self.scores.reset()
-        self.active.reset()
+        self.codes.reset()

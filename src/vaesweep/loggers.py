@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from vaesweep.checks import Invalid, choice
+from vaesweep.resuming import STUDY
 
 log = logging.getLogger(__name__)
 PATIENCE = 30
@@ -34,9 +35,10 @@ def start(
 ) -> WandbLogger:
     """Open the W&B run of the run in `folder` and return Lightning's logger over it.
 
-    A folder that has a W&B run already goes on with that run's id. `online` falls back to offline when the server
-    does not answer within `PATIENCE` seconds: a dashboard is not worth a night's training, and `wandb sync` uploads
-    the run later. Raises `Invalid` for an unknown mode, and for `online` without an API key.
+    The job of a study is in the group of the study's folder, where no other is named. A folder that has a W&B run
+    already goes on with that run's id. `online` falls back to offline when the server does not answer within
+    `PATIENCE` seconds: a dashboard is not worth a night's training, and `wandb sync` uploads the run later.
+    Raises `Invalid` for an unknown mode, and for `online` without an API key.
     """
     choice("mode", mode, ("offline", "online", "disabled"))
     if getattr(rank_zero_only, "rank", 0):
@@ -44,16 +46,18 @@ def start(
     if mode == "online" and not wandb.login(prompt=False, verify=False):
         raise Invalid("mode", "online without an API key", "online after `wandb login`, or offline")
     earlier = recorded(folder)
+    study = folder.parent if (folder.parent / STUDY).is_file() else None
     options: dict[str, Any] = {
         "project": project,
         "name": name or folder.name,
         "dir": str(folder),
         "config": dict(config) | flat({key: config[key] for key in KNOBS if key in config}),
-        "group": group,
+        "group": group or (study.name if study else None),
         "tags": list(tags),
-        "id": earlier[-1].name.rsplit("-", 1)[1] if earlier else None,
+        "id": next(earlier[-1].glob("run-*.wandb")).stem.removeprefix("run-") if earlier else None,
         "mode": mode,
-        "resume": "allow" if mode == "online" else None,
+        # in an offline recording too, for a sync to count on from the steps of the earlier one
+        "resume": "allow" if mode == "online" or earlier else None,
         "settings": wandb.Settings(silent=True, init_timeout=PATIENCE, finish_timeout=4 * PATIENCE),
     }
     try:

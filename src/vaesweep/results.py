@@ -2,19 +2,21 @@
 
 import hashlib
 import json
-import os
 import platform
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from omegaconf import DictConfig, OmegaConf
 
 from vaesweep import __version__
+from vaesweep.files import atomically
 
 FILE = "results.json"
 IMMATERIAL = {
-    *("folder", "choices", "resume", "logger", "callbacks"),
+    *("folder", "resume", "logger", "callbacks", "hydra"),
     *("data.root", "data.on_device", "data.cache"),
     *("trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes"),
     *("trainer.log_every_n_steps", "trainer.enable_progress_bar", "trainer.enable_model_summary"),
@@ -24,27 +26,60 @@ IMMATERIAL = {
 
 @dataclass
 class Results:
-    """One run. `metrics` are flat test metrics (nats per image, mse per pixel); times are in seconds of training."""
+    """One run. `metrics` are flat test metrics (nats per image, mse per pixel); times are in seconds of training.
+
+    `config` is what decides them, `config_hash` its name. `dimensions` says what each latent dimension carries: its
+    KL in nats, or the variance of a point code.
+    """
 
     model: str
     data: str
     seed: int
     overrides: list[str]
     config_hash: str
+    config: dict[str, Any]
     status: str = "failed"
     reason: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    dimensions: list[float] = field(default_factory=list)
     seconds: float = 0.0
     seconds_per_epoch: float = 0.0
     epochs: int = 0
     parameters: int = 0
     versions: dict[str, str] = field(default_factory=lambda: versions())
 
+    @classmethod
+    def of(cls, config: DictConfig, overrides: Sequence[str]) -> Self:
+        """The record of a run that is yet to come, from its configuration and the overrides that made it."""
+        given = [o for o in overrides if not o.startswith("resume=")]
+        choices = config.choices
+        return cls(choices.model, choices.data, config.seed, given, config_hash(config), material(config))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The record in `folder`. Raises FileNotFoundError, or ValueError for what is no record of ours."""
+        try:
+            kept = json.loads((folder / FILE).read_text())
+        except ValueError:
+            raise ValueError(f"{FILE} is cut short or not JSON") from None
+        needed = {f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING}
+        if not isinstance(kept, dict) or not needed <= set(kept):
+            raise ValueError(f"{FILE} is not the record of a run (or of an older version)")
+        return cls(**{f.name: kept[f.name] for f in fields(cls) if f.name in kept})
+
+    @classmethod
+    def found(cls, folder: Path) -> Self | None:
+        """The record in `folder`, or None where there is none that can be read."""
+        try:
+            return cls.read(folder)
+        except (FileNotFoundError, ValueError):
+            return None
+
     def write(self, folder: Path) -> None:
         """Write `folder`/results.json, whole or not at all."""
-        unfinished = folder / f"{FILE}.part"
-        unfinished.write_text(json.dumps(asdict(self), indent=2, allow_nan=False) + "\n")
-        os.replace(unfinished, folder / FILE)
+        text = json.dumps(asdict(self), indent=2, allow_nan=False)
+        with atomically(folder / FILE) as path:
+            path.write_text(text + "\n")
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
@@ -53,9 +88,16 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 
 def material(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`config` without what is `IMMATERIAL`."""
-    kept = {key: value for key, value in config.items() if f"{prefix}{key}" not in IMMATERIAL}
-    return {k: material(v, f"{prefix}{k}.") if isinstance(v, Mapping) else v for k, v in kept.items()}
+    """`config`, resolved, without what is `IMMATERIAL`."""
+    kept: dict[str, Any] = {}
+    for key in config:
+        if f"{prefix}{key}" not in IMMATERIAL:
+            value = config[key]
+            if isinstance(value, Mapping):
+                kept[key] = material(value, f"{prefix}{key}.")
+            else:
+                kept[key] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    return kept
 
 
 def versions() -> dict[str, str]:

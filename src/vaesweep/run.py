@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
@@ -19,13 +20,16 @@ from rich.console import Console
 from rich.table import Table
 
 from vaesweep import loggers
-from vaesweep.callbacks import Interrupted, interrupt
-from vaesweep.callbacks.interruption import SIGNALS
 from vaesweep.checks import Diverged, Invalid, choice, flag, whole
 from vaesweep.data import ImageData
-from vaesweep.entry import CHECKPOINT, OVERRIDES, build
+from vaesweep.entry import build
 from vaesweep.experiment import Experiment
-from vaesweep.results import Results, config_hash
+from vaesweep.results import Results
+from vaesweep.resuming import CHECKPOINT, OVERRIDES
+from vaesweep.signals import SIGNALS, Interrupted, interrupt
+
+PATIENCE = 60
+"""Seconds to wait for another process to leave the run's folder."""
 
 UNITS = {"mse": "per pixel", "active_units": "dimensions", "sparsity": "sum over units", "contraction": "squared norm"}
 """Units of test metrics; all others are nats per image."""
@@ -42,19 +46,37 @@ QUIET = (
 def run(config: DictConfig) -> dict[str, float]:
     """Train and test what `config` says, leave the record in its folder, return the test metrics.
 
-    However it ends, results.json says so and the W&B run is closed. Raises what went wrong, and SystemExit with
-    128 + the signal's number after an interruption.
+    With `resume` a run that is completed already is not run again, and one that was interrupted goes on from its last
+    checkpoint. Raises `Invalid` when another process is at work in the folder, or when it would run over a finished
+    job of an earlier study; and whatever `attempt` raises.
     """
     folder = Path(config.folder)
+    results = Results.of(config, HydraConfig.get().overrides.task)
+    if getattr(rank_zero_only, "rank", 0) > 0:  # the first process has seen to it
+        return attempt(config, folder, results)
+    lock = FileLock(folder / ".lock")
+    try:
+        # an orphan of a launcher that was killed takes a moment to stop
+        lock.acquire(timeout=PATIENCE)
+    except Timeout:
+        raise Invalid("folder", f"{folder} while another process runs in it", "one process at a time") from None
+    with lock:
+        earlier = Results.found(folder)
+        if earlier and earlier.status == "completed" and earlier.config_hash == results.config_hash and config.resume:
+            print(f"completed earlier: {os.path.relpath(folder)}")
+            return earlier.metrics
+        if earlier and not config.resume and HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise Invalid("resume", f"false in the folder of an earlier job, {folder}", "true, or another folder")
+        return attempt(config, folder, results)
+
+
+def attempt(config: DictConfig, folder: Path, results: Results) -> dict[str, float]:
+    """Run, and record the attempt: however it ends, results.json says so and the W&B run is closed.
+
+    Raises what went wrong, and SystemExit with 128 + the signal's number after an interruption.
+    """
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     others = getattr(rank_zero_only, "rank", 0) > 0  # the first process speaks for all
-    results = Results(
-        model=config.choices.model,
-        data=config.choices.data,
-        seed=config.seed,
-        overrides=[o for o in HydraConfig.get().overrides.task if not o.startswith("resume=")],
-        config_hash=config_hash(plain),
-    )
     refused = told = False
     before = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}
     try:
@@ -120,6 +142,7 @@ def execute(config: DictConfig, plain: Mapping[str, Any], folder: Path, results:
         results.seconds_per_epoch = round(results.seconds / max(1, results.epochs), 4)
     tested = keeper.best_model_path if config.test == "best" else None
     (scores,) = trainer.test(experiment, datamodule=data, ckpt_path=tested, weights_only=True, verbose=False)
+    results.dimensions = [round(value, 6) for value in experiment.dimensions]
     return {name: round(value, 6) for name, value in scores.items()}
 
 
@@ -170,7 +193,7 @@ def report(results: Results, folder: Path) -> None:
         console.print(table)
         took = f"{results.epochs} epoch{'s' * (results.epochs != 1)} in {results.seconds:.1f} s"
         console.print(f"{took} ({results.seconds_per_epoch:.2f} s an epoch), {results.parameters:,} parameters")
-    if results.metrics.get("test/active_units") == 0:
+    if "test/kl" in results.metrics and results.metrics["test/active_units"] == 0:
         advice = "unless it is too early to tell, try a lower model.beta or model.free_bits=0.1"
         console.print(f"posterior collapse: no latent dimension is used ({advice})", style="bold")
     if results.status != "completed":

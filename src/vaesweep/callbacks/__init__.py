@@ -1,7 +1,9 @@
 """Callbacks say when; what happens is written elsewhere."""
 
+from vaesweep.callbacks.curves import Curves
 from vaesweep.callbacks.drawing import Drawing
-from vaesweep.callbacks.interruption import Interrupted, Interruption, interrupt
+from vaesweep.callbacks.examples import Examples
+from vaesweep.callbacks.interruption import Interruption
 from vaesweep.callbacks.progress import Progress
 
-__all__ = ["Drawing", "Interrupted", "Interruption", "Progress", "interrupt"]
+__all__ = ["Curves", "Drawing", "Examples", "Interruption", "Progress"]

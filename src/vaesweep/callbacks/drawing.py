@@ -9,6 +9,8 @@ from lightning.pytorch.loggers import WandbLogger
 from vaesweep.checks import whole
 from vaesweep.data import ImageData
 from vaesweep.experiment import Experiment
+from vaesweep.family import Autoencoder
+from vaesweep.files import atomically
 from vaesweep.gallery import gallery
 from vaesweep.seeds import generator
 from vaesweep.terms import Batch
@@ -36,19 +38,24 @@ class Drawing(L.Callback):
     @torch.no_grad()
     def draw(self, trainer: L.Trainer, experiment: L.LightningModule) -> None:
         """Each figure to disk, whole or not at all, and to the loggers. The first process draws for all."""
-        data = getattr(trainer, "datamodule", None)
-        if not trainer.is_global_zero or not isinstance(experiment, Experiment) or not isinstance(data, ImageData):
+        if (given := scene(trainer, experiment, self.examples)) is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        precision = trainer.precision_plugin
-        batch = Batch(*(part.to(experiment.device) for part in precision.convert_input(data.examples(self.examples))))
+        assert isinstance(experiment, Experiment)
         source = generator(experiment.seed, "figures", device=experiment.device)
-        with precision.forward_context():
-            for name, figure in gallery(experiment.member, batch, source):
+        with trainer.precision_plugin.forward_context():
+            for name, figure in gallery(*given, source):
                 path = self.folder / f"{name}.png"
-                unfinished = path.with_suffix(".part")
-                figure.savefig(unfinished, format="png", dpi=120)
-                unfinished.replace(path)
+                with atomically(path) as unfinished:
+                    figure.savefig(unfinished, format="png", dpi=120)
                 for logger in trainer.loggers:
                     if isinstance(logger, WandbLogger):
                         logger.log_image(f"figures/{name}", [str(path)], step=trainer.global_step)
+
+
+def scene(trainer: L.Trainer, experiment: L.LightningModule, count: int) -> tuple[Autoencoder, Batch] | None:
+    """The member and the first `count` validation images on its device; None in all processes but the first."""
+    data = getattr(trainer, "datamodule", None)
+    if not trainer.is_global_zero or not isinstance(experiment, Experiment) or not isinstance(data, ImageData):
+        return None
+    images = trainer.precision_plugin.convert_input(data.examples(count))
+    return experiment.member, Batch(*(part.to(experiment.device) for part in images))

@@ -8,20 +8,7 @@ from typing import Any
 import lightning as L
 import torch
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class Interrupted(BaseException):
-    """The run was asked to stop by signal `signum`; no error of its own, so it passes by `except Exception`."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.signum = signum
-
-
-def interrupt(signum: int, frame: FrameType | None) -> None:
-    """A signal handler that stops at once: right outside the training steps, where there is nothing to save."""
-    raise Interrupted(signum)
+from vaesweep.signals import SIGNALS, Interrupted
 
 
 class Interruption(L.Callback):

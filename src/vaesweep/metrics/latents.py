@@ -16,11 +16,8 @@ def activity(posterior: Dirac | DiagonalGaussian) -> Tensor:
     return posterior.mean.var(0, correction=0)
 
 
-class ActiveUnits(Metric):
-    """Number of dimensions whose posterior mean varies with the image (Burda et al. 2016, sec. 5.2).
-
-    A dimension j counts when Var_x(E[z_j|x]) > 0.01.
-    """
+class CodeVariance(Metric):
+    """Var_x(E[z_j|x]) of every dimension j [d]: how much its posterior mean varies with the image."""
 
     first: Tensor
     second: Tensor
@@ -38,5 +35,13 @@ class ActiveUnits(Metric):
         self.count += len(means)
 
     def compute(self) -> Tensor:
-        variance = self.second / self.count - (self.first / self.count).square()
-        return (variance > THRESHOLD).sum()
+        return (self.second / self.count - (self.first / self.count).square()).clamp(min=0)
+
+
+def active_units(variance: Tensor, scale: Tensor | float = 1.0) -> Tensor:
+    """Number of dimensions j with Var_x(E[z_j|x]) > 0.01 * `scale`, from the variances [d].
+
+    A posterior is held to the prior's variance, 1 (Burda et al. 2016, sec. 5.2). A point code has no scale of its own:
+    it is held to its most variable dimension, so that a dead unit is one that hardly moves beside the others.
+    """
+    return (variance > THRESHOLD * scale).sum()

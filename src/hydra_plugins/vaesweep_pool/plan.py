@@ -1,0 +1,67 @@
+"""A job of a study before it is run, and what became of it."""
+
+import os
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import DictConfig, OmegaConf
+
+from vaesweep.checks import Invalid
+from vaesweep.pool import LOG, Job
+from vaesweep.results import FILE, Results
+from vaesweep.resuming import quoted
+
+
+class Plan:
+    """A composed job of the study in `study`: its folder, and the record that it has or will have.
+
+    Raises `Invalid` when the folder holds an earlier job and nobody asked to resume it.
+    """
+
+    def __init__(self, config: DictConfig, study: Path) -> None:
+        self.config = config
+        HydraConfig.instance().set_config(config)  # what `${hydra:...}` refers to
+        self.folder = study / config.hydra.sweep.subdir
+        self.overrides = [str(o) for o in config.hydra.overrides.task]
+        self.results = Results.of(config, self.overrides)
+        earlier = Results.found(self.folder)
+        if earlier and not config.resume:
+            raise Invalid("resume", f"false in the folder of an earlier job, {self.folder}", "true, or another folder")
+        if earlier and earlier.status == "completed":
+            self.results = earlier
+
+    @property
+    def completed(self) -> bool:
+        return self.results.status == "completed"
+
+    @property
+    def arguments(self) -> list[str]:
+        """Those of a single run in the job's folder."""
+        return [*self.overrides, f"hydra.run.dir={quoted(self.folder)}"]
+
+    def conclude(self, job: Job) -> str:
+        """Take over what the job recorded, or record what became of it; a line for the person."""
+        found = Results.found(self.folder)
+        spoke = found is not None and (self.folder / FILE).stat().st_mtime >= job.started
+        if found and spoke:
+            self.results = found
+        if job.failure or not spoke:
+            self.results.status, self.results.reason = "failed", job.failure or job.last_line()
+            self.results.write(self.folder)
+        said = f"{self.results.status} {self.folder.name} in {job.seconds:.0f} s"
+        if self.completed:
+            return said
+        return f"{said}: {self.results.reason} (see {os.path.relpath(self.folder / LOG)})"
+
+    def returned(self, error: Exception) -> JobReturn:
+        """What Hydra wants to know of a job."""
+        return JobReturn(
+            overrides=self.overrides,
+            cfg=OmegaConf.masked_copy(self.config, [str(key) for key in self.config if key != "hydra"]),
+            hydra_cfg=OmegaConf.masked_copy(self.config, "hydra"),
+            working_dir=str(self.folder),
+            task_name=self.config.hydra.job.name,
+            status=JobStatus.COMPLETED if self.completed else JobStatus.FAILED,
+            _return_value=self.results.metrics if self.completed else error,
+        )

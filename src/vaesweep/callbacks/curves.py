@@ -1,0 +1,34 @@
+"""How training went, epoch by epoch, for whoever reads a run without W&B."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from vaesweep.experiment import Experiment
+from vaesweep.files import atomically
+
+
+class Curves(L.Callback):
+    """Writes `path`, a row an epoch: mean train/* terms, and val/* metrics. A resumed run goes on with its rows."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, Experiment)
+        scores = {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+        self.rows.append({"epoch": trainer.current_epoch + 1} | pl_module.trained() | scores)
+        if trainer.is_global_zero:
+            with atomically(self.path) as path, path.open("w", newline="") as file:
+                writer = csv.DictWriter(file, list(self.rows[-1]), restval="")
+                writer.writeheader()
+                writer.writerows(self.rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]

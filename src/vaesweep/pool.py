@@ -1,0 +1,153 @@
+"""Many commands at a time, each in a fresh process: whatever becomes of one, the others go on."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from vaesweep.signals import PARENT
+
+LOG = "console.log"
+GRACE = 30.0
+"""Seconds between being asked to stop and being killed: a step, and a checkpoint."""
+PULSE = 0.1
+CROWD = 4
+"""Jobs at a time where there is no GPU and nobody said how many."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A command, and the folder that is its own. `failure` says how it was ended, when that was not by itself."""
+
+    command: Sequence[str]
+    folder: Path
+    failure: str | None = None
+    code: int = 0
+    started: float = 0.0
+    seconds: float = 0.0
+
+    def last_line(self) -> str:
+        """The last line of its log that says anything: of a traceback, the error."""
+        lines = (self.folder / LOG).read_text(errors="replace").split("\n")
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return said.removeprefix("error: ") or f"exit code {self.code}"
+
+
+@dataclass(eq=False)
+class Working:
+    """A job in its slot."""
+
+    job: Job
+    slot: int
+    process: subprocess.Popen[bytes]
+    asked: float | None = None
+    """When it was told to stop, for having run too long."""
+
+
+class Pool:
+    """Slots, each an environment such as the devices a job may see; a job that runs past `timeout` seconds is stopped.
+
+    The output of a job goes to LOG in its folder. A job leads a process group of its own, so that Ctrl-C reaches it
+    through this process alone, and so that what it started ends with it.
+    """
+
+    def __init__(self, slots: Sequence[Mapping[str, str]], timeout: float | None = None) -> None:
+        self.slots, self.timeout = slots, timeout
+        self.working: list[Working] = []
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Job | None]:
+        """Each job when it has ended, and None in between, for the caller to look up from it. Stopping stops all."""
+        waiting, free = list(jobs), list(range(len(self.slots)))
+        try:
+            while waiting or self.working:
+                while waiting and free:
+                    self.start(waiting.pop(0), free.pop(0))
+                ended = [w for w in self.working if self.ended(w)]
+                for w in ended:
+                    self.working.remove(w)
+                    free.append(w.slot)
+                    yield w.job
+                if not ended:
+                    yield None
+                    time.sleep(PULSE)
+        finally:
+            self.stop()
+
+    def start(self, job: Job, slot: int) -> None:
+        job.folder.mkdir(parents=True, exist_ok=True)
+        environment = os.environ | self.slots[slot] | {"PYTHONUNBUFFERED": "1", PARENT: str(os.getpid())}
+        job.started = time.time()
+        with (job.folder / LOG).open("ab") as log:
+            process = subprocess.Popen(
+                job.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        self.working.append(Working(job, slot, process))
+
+    def ended(self, working: Working) -> bool:
+        """Whether a job has ended; one that takes too long is asked to, and then made to."""
+        job, now = working.job, time.time()
+        job.seconds = now - job.started
+        code = working.process.poll()
+        if code is None:
+            if working.asked is not None and now > working.asked + GRACE:
+                self.kill(working)
+            elif working.asked is None and self.timeout is not None and job.seconds > self.timeout:
+                working.process.terminate()
+                working.asked = now
+            return False
+        if working.asked is not None:
+            job.failure = f"timeout: ran longer than {self.timeout:g} s"
+        elif code < 0:
+            name = signal.Signals(-code).name
+            job.failure = f"killed by {name}" + " (out of memory?)" * (name == "SIGKILL")
+        job.code = code
+        if code:
+            self.kill(working)
+        return True
+
+    def kill(self, working: Working) -> None:
+        """The job, and whatever it started: the other ranks of a data-parallel job wait for it for ever."""
+        with suppress(ProcessLookupError):
+            os.killpg(working.process.pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ask every job to save and leave, and wait until all have."""
+        for working in self.working:
+            working.process.terminate()
+        deadline = time.time() + GRACE
+        for working in self.working:
+            with suppress(subprocess.TimeoutExpired):
+                working.process.wait(max(0.0, deadline - time.time()))
+            self.kill(working)
+            working.process.wait()
+        self.working.clear()
+
+
+def slots(n_jobs: int | None, gpus_per_job: int) -> list[dict[str, str]]:
+    """The environment of each slot: its GPUs, and its share of the CPU's cores.
+
+    Without `n_jobs`, as many as the GPUs allow; without GPUs one a core, at most CROWD. More jobs than GPUs share
+    them in turn. Only GPUs that this process sees are handed out.
+    """
+    import torch  # here, because it takes seconds and Hydra imports every launcher at every start
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = (
+        [g for g in named.split(",") if g] if named is not None else [str(i) for i in range(torch.cuda.device_count())]
+    )
+    count = n_jobs or (max(1, len(gpus) // gpus_per_job) if gpus else min(cores, CROWD))
+    threads = {"OMP_NUM_THREADS": str(max(1, cores // count))}
+    if not gpus:
+        return [threads] * count
+    turns = [[gpus[(slot * gpus_per_job + k) % len(gpus)] for k in range(gpus_per_job)] for slot in range(count)]
+    return [threads | {"CUDA_VISIBLE_DEVICES": ",".join(dict.fromkeys(turn))} for turn in turns]
