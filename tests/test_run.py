@@ -255,4 +255,4 @@ def test_bad_input_is_refused_in_one_line_and_leaves_only_the_record(config, fol
     assert str(refusal.value).startswith(REFUSALS[override])
     assert "\n" not in str(refusal.value)
     assert record(folder)["reason"] == str(refusal.value)
-    assert [p.name for p in folder.iterdir()] == ["results.json"]
+    assert {p.name for p in folder.iterdir()} == {".lock", "results.json"}

@@ -54,7 +54,7 @@ def start(
         "config": dict(config) | flat({key: config[key] for key in KNOBS if key in config}),
         "group": group or (study.name if study else None),
         "tags": list(tags),
-        "id": next(earlier[-1].glob("run-*.wandb")).stem.removeprefix("run-") if earlier else None,
+        "id": run_id(earlier[-1]) if earlier else None,
         "mode": mode,
         # in an offline recording too, for a sync to count on from the steps of the earlier one
         "resume": "allow" if mode == "online" or earlier else None,
@@ -85,6 +85,11 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def recorded(folder: Path) -> list[Path]:
     """The W&B folders of a run, oldest first."""
     return sorted((folder / "wandb").glob("*run-*-*"), key=lambda run: run.name.partition("run-")[2])
+
+
+def run_id(recording: Path) -> str | None:
+    """The id of a recorded run; None where W&B got no further than making its folder."""
+    return next((file.stem.removeprefix("run-") for file in recording.glob("run-*.wandb")), None)
 
 
 def finish(failed: bool) -> None:

@@ -33,7 +33,7 @@ class Batches:
         self,
         split: Split,
         batch_size: int,
-        to_float: Callable[[Tensor, int, torch.Generator], Tensor],
+        to_float: Callable[[Tensor, int, slice, torch.Generator], Tensor],
         seed: int,
         epoch: Callable[[], int] | None = None,
         rank: int = 0,
@@ -62,8 +62,9 @@ class Batches:
 
     def take(self, rows: Tensor, draw: torch.Generator) -> Batch:
         """This process's share of the images in `rows`, and their labels."""
-        mine = rows[self.rank :: self.world].to(self.split.images.device)
-        image = self.to_float(self.split.images[mine], len(rows), draw)
+        share = slice(self.rank, None, self.world)
+        mine = rows[share].to(self.split.images.device)
+        image = self.to_float(self.split.images[mine], len(rows), share, draw)
         return Batch(image, self.split.labels[mine])
 
     def state_dict(self) -> dict[str, int]:
@@ -147,27 +148,21 @@ class ImageData(L.LightningDataModule):
         channels, height, width = images.shape[1:]
         return Spec((channels, height, width), int(labels[:, 0].max()) + 1)
 
-    def to_float(self, stored: Tensor, whole_batch: int, draw: torch.Generator) -> Tensor:
-        """Stored values [B, C, H, W] as floats in [0, 1]; `whole_batch` is B over all processes."""
+    def to_float(self, stored: Tensor, whole_batch: int, share: slice, draw: torch.Generator) -> Tensor:
+        """Stored values [B, C, H, W] as floats in [0, 1]: this process's `share` of a batch of `whole_batch`."""
         if self.binarize == "threshold":
             return (stored > self.peak / 2).float()
         grey = stored.float() / self.peak
         if self.binarize == "none":
             return grey
-        world, rank = self.place
         # every process draws for the whole batch and keeps its part: the same images on any number of devices
         shape = (whole_batch, *stored.shape[1:])
-        uniform = torch.rand(shape, generator=draw, device=stored.device)[rank::world]
+        uniform = torch.rand(shape, generator=draw, device=stored.device)[share]
         return (uniform < grey).float()
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """(number of processes, this one's rank)."""
-        return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
 
     def batches(self, name: str, epoch: Callable[[], int] | None = None) -> Batches:
         """A pass over the split `name`; with `epoch`, shuffled anew for each."""
-        world, rank = self.place
+        world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         if self.batch_size % world:
             raise Invalid("data.batch_size", f"{self.batch_size} over {world} devices", f"a multiple of {world}")
         if self.on_device and self.trainer:
