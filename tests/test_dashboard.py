@@ -151,7 +151,7 @@ def test_a_view_that_the_server_does_not_take_is_refused_in_one_line(tmp_path):
     assert refusal.endswith("no such project); allowed: a project of yours on a server that answers")
 
 
-def test_a_server_that_does_not_answer_is_not_waited_for_for_long(tmp_path):
+def test_a_server_that_does_not_answer_is_not_waited_for(tmp_path):
     with Views(tmp_path) as server:
         pass
     refusal = published(server, patience=1)

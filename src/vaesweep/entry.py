@@ -20,7 +20,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from vaesweep import studies  # noqa: F401  its resolvers
+from vaesweep import naming  # noqa: F401  its resolvers
 from vaesweep.checks import Diverged, Invalid
 from vaesweep.resuming import resumed
 from vaesweep.signals import follow_parent

@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from vaesweep.checks import Invalid, choice
+from vaesweep.results import flat
 from vaesweep.resuming import STUDY
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def start(
         "project": project,
         "name": name or folder.name,
         "dir": str(folder),
-        "config": dict(config) | flat({key: config[key] for key in KNOBS if key in config}),
+        "config": dict(config) | knobs(config),
         "group": group or (study.name if study else None),
         "tags": list(tags),
         "id": run_id(earlier[-1]) if earlier else None,
@@ -71,15 +72,10 @@ def start(
     return WandbLogger(save_dir=folder, experiment=run)
 
 
-def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as `model.beta`: value, the form in which W&B tables and sweeps name a knob."""
-    out: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            out |= flat(value, f"{prefix}{key}.")
-        elif key != "_target_":
-            out[f"{prefix}{key}"] = value
-    return out
+def knobs(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of `KNOBS`, flat: the form in which W&B's tables and sweeps name them."""
+    settings = flat({key: config[key] for key in KNOBS if key in config})
+    return {name: value for name, value in settings.items() if not name.endswith("_target_")}
 
 
 def recorded(folder: Path) -> list[Path]:

@@ -100,6 +100,15 @@ def material(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return kept
 
 
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as `model.beta`: value."""
+    out: dict[str, Any] = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        out |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return out
+
+
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that numbers depend on."""
     packages = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "wandb")

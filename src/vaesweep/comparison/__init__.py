@@ -1,0 +1,1 @@
+"""Many runs, one conclusion: what reconstruction costs in KL."""

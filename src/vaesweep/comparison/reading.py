@@ -1,0 +1,64 @@
+"""From folders to runs: whatever is there is read, whatever is not right is said."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from vaesweep.results import FILE, Results
+
+CURVES, EXAMPLES, HYDRA = "curves.csv", "examples", ".hydra"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that left a record, in a study or alone. `curves` has a row an epoch; `examples` are strips of images."""
+
+    study: str
+    folder: Path
+    results: Results
+    curves: pd.DataFrame
+    examples: dict[str, Path]
+
+
+@dataclass
+class Reading:
+    """What `read` found: runs, in an order that depends on their names alone, and remarks on what is no run."""
+
+    runs: list[Run] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def read(folders: list[Path]) -> Reading:
+    """All runs in and below `folders`, each of which is a study, a run, or a folder of such."""
+    reading = Reading()
+    for folder, study in zip(folders, titles(folders), strict=True):
+        if not folder.is_dir():
+            reading.remarks.append(f"{folder}: no such folder")
+            continue
+        records = sorted(folder.rglob(FILE))
+        started = {path.parent for path in folder.rglob(HYDRA)} - {path.parent for path in records}
+        reading.remarks += [f"{path.name}: no {FILE}: it still runs, or it was killed" for path in sorted(started)]
+        if not records and not started:
+            reading.remarks.append(f"{folder}: no runs in it (a run leaves a {FILE})")
+        for record in records:
+            try:
+                reading.runs.append(read_run(record.parent, study))
+            except ValueError as error:
+                reading.remarks.append(f"{record.parent.name}: {error}")
+    return reading
+
+
+def titles(folders: list[Path]) -> list[str]:
+    """What to call each folder: its name without the time, where that tells them apart."""
+    names = [folder.resolve().name for folder in folders]
+    short = [re.sub(r"^[\d-]+_[\d-]+_", "", name) for name in names]
+    return short if len({*short}) == len(short) else names
+
+
+def read_run(folder: Path, study: str) -> Run:
+    """The run in `folder`. Raises ValueError for a record that is not one; the rest may be missing."""
+    curves = folder / CURVES
+    examples = {path.stem: path for path in sorted((folder / EXAMPLES).glob("*.png"))}
+    return Run(study, folder, Results.read(folder), pd.read_csv(curves) if curves.is_file() else pd.DataFrame(), examples)
