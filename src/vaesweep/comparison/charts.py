@@ -28,15 +28,16 @@ def series_scale(means: pd.DataFrame) -> tuple[alt.Color, alt.Shape]:
     return alt.Color("series:N", scale=colours, legend=legend), alt.Shape("series:N", scale=shapes, legend=legend)
 
 
-def plane(frame: pd.DataFrame, means: pd.DataFrame) -> alt.Chart | None:
+def plane(frame: pd.DataFrame, means: pd.DataFrame) -> alt.TopLevelMixin | None:
     """The rate-distortion plane: runs as points, means over seeds with their standard deviation on lines over beta."""
     runs = frame[(frame.status == "completed") & frame.kl.notna()]
     means = means.dropna(subset=["kl"])
     if runs.empty:
         return None
     x_range, y_range = padded(runs.kl, at_least=0.0), padded(runs.distortion)
-    x = alt.X("kl:Q", title=f"rate R = KL ({NATS})", scale=alt.Scale(domain=x_range, nice=False))
-    y = alt.Y("distortion:Q", title=f"distortion D ({NATS})", scale=alt.Scale(domain=y_range, nice=False))
+    rate, distortion = alt.Scale(domain=x_range, nice=False), alt.Scale(domain=y_range, nice=False)
+    x = alt.X("kl:Q", title=f"rate R = KL ({NATS})", scale=rate)
+    y = alt.Y("distortion:Q", title=f"distortion D ({NATS})", scale=distortion)
     colour, shape = series_scale(means)
     bars = means.assign(
         kl_low=means.kl - means.kl_sd, kl_high=means.kl + means.kl_sd,
@@ -48,24 +49,27 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> alt.Chart | None:
         .encode(x, y, colour, shape, tooltip=["run", "setting", "seed", *numbers("kl", "distortion", "nelbo", "mse")])
     )
     lines = alt.Chart(means).mark_line(strokeWidth=1.8).encode(x, y, colour, order="kl:Q", detail="series:N")
-    widths = alt.Chart(bars).mark_rule(strokeWidth=1.2).encode(alt.X("kl_low:Q"), alt.X2("kl_high:Q"), y, colour)
-    heights = alt.Chart(bars).mark_rule(strokeWidth=1.2).encode(x, alt.Y("d_low:Q"), alt.Y2("d_high:Q"), colour)
+    # the same axes again: an encoding without a scale would stretch its axis to zero
+    x_low, y_low = alt.X("kl_low:Q", scale=rate, title=""), alt.Y("d_low:Q", scale=distortion, title="")
+    widths = alt.Chart(bars).mark_rule(strokeWidth=1.2).encode(x_low, alt.X2("kl_high:Q"), y, colour)
+    heights = alt.Chart(bars).mark_rule(strokeWidth=1.2).encode(x, y_low, alt.Y2("d_high:Q"), colour)
     labels = alt.Chart(means[means.setting != means.series].assign(text=lambda m: "β " + m.beta.map("{:g}".format)))
     betas = labels.mark_text(align="left", dx=8, dy=-8, fontSize=11).encode(x, y, alt.Text("text:N"), colour)
     front = (
         alt.Chart(pareto(means))
-        .mark_line(strokeDash=[2, 3], strokeWidth=6, opacity=0.25, color="black", interpolate="step-after")
+        .mark_line(strokeDash=[5, 4], strokeWidth=1.5, color=GREY, interpolate="step-after")
         .encode(x, y, order="kl:Q")
     )
     title = alt.TitleParams(
         "What reconstruction costs in KL",
-        subtitle="points: runs; lines: means over seeds, bars: standard deviations; dashed: Pareto front; grey: equal nelbo = D + R",
+        subtitle="points: runs; lines: means over seeds, ± 1 standard deviation; dashed: Pareto front; grey: D + R = nelbo",
     )
-    layers = [*iso_nelbo(x_range, y_range), front, lines, widths, heights, points, betas]
-    return alt.layer(*layers, title=title, width=WIDTH, height=HEIGHT)
+    layers = [*iso_nelbo(x, y, x_range, y_range), front, lines, widths, heights, points, betas]
+    # not beside a name: Altair would bind the scales of a copy
+    return alt.layer(*layers, title=title, width=WIDTH, height=HEIGHT).interactive()
 
 
-def iso_nelbo(x_range: tuple[float, float], y_range: tuple[float, float]) -> list[alt.Chart]:
+def iso_nelbo(x: alt.X, y: alt.Y, x_range: tuple[float, float], y_range: tuple[float, float]) -> list[alt.Chart]:
     """Lines D + R = const through the box, each labelled where it leaves it at the top or on the left."""
     (left, right), (low, high) = x_range, y_range
     step = nice_step((right + high - left - low) / 8)
@@ -75,13 +79,14 @@ def iso_nelbo(x_range: tuple[float, float], y_range: tuple[float, float]) -> lis
         rows += [{"total": total, "kl": kl, "distortion": total - kl} for kl in start if start[0] < start[1]]
     lines = pd.DataFrame(rows)
     ends = lines.groupby("total").first().reset_index().assign(text=lambda f: f.total.map("{:g}".format))
-    x, y = alt.X("kl:Q"), alt.Y("distortion:Q")
     drawn = alt.Chart(lines).mark_line(color="#D0D0D0", strokeWidth=1).encode(x, y, detail="total:N")
-    named = alt.Chart(ends).mark_text(color=GREY, fontSize=10, align="left", dx=4, dy=9).encode(x, y, alt.Text("text:N"))
+    named = (
+        alt.Chart(ends).mark_text(color=GREY, fontSize=10, align="left", dx=4, dy=9).encode(x, y, alt.Text("text:N"))
+    )
     return [drawn, named]
 
 
-def slope(rows: pd.DataFrame) -> alt.Chart | None:
+def slope(rows: pd.DataFrame) -> alt.TopLevelMixin | None:
     """The slope of each step of a ladder against the two betas that it should lie between."""
     if rows.empty:
         return None
@@ -98,7 +103,9 @@ def slope(rows: pd.DataFrame) -> alt.Chart | None:
         .mark_rect(opacity=0.18, color=GREY)
         .encode(alt.X("low:Q", scale=log), alt.X2("high:Q"), alt.Y("low:Q", scale=log), alt.Y2("high:Q"))
     )
-    bars = alt.Chart(rows[rows.slope_low > 0]).mark_rule().encode(x, alt.Y("slope_low:Q"), alt.Y2("slope_high:Q"), colour)
+    bars = (
+        alt.Chart(rows[rows.slope_low > 0]).mark_rule().encode(x, alt.Y("slope_low:Q"), alt.Y2("slope_high:Q"), colour)
+    )
     tip = ["series", *numbers("low", "high", "slope", "sd"), "n"]
     points = alt.Chart(rows[rows.slope > 0]).mark_point(filled=True, size=70).encode(x, y, colour, shape, tooltip=tip)
     title = alt.TitleParams(
@@ -108,7 +115,7 @@ def slope(rows: pd.DataFrame) -> alt.Chart | None:
     return alt.layer(boxes, bars, points, title=title, width=HEIGHT, height=HEIGHT)
 
 
-def penalty(frame: pd.DataFrame) -> alt.Chart | None:
+def penalty(frame: pd.DataFrame) -> alt.TopLevelMixin | None:
     """Members without a rate: mse against what they pay instead, each in its own units."""
     kept = frame[(frame.status == "completed") & frame.kl.isna()]
     long = kept.melt(
@@ -129,7 +136,7 @@ def penalty(frame: pd.DataFrame) -> alt.Chart | None:
     return alt.hconcat(*panels, title="Members without a rate: reconstruction against penalty")
 
 
-def dimensions(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.Chart | None:
+def dimensions(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None:
     """KL of each latent dimension, most informative first, mean over seeds, for every setting with a rate."""
     kept = frame[(frame.status == "completed") & frame.kl.notna()]
     rows = [
@@ -141,7 +148,9 @@ def dimensions(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.Chart | None:
         return None
     cells = pd.DataFrame(rows).groupby(["series", "beta", "rank"], sort=False).kl.mean().reset_index()
     panels = [
-        alt.Chart(part, width=max(140, 56 * part.beta.nunique()), height=alt.Step(max(5, min(20, 320 / part["rank"].max()))))
+        alt.Chart(
+            part, width=max(140, 56 * part.beta.nunique()), height=alt.Step(max(5, min(20, 320 / part["rank"].max())))
+        )
         .mark_rect()
         .encode(
             alt.X("beta:O", title="beta", axis=alt.Axis(labelAngle=0)),
@@ -155,7 +164,7 @@ def dimensions(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.Chart | None:
     return alt.concat(*panels, columns=2, title="What each latent dimension carries, in nats")
 
 
-def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.Chart | None:
+def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None:
     """Training and validation terms by epoch, mean over the seeds of a setting."""
     parts = []
     for row in frame.itertuples():
@@ -178,11 +187,17 @@ def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.Chart | None:
         alt.Chart(part, width=WIDTH / 2 - 60, height=220)
         .mark_line(clip=True)
         .encode(
-            alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1)),
-            alt.Y("value:Q", title=f"{term} ({'own units' if term in ('sparsity', 'contraction') else NATS})",
-                  scale=alt.Scale(domain=without_start(part), nice=False)),
-            colour, dash, detail="setting:N", tooltip=["setting", "split", "epoch", *numbers("value")],
-        )  # fmt: skip
+            alt.X("epoch:Q", axis=alt.Axis(values=whole_ticks(part.epoch)), scale=alt.Scale(nice=False, zero=False)),
+            alt.Y(
+                "value:Q",
+                title=f"{term} ({'own units' if term in ('sparsity', 'contraction') else NATS})",
+                scale=alt.Scale(domain=without_start(part), nice=False),
+            ),
+            colour,
+            dash,
+            detail="setting:N",
+            tooltip=["setting", "split", "epoch", *numbers("value")],
+        )
         for term, part in mean.groupby("term", sort=False)
     ]
     return alt.concat(*panels, columns=2, title="Learning curves, means over seeds")
@@ -192,6 +207,11 @@ def without_start(part: pd.DataFrame) -> tuple[float, float]:
     """Limits for an axis that the first epochs, where everything is large, do not squeeze."""
     later = part[part.epoch > part.epoch.max() / 10]
     return padded(later.value)
+
+
+def whole_ticks(epochs: pd.Series) -> list[int]:
+    """Up to about ten whole epochs."""
+    return list(range(0, int(epochs.max()) + 1, max(1, int(nice_step(epochs.max() / 10)))))
 
 
 def padded(values: pd.Series, at_least: float = -np.inf) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """What a person should know before believing a figure."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -12,25 +13,29 @@ MISSED, OVERFIT = 0.1, 0.05
 
 
 def findings(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
-    """A sentence for each run that failed, collapsed, missed its capacity or learned its training set by heart."""
-    said = []
+    """Which runs failed, collapsed, missed their capacity or learned their training set by heart: a line a setting."""
+    said: dict[tuple[str, str], list[int]] = {}
+
+    def say(row: Any, text: str) -> None:
+        said.setdefault((row.setting, text), []).append(row.seed)
+
     for row in frame.itertuples():
-        name = f"{row.setting}, seed {row.seed}"
         if row.status != "completed":
-            said.append(f"{name}: {row.status}: {row.reason} ({row.run})")
+            say(row, f"{row.status}: {row.reason}")
             continue
-        unused = row.latent_dim - row.active_units
-        has_rate = pd.notna(row.kl)
+        has_rate, unused = pd.notna(row.kl), row.latent_dim - row.active_units
         if has_rate and row.active_units == 0:
-            said.append(f"{name}: posterior collapse: no latent dimension is used, KL {row.kl:.2f} nats")
+            say(row, "posterior collapse: no latent dimension is used")
         elif unused > 0:
-            what = "latent dimensions are unused" if has_rate else "units are dead (their code hardly varies)"
-            said.append(f"{name}: {unused:.0f} of {row.latent_dim:.0f} {what}")
-        config = flat(runs[row.Index].results.config)
-        capacity = config.get("model.schedule.C")
+            what = "latent dimensions unused" if has_rate else "units dead (their code hardly varies)"
+            say(row, f"{unused:.0f} of {row.latent_dim:.0f} {what}")
+        capacity = flat(runs[row.Index].results.config).get("model.schedule.C")
         if has_rate and capacity and abs(row.kl - capacity) > MISSED * capacity:
-            said.append(f"{name}: capacity missed: KL {row.kl:.1f} nats where {capacity:g} were asked for")
+            say(row, f"capacity missed: KL {row.kl:.1f} nats where {capacity:g} were asked for")
         trained = (row.nelbo if has_rate else row.distortion) - row.overfit_gap
         if row.overfit_gap > OVERFIT * abs(trained):
-            said.append(f"{name}: overfit: {row.overfit_gap:.1f} nats more on the test split than in training")
-    return said
+            say(row, f"overfit: {row.overfit_gap:.1f} nats more on the test split than in training")
+    return [
+        f"{name}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {text}"
+        for (name, text), seeds in said.items()
+    ]

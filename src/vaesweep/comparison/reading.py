@@ -61,4 +61,6 @@ def read_run(folder: Path, study: str) -> Run:
     """The run in `folder`. Raises ValueError for a record that is not one; the rest may be missing."""
     curves = folder / CURVES
     examples = {path.stem: path for path in sorted((folder / EXAMPLES).glob("*.png"))}
-    return Run(study, folder, Results.read(folder), pd.read_csv(curves) if curves.is_file() else pd.DataFrame(), examples)
+    return Run(
+        study, folder, Results.read(folder), pd.read_csv(curves) if curves.is_file() else pd.DataFrame(), examples
+    )

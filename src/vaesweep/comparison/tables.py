@@ -19,11 +19,11 @@ BETA = "model.beta"
 
 
 def table(runs: Sequence[Run]) -> pd.DataFrame:
-    """A row a run, sorted by what it was told.
+    """A row a run, sorted by what it was told; the index is the run's place in `runs`.
 
-    `series` is the member with all that was varied but a rate's beta; `setting` is the same with beta, so that the runs
-    of a setting differ in their seeds alone. The index is the run's place in `runs`. Metrics are of the test split, and missing where a member has no such
-    term or a run did not get that far.
+    `series` is the member with all that was varied but a rate's beta; `setting` is the same with beta, so that the
+    runs of a setting differ in their seeds alone. Metrics are of the test split, and missing where a member has no
+    such term or a run did not get that far.
     """
     configs = [flat(run.results.config) for run in runs]
     knobs = varied(runs, configs)
@@ -122,7 +122,7 @@ def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     """
     configs = [flat(runs[i].results.config) for i in frame.index]
     plain = [not c.get("model.free_bits") and "Capacity" not in str(c.get("model.schedule._target_")) for c in configs]
-    completed = frame[plain & (frame.status == "completed")].dropna(subset=["kl"])
+    completed = frame[np.array(plain) & (frame.status == "completed")].dropna(subset=["kl"])
     rows = []
     for (series, _), ladder in completed.groupby(["series", "seed"], sort=False):
         steps = ladder.sort_values("beta")

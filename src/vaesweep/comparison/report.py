@@ -1,0 +1,157 @@
+"""A report in a folder: a page that opens anywhere, its figures as PNG, and the runs as CSV."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import altair as alt
+import jinja2
+import pandas as pd
+import vl_convert
+from matplotlib.figure import Figure
+
+from vaesweep.comparison import charts
+from vaesweep.comparison.examples import examples
+from vaesweep.comparison.findings import findings
+from vaesweep.comparison.reading import Reading
+from vaesweep.comparison.tables import LOWER_IS_BETTER, METRICS, slopes, summary, table
+from vaesweep.files import atomically
+
+PAGE, RUNS = "index.html", "runs.csv"
+DIGITS = {"mse": 4, "active_units": 1, "seconds": 1}
+"""Decimals of a metric, where not 2."""
+HEADS = {
+    "distortion": "distortion (nats)",
+    "kl": "KL (nats)",
+    "nelbo": "nelbo (nats)",
+    "mse": "mse per pixel",
+    "active_units": "active dimensions",
+    "sparsity": "sparsity",
+    "contraction": "contraction",
+    "overfit_gap": "overfit gap (nats)",
+    "seconds": "seconds",
+}
+SECTIONS = (
+    (
+        "slope",
+        "The slope test",
+        "What a nat of rate buys at the margin, between neighbouring betas. At the optimum of D + beta R it is beta: a "
+        "slope outside its box was trained too short, or stuck.",
+    ),
+    (
+        "dimensions",
+        "What each latent dimension carries",
+        "KL by dimension, sorted; dark is a dimension that equals its prior and says nothing.",
+    ),
+    (
+        "penalty",
+        "Members without a rate",
+        "They pay in other units, so only mse, distortion and their own penalty compare.",
+    ),
+    (
+        "curves",
+        "Learning curves",
+        "Validation is scored with the final weight of the penalty, training with its schedule.",
+    ),
+)
+"""Name, heading and words of the charts below the table."""
+VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
+
+
+@dataclass
+class Report:
+    """What is known of some runs: a table a run and a table a setting, what to beware of, and figures by name."""
+
+    title: str
+    runs: pd.DataFrame
+    means: pd.DataFrame
+    findings: list[str]
+    charts: dict[str, alt.TopLevelMixin]
+    pictures: dict[str, Figure]
+
+
+def report(title: str, reading: Reading) -> Report:
+    """Everything there is to say about the runs; a figure is left out where there is nothing to draw."""
+    runs, frame = reading.runs, table(reading.runs)
+    means = summary(frame)
+    drawn = {
+        "plane": charts.plane(frame, means),
+        "slope": charts.slope(slopes(frame, runs)),
+        "penalty": charts.penalty(frame),
+        "dimensions": charts.dimensions(frame, runs),
+        "curves": charts.curves(frame, runs),
+    }
+    pictures = dict(examples(frame, runs))
+    told = [*reading.remarks, *findings(frame, runs)]
+    return Report(title, frame, means, told, {k: v for k, v in drawn.items() if v is not None}, pictures)
+
+
+def write(made: Report, folder: Path) -> Iterator[Path]:
+    """Write the report's files, each whole or not at all, and yield their names."""
+    pngs = {
+        name: vl_convert.vegalite_to_png(chart.to_json(), vl_version=VEGA_LITE, scale=2)
+        for name, chart in made.charts.items()
+    }
+    for name, picture in pngs.items():
+        with atomically(folder / f"{name}.png") as path:
+            path.write_bytes(picture)
+        yield folder / f"{name}.png"
+    for name, figure in made.pictures.items():
+        with atomically(folder / f"{name}.png") as path:
+            figure.savefig(path, format="png", dpi=130)
+        yield folder / f"{name}.png"
+    with atomically(folder / RUNS) as path:
+        made.runs.to_csv(path, index=False, float_format="%.6g")
+    yield folder / RUNS
+    with atomically(folder / PAGE) as path:
+        path.write_text(page(made, {name: (folder / f"{name}.png").read_bytes() for name in made.pictures}))
+    yield folder / PAGE
+
+
+def page(made: Report, pictures: dict[str, bytes]) -> str:
+    """The report as one HTML file that asks for nothing from elsewhere."""
+    source = jinja2.FileSystemLoader(Path(__file__).parent)
+    template = jinja2.Environment(loader=source, autoescape=True, trim_blocks=True).get_template("page.html")
+    return template.render(
+        title=made.title,
+        completed=int((made.runs.status == "completed").sum()),
+        total=len(made.runs),
+        findings=made.findings,
+        columns=["setting", "runs", *(HEADS[name] for name in measured(made.means))],
+        rows=cells(made.means),
+        sections=SECTIONS,
+        charts={name: chart.to_dict() for name, chart in made.charts.items()},
+        pictures={name: base64.b64encode(data).decode() for name, data in pictures.items()},
+        vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE),
+    )
+
+
+@dataclass
+class Cell:
+    """A value in the table: as text, to sort by, and whether it is the best of its column."""
+
+    text: str
+    order: float | str
+    best: bool = False
+
+
+def measured(means: pd.DataFrame) -> list[str]:
+    """The metrics that any setting has."""
+    return [name for name in METRICS if means[name].notna().any()]
+
+
+def cells(means: pd.DataFrame) -> list[list[Cell]]:
+    """A row a setting: mean ± standard deviation over its runs; the lowest is marked where lower is better."""
+    best = {name: means[name].min() for name in LOWER_IS_BETTER}
+    rows = []
+    for index, setting in means.iterrows():
+        row = [Cell(setting.setting, int(index)), Cell(str(setting.n), int(setting.n))]
+        for name in measured(means):
+            value, spread, digits = setting[name], setting[f"{name}_sd"], DIGITS.get(name, 2)
+            text = (
+                "" if pd.isna(value) else f"{value:.{digits}f}" + ("" if pd.isna(spread) else f" ± {spread:.{digits}f}")
+            )
+            row.append(Cell(text, -1e300 if pd.isna(value) else float(value), bool(value == best.get(name))))
+        rows.append(row)
+    return rows
