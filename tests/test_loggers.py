@@ -42,6 +42,15 @@ def test_an_offline_run_keeps_config_nested_and_knobs_flat_and_how_it_ended(tmp_
     assert run["exit_code"] == 1
 
 
+def test_the_jobs_of_a_study_share_a_group(tmp_path):
+    (tmp_path / "multirun.yaml").touch()
+    for group, expected in ((None, tmp_path.name), ("mine", "mine")):
+        folder = tmp_path / str(group)
+        folder.mkdir()
+        assert loggers.start(folder, CONFIG, mode="offline", **OPTIONS | {"group": group}).experiment.group == expected
+        loggers.finish(failed=False)
+
+
 def test_each_job_has_a_run_of_its_own_and_a_resumed_one_keeps_its_id(tmp_path):
     ids = []
     for folder in (tmp_path / "a", tmp_path / "b", tmp_path / "a"):

@@ -41,20 +41,31 @@ def start(
     `PATIENCE` seconds: a dashboard is not worth a night's training, and `wandb sync` uploads the run later.
     Raises `Invalid` for an unknown mode, and for `online` without an API key.
     """
-    choice("mode", mode, ("offline", "online", "disabled"))
     if getattr(rank_zero_only, "rank", 0):
         return WandbLogger(save_dir=folder, project=project)
+    study = folder.parent if (folder.parent / STUDY).is_file() else None
+    run = opened(
+        folder,
+        mode,
+        project=project,
+        name=name or folder.name,
+        config=dict(config) | knobs(config),
+        group=group or (study.name if study else None),
+        tags=list(tags),
+    )
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    return WandbLogger(save_dir=folder, experiment=run)
+
+
+def opened(folder: Path, mode: str, **what: Any) -> wandb.Run:
+    """The W&B run of `folder`; see `start` for how it goes on, falls back, and what it refuses."""
+    choice("mode", mode, ("offline", "online", "disabled"))
     if mode == "online" and not wandb.login(prompt=False, verify=False):
         raise Invalid("mode", "online without an API key", "online after `wandb login`, or offline")
     earlier = recorded(folder)
-    study = folder.parent if (folder.parent / STUDY).is_file() else None
-    options: dict[str, Any] = {
-        "project": project,
-        "name": name or folder.name,
+    options: dict[str, Any] = what | {
         "dir": str(folder),
-        "config": dict(config) | knobs(config),
-        "group": group or (study.name if study else None),
-        "tags": list(tags),
         "id": run_id(earlier[-1]) if earlier else None,
         "mode": mode,
         # in an offline recording too, for a sync to count on from the steps of the earlier one
@@ -62,14 +73,20 @@ def start(
         "settings": wandb.Settings(silent=True, init_timeout=PATIENCE, finish_timeout=4 * PATIENCE),
     }
     try:
-        run = wandb.init(**options)
+        return wandb.init(**options)
     except (wandb.errors.CommError, wandb.errors.UsageError) as error:
         log.warning("W&B did not answer (%s): recording offline", " ".join(str(error).split()))
         wandb.teardown()
-        run = wandb.init(**options | {"mode": "offline", "resume": None})
-    run.define_metric("trainer/global_step")
-    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-    return WandbLogger(save_dir=folder, experiment=run)
+        return wandb.init(**options | {"mode": "offline", "resume": None})
+
+
+def log_report(study: str, folder: Path, runs: Any, project: str, mode: str) -> None:
+    """Log the report in `folder` as one run of the study's group: its page, its figures, and the table of `runs`."""
+    run = opened(folder, mode, project=project, name=f"report {study}", group=study, job_type="report", tags=["report"])
+    pictures = {f"report/{path.stem}": wandb.Image(str(path)) for path in sorted(folder.glob("*.png"))}
+    text = runs.astype({column: str for column in runs if runs[column].dtype == object})
+    run.log({"report/page": wandb.Html(str(folder / "index.html")), "runs": wandb.Table(dataframe=text), **pictures})
+    finish(failed=False)
 
 
 def knobs(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import lightning as L
 from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.callbacks import LambdaCallback, ModelCheckpoint, Timer
 from lightning.pytorch.utilities import rank_zero_only
@@ -171,6 +172,10 @@ def check(config: DictConfig) -> None:
         raise Invalid(
             "trainer.devices", devices, f"1, a list of one such as [0], or trainer=ddp trainer.devices={devices}"
         )
+    one_process = HydraConfig.get().mode == RunMode.MULTIRUN and not SLURMEnvironment.detect()
+    if config.trainer.strategy != "auto" and devices != 1 and one_process:
+        # Lightning would start the other processes by the command line, which is that of the whole sweep
+        raise Invalid("trainer.devices", f"{devices} in a sweep of one process", "hydra/launcher=pool, or slurm")
     seen = {"cuda": CUDAAccelerator.is_available(), "mps": MPSAccelerator.is_available()}
     wanted = config.trainer.accelerator
     if (wanted == "gpu" and not any(seen.values())) or not seen.get(wanted, True):

@@ -53,7 +53,8 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> alt.TopLevelMixin | None:
     x_low, y_low = alt.X("kl_low:Q", scale=rate, title=""), alt.Y("d_low:Q", scale=distortion, title="")
     widths = alt.Chart(bars).mark_rule(strokeWidth=1.2).encode(x_low, alt.X2("kl_high:Q"), y, colour)
     heights = alt.Chart(bars).mark_rule(strokeWidth=1.2).encode(x, y_low, alt.Y2("d_high:Q"), colour)
-    labels = alt.Chart(means[means.setting != means.series].assign(text=lambda m: "β " + m.beta.map("{:g}".format)))
+    named = means[means.setting != means.series]
+    labels = alt.Chart(named.assign(text=[f"β {beta:g}" for beta in named.beta]))
     betas = labels.mark_text(align="left", dx=8, dy=-8, fontSize=11).encode(x, y, alt.Text("text:N"), colour)
     front = (
         alt.Chart(pareto(means))
@@ -62,7 +63,7 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> alt.TopLevelMixin | None:
     )
     title = alt.TitleParams(
         "What reconstruction costs in KL",
-        subtitle="points: runs; lines: means over seeds, ± 1 standard deviation; dashed: Pareto front; grey: D + R = nelbo",
+        subtitle="points: runs; lines: means over seeds ± standard deviation; dashed: Pareto front; grey: D + R const.",
     )
     layers = [*iso_nelbo(x, y, x_range, y_range), front, lines, widths, heights, points, betas]
     # not beside a name: Altair would bind the scales of a copy
@@ -184,10 +185,14 @@ def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None
     colour = ladder if one_ladder else series_scale(mean)[0]
     dash = alt.StrokeDash("split:N", title=None, scale=alt.Scale(domain=["val", "train"], range=[[1, 0], [3, 3]]))
     panels = [
-        alt.Chart(part, width=WIDTH / 2 - 60, height=220)
+        alt.Chart(part, width=WIDTH / 3, height=220)
         .mark_line(clip=True)
         .encode(
-            alt.X("epoch:Q", axis=alt.Axis(values=whole_ticks(part.epoch)), scale=alt.Scale(nice=False, zero=False)),
+            alt.X(
+                "epoch:Q",
+                axis=alt.Axis(values=whole_ticks(part.epoch), format="d"),
+                scale=alt.Scale(nice=False, zero=False),
+            ),
             alt.Y(
                 "value:Q",
                 title=f"{term} ({'own units' if term in ('sparsity', 'contraction') else NATS})",
@@ -200,7 +205,7 @@ def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None
         )
         for term, part in mean.groupby("term", sort=False)
     ]
-    return alt.concat(*panels, columns=2, title="Learning curves, means over seeds")
+    return alt.concat(*panels, columns=3, title="Learning curves, means over seeds")
 
 
 def without_start(part: pd.DataFrame) -> tuple[float, float]:

@@ -26,10 +26,10 @@ HEADS = {
     "kl": "KL (nats)",
     "nelbo": "nelbo (nats)",
     "mse": "mse per pixel",
-    "active_units": "active dimensions",
+    "active_units": "active dims",
     "sparsity": "sparsity",
     "contraction": "contraction",
-    "overfit_gap": "overfit gap (nats)",
+    "overfit_gap": "test - train (nats)",
     "seconds": "seconds",
 }
 SECTIONS = (
@@ -70,6 +70,16 @@ class Report:
     charts: dict[str, alt.TopLevelMixin]
     pictures: dict[str, Figure]
 
+    @property
+    def files(self) -> int:
+        """How many files `write` writes."""
+        return len(self.charts) + len(self.pictures) + 2
+
+    @property
+    def columns(self) -> list[str]:
+        """The heads of the table of settings."""
+        return ["setting", "runs", *(HEADS[name] for name in measured(self.means))]
+
 
 def report(title: str, reading: Reading) -> Report:
     """Everything there is to say about the runs; a figure is left out where there is nothing to draw."""
@@ -89,11 +99,8 @@ def report(title: str, reading: Reading) -> Report:
 
 def write(made: Report, folder: Path) -> Iterator[Path]:
     """Write the report's files, each whole or not at all, and yield their names."""
-    pngs = {
-        name: vl_convert.vegalite_to_png(chart.to_json(), vl_version=VEGA_LITE, scale=2)
-        for name, chart in made.charts.items()
-    }
-    for name, picture in pngs.items():
+    for name, chart in made.charts.items():
+        picture = vl_convert.vegalite_to_png(chart.to_json(), vl_version=VEGA_LITE, scale=2)
         with atomically(folder / f"{name}.png") as path:
             path.write_bytes(picture)
         yield folder / f"{name}.png"
@@ -102,7 +109,7 @@ def write(made: Report, folder: Path) -> Iterator[Path]:
             figure.savefig(path, format="png", dpi=130)
         yield folder / f"{name}.png"
     with atomically(folder / RUNS) as path:
-        made.runs.to_csv(path, index=False, float_format="%.6g")
+        made.runs.to_csv(path, index=False)
     yield folder / RUNS
     with atomically(folder / PAGE) as path:
         path.write_text(page(made, {name: (folder / f"{name}.png").read_bytes() for name in made.pictures}))
@@ -118,7 +125,7 @@ def page(made: Report, pictures: dict[str, bytes]) -> str:
         completed=int((made.runs.status == "completed").sum()),
         total=len(made.runs),
         findings=made.findings,
-        columns=["setting", "runs", *(HEADS[name] for name in measured(made.means))],
+        columns=made.columns,
         rows=cells(made.means),
         sections=SECTIONS,
         charts={name: chart.to_dict() for name, chart in made.charts.items()},

@@ -89,7 +89,7 @@ def overfit_gap(run: Run) -> float:
     term = "nelbo" if "test/nelbo" in run.results.metrics else "distortion"
     if f"train/{term}" not in run.curves or f"test/{term}" not in run.results.metrics:
         return np.nan
-    return run.results.metrics[f"test/{term}"] - float(run.curves[f"train/{term}"].iloc[-1])
+    return round(run.results.metrics[f"test/{term}"] - float(run.curves[f"train/{term}"].iloc[-1]), 6)
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:

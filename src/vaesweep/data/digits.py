@@ -1,7 +1,6 @@
 """Digits: scikit-learn's handwritten digits, which need no download."""
 
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from vaesweep.data.images import ImageData
@@ -13,6 +12,8 @@ class Digits(ImageData):
     peak = 16
 
     def load(self) -> tuple[tuple[Tensor, Tensor], None]:
+        from sklearn.datasets import load_digits  # here, because it takes a while and other data do without
+
         digits = load_digits()
         images = torch.from_numpy(digits.images).to(torch.uint8)[:, None]
         return (images, torch.from_numpy(digits.target).long()[:, None]), None
