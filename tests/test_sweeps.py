@@ -1,0 +1,34 @@
+"""Every study file: what it says of itself, and that its jobs can be built."""
+
+import itertools
+
+import pytest
+from conftest import DIGITS, ROOT
+from hydra import compose, initialize_config_dir
+
+STUDIES = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
+
+
+def test_there_is_a_study_for_each_question():
+    known = {"beta_ladder", "family", "latent_dim", "capacity", "schedules", "sparsity", "contraction", "denoising"}
+    assert set(STUDIES) == known
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_opens_with_its_question_and_its_command(name):
+    header, question, command, *_ = (ROOT / "sweeps" / f"{name}.yaml").read_text().splitlines()
+    assert header == "# @package _global_"  # which Hydra wants first
+    assert question.startswith("# ")
+    assert "?" in question
+    assert command == f"# python src/train.py -m sweeps={name} hydra/launcher=pool"
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_job_of_a_study_builds_a_member(name, member):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        composed = compose("config", [f"sweeps={name}"], return_hydra_config=True)
+    params = {key: str(values).split(",") for key, values in composed.hydra.sweeper.params.items()}
+    assert params.pop("seed") == ["0", "1", "2"]
+    for values in itertools.product(*params.values()):
+        given = [f"{key}={value}" for key, value in zip(params, values, strict=True)]
+        member(f"sweeps={name}", *given, spec=DIGITS)
