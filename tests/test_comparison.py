@@ -1,0 +1,165 @@
+"""Reading, tables and findings, from records that are written by hand."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaesweep.comparison.findings import findings
+from vaesweep.comparison.reading import read
+from vaesweep.comparison.tables import pareto, slopes, summary, table
+from vaesweep.results import FILE, Results
+
+
+def leave(folder, model="beta_vae", seed=0, status="completed", reason=None, train=None, metrics=None, **knobs):
+    """The record of a run in `folder`, as a run would leave it."""
+    schedule = {"schedule": {"_target_": "vaesweep.schedules.Constant"}} if "vae" in model else {}
+    settings = {"latent_dim": 4, **schedule}
+    config = {"model": settings | knobs, "seed": seed, "data": {"seed": 0}, "choices": {"model": model}}
+    kept = {f"test/{name}": value for name, value in (metrics or {}).items()}
+    folder.mkdir(parents=True)
+    name = f"{model}{knobs}{seed}"
+    record = Results(model, "digits", seed, [], name, config, status, reason, kept, [1.0, 0.5, 0.1, 0.0], 2.0 + seed)
+    record.write(folder)
+    pd.DataFrame({"epoch": [1, 2]} | {f"train/{k}": [v + 9, v] for k, v in (train or {}).items()}).to_csv(
+        folder / "curves.csv", index=False
+    )
+
+
+def rates(kl, distortion, active=4):
+    return {
+        "kl": kl, "distortion": distortion, "nelbo": kl + distortion, "loss": 0.0, "mse": 0.01, "active_units": active,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def ladder(tmp_path):
+    """Two seeds on the curve D = A exp(-R / t), where -dD/dR = beta at R = t log(A / (t beta)); see `slopes`."""
+    study, a, t = tmp_path / "2026-01-02_03-04-05-000000_ladder", 100.0, 10.0
+    for seed in (0, 1):
+        for beta in (0.5, 1, 4):
+            rate = t * math.log(a / (t * beta)) + seed
+            leave(study / f"beta{beta}_{seed}", seed=seed, beta=beta, metrics=rates(rate, t * beta - seed))
+    return study
+
+
+def test_runs_are_read_with_what_was_varied(ladder):
+    reading = read([ladder])
+    frame = table(reading.runs)
+    assert reading.remarks == []
+    assert list(frame.setting.unique()) == ["beta_vae beta=0.5", "beta_vae beta=1", "beta_vae beta=4"]
+    assert set(frame.series) == {"beta_vae"}
+    assert list(frame.seed) == [0, 1] * 3
+    assert set(frame.study) == {"ladder"}
+    assert frame.nelbo.tolist() == pytest.approx((frame.kl + frame.distortion).tolist())
+
+
+def test_means_and_deviations_are_those_of_the_seeds(ladder):
+    frame = table(read([ladder]).runs)
+    means = summary(frame).set_index("setting")
+    for setting, part in frame.groupby("setting"):
+        assert means.kl[setting] == pytest.approx(np.mean(part.kl))
+        assert means.kl_sd[setting] == pytest.approx(np.std(part.kl, ddof=1))
+        assert means.n[setting] == 2
+
+
+def test_slopes_are_those_of_the_curve(ladder):
+    """On that curve the chord between two betas is their logarithmic mean, whatever A and t are."""
+    runs = read([ladder]).runs
+    found = slopes(table(runs), runs)
+    assert found.n.tolist() == [2, 2]
+    expected = [(1 - 0.5) / math.log(1 / 0.5), (4 - 1) / math.log(4)]
+    assert found.slope.tolist() == pytest.approx(expected)
+    assert ((found.low < found.slope) & (found.slope < found.high)).all()
+
+
+def test_slopes_of_another_objective_are_left_out(tmp_path):
+    for beta in (1, 2):
+        leave(tmp_path / f"{beta}", beta=beta, free_bits=0.5, metrics=rates(10.0 / beta, 10.0 * beta))
+    runs = read([tmp_path]).runs
+    assert slopes(table(runs), runs).empty
+
+
+def test_the_pareto_front_is_what_no_other_beats():
+    draw = np.random.default_rng(0)
+    means = pd.DataFrame({"kl": draw.random(60), "distortion": draw.random(60)})
+    means.loc[60] = [np.nan, 0.0]  # without a rate
+    beaten = {
+        i
+        for i, mine in means.iterrows()
+        if np.isnan(mine.kl)
+        or ((means.kl <= mine.kl) & (means.distortion <= mine.distortion) & (means.index != i)).any()
+    }
+    assert set(pareto(means).index) == set(means.index) - beaten
+
+
+def test_knobs_are_named_by_their_last_part_unless_that_is_taken(tmp_path):
+    for i, dims in enumerate((2, 4)):
+        for j, level in enumerate((0.1, 0.2)):
+            knobs = {"latent_dim": dims, "likelihood": {"_target_": f"a.L{i}"}, "data": {"seed": 1}, "seconds": level}
+            leave(tmp_path / f"{i}{j}", "denoising", **knobs, metrics={"mse": 0.1})
+    frame = table(read([tmp_path]).runs)
+    assert frame.series.iloc[0] == "denoising latent_dim=2 likelihood=L0 model.seconds=0.1"
+    assert frame["model.seconds"].tolist() == [0.1, 0.2, 0.1, 0.2]
+    assert frame.latent_dim.tolist() == [2, 2, 4, 4]
+
+
+def test_the_constants_of_a_member_are_not_what_was_varied(tmp_path):
+    leave(tmp_path / "a", "vae", beta=1.0, metrics=rates(3, 9))
+    leave(tmp_path / "b", "beta_vae", beta=2.0, metrics=rates(2, 11))
+    leave(tmp_path / "c", "sparse", beta=3.0, metrics={"mse": 0.1, "sparsity": 2.0})
+    frame = table(read([tmp_path]).runs)
+    assert set(frame.setting) == {"vae", "beta_vae", "sparse"}
+    assert frame[frame.member == "sparse"].beta.isna().all()
+
+
+def test_two_studies_are_told_apart(ladder, tmp_path):
+    other = tmp_path / "other"
+    leave(other / "x", beta=1, metrics=rates(5, 5))
+    frame = table(read([ladder, other]).runs)
+    assert set(frame.study) == {"ladder", "other"}
+    assert "other: beta_vae beta=1" in set(frame.setting)
+    again = tmp_path / "2027-01-02_03-04-05-000000_ladder"
+    leave(again / "x", beta=1, metrics=rates(5, 5))
+    assert set(table(read([ladder, again]).runs).study) == {ladder.name, again.name}
+
+
+def test_what_is_no_run_is_said_and_the_rest_is_read(tmp_path):
+    leave(tmp_path / "fine", beta=1, metrics=rates(5, 5))
+    (tmp_path / "running" / ".hydra").mkdir(parents=True)
+    for name, text in {"cut": '{"status": "comp', "foreign": json.dumps({"accuracy": 1})}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / FILE).write_text(text)
+    (tmp_path / "empty").mkdir()
+    reading = read([tmp_path, tmp_path / "empty", tmp_path / "nowhere"])
+    assert [run.folder.name for run in reading.runs] == ["fine"]
+    assert reading.remarks == [
+        f"running: no {FILE}: it still runs, or it was killed",
+        f"cut: {FILE} is cut short or not JSON",
+        f"foreign: {FILE} is not the record of a run (or of an older version)",
+        f"{tmp_path / 'empty'}: no runs in it (a run leaves a {FILE})",
+        f"{tmp_path / 'nowhere'}: no such folder",
+    ]
+
+
+def test_what_to_beware_of_is_said_once_a_setting(tmp_path):
+    for seed in (0, 1):
+        leave(tmp_path / f"collapsed{seed}", beta=16, seed=seed, metrics=rates(0, 20, active=0))
+    leave(tmp_path / "partly", beta=4, metrics=rates(3, 20, active=3))
+    leave(tmp_path / "fine", beta=1, train={"nelbo": 24.0}, metrics=rates(5, 20))
+    leave(tmp_path / "overfit", beta=0.5, train={"nelbo": 20.0}, metrics=rates(5, 20))
+    leave(tmp_path / "failed", beta=2, status="failed", reason="killed by SIGKILL")
+    leave(tmp_path / "dead", "sparse", metrics={"distortion": 1.0, "sparsity": 1.0, "active_units": 1})
+    capacity = {"_target_": "vaesweep.schedules.Capacity", "C": 10.0}
+    leave(tmp_path / "missed", "vae", beta=1.0, schedule=capacity, metrics=rates(5, 20))
+    runs = read([tmp_path]).runs
+    assert sorted(findings(table(runs), runs)) == [
+        "beta_vae beta=0.5, seed 0: overfit: 5.0 nats more on the test split than in training",
+        "beta_vae beta=16, seeds 0, 1: posterior collapse: no latent dimension is used",
+        "beta_vae beta=2, seed 0: failed: killed by SIGKILL",
+        "beta_vae beta=4, seed 0: 1 of 4 latent dimensions unused",
+        "sparse, seed 0: 3 of 4 units dead (their code hardly varies)",
+        "vae beta=1, seed 0: capacity missed: KL 5.0 nats where 10 were asked for",
+    ]
