@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import wandb
 from conftest import ROOT
 from test_loggers import recorded
 from wandb_server import WandbServer
@@ -12,9 +13,6 @@ from wandb_server import WandbServer
 from vaesweep.checks import Invalid
 from vaesweep.dashboard import publish, workspace
 from vaesweep.run import run
-
-# once, when wandb-workspaces is imported
-pytestmark = pytest.mark.filterwarnings("ignore:Pydantic V1 style `@validator` validators are deprecated")
 
 STUDY = "2026-01-31_12-00-00-000000_beta_ladder"
 
@@ -95,6 +93,7 @@ def test_without_a_study_all_runs_are_shown_each_by_itself():
 def test_without_a_key_it_is_refused_at_once(monkeypatch):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", "/nonexistent")
+    wandb.teardown()  # an earlier run of this process was offline, which W&B remembers
     with pytest.raises(Invalid, match=r"^mode: got online without an API key; allowed: online after `wandb login`$"):
         publish("me", "vaesweep", STUDY)
 

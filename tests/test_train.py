@@ -42,7 +42,7 @@ def test_help_lists_the_groups_without_importing_torch(tmp_path):
         [sys.executable, "-X", "importtime", str(ROOT / "src" / "train.py"), "--help"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    for group in ("model", "network", "data", "optimizer", "trainer", "logger", "callbacks", "experiment"):
+    for group in ("model", "network", "data", "optimizer", "trainer", "logger", "callbacks", "experiment", "sweeps"):
         names = re.search(rf"^  {group} +(.+)\n +(\S*{group}.*)$", done.stdout, re.MULTILINE)
         assert names, group
         offered = {file.stem for file in (ROOT / "conf" / group).glob("*.yaml")}

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -69,6 +70,7 @@ class PoolLauncher(Launcher):
             folders.append(plan.folder)
             plans.setdefault(plan.folder, plan)  # the same job twice is run once
         self.work(study, list(plans.values()))
+        print(f"compare    python src/compare.py {shlex.quote(os.path.relpath(study))}")
         failed = sum(not plan.completed for plan in plans.values())
         error = HydraException(f"{failed} of {len(plans)} jobs failed; resume={os.path.relpath(study)} tries again")
         return [plans[folder].returned(error) for folder in folders]

@@ -41,7 +41,7 @@ class Examples(L.Callback):
                 self.keep("samples", member.generate(z, batch.label))
 
     def keep(self, name: str, images: Tensor) -> None:
-        """Images [K, C, H, W] as one strip, without gaps."""
-        strip = mosaic(images[None], gap=0)
+        """Images [K, C, H, W] as one strip."""
+        strip = mosaic(images[None])
         with atomically(self.folder / f"{name}.png") as path:
             matplotlib.image.imsave(path, strip.repeat(3 // strip.shape[-1], axis=-1), format="png")

@@ -1,6 +1,6 @@
 """Tables to charts, each one specification for a page and for a PNG. Colours are for colour-blind readers too."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import altair as alt
 import numpy as np
@@ -18,13 +18,13 @@ NATS = "nats per image"
 alt.data_transformers.disable_max_rows()
 
 
-def series_scale(means: pd.DataFrame) -> tuple[alt.Color, alt.Shape]:
-    """A colour and a shape for each series, in one legend."""
-    names = list(dict.fromkeys(means.series))
+def series_scale(names: Sequence[str], shown: Iterable[str]) -> tuple[alt.Color, alt.Shape]:
+    """A colour and a shape for each of the report's series, the same in every chart; a legend for those `shown`."""
     turn = range(len(names))
-    colours = alt.Scale(domain=names, range=[COLOURS[i % len(COLOURS)] for i in turn])
-    shapes = alt.Scale(domain=names, range=[SHAPES[i % len(SHAPES)] for i in turn])
-    legend = alt.Legend(title=None, labelLimit=400, orient="bottom", columns=2) if len(names) > 1 else None
+    colours = alt.Scale(domain=list(names), range=[COLOURS[i % len(COLOURS)] for i in turn])
+    shapes = alt.Scale(domain=list(names), range=[SHAPES[i % len(SHAPES)] for i in turn])
+    present = list(dict.fromkeys(shown))
+    legend = alt.Legend(title=None, labelLimit=400, orient="bottom", columns=3, values=present) if present[1:] else None
     return alt.Color("series:N", scale=colours, legend=legend), alt.Shape("series:N", scale=shapes, legend=legend)
 
 
@@ -38,7 +38,7 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> alt.TopLevelMixin | None:
     rate, distortion = alt.Scale(domain=x_range, nice=False), alt.Scale(domain=y_range, nice=False)
     x = alt.X("kl:Q", title=f"rate R = KL ({NATS})", scale=rate)
     y = alt.Y("distortion:Q", title=f"distortion D ({NATS})", scale=distortion)
-    colour, shape = series_scale(means)
+    colour, shape = series_scale(frame.series.unique(), means.series)
     bars = means.assign(
         kl_low=means.kl - means.kl_sd, kl_high=means.kl + means.kl_sd,
         d_low=means.distortion - means.distortion_sd, d_high=means.distortion + means.distortion_sd,
@@ -87,7 +87,7 @@ def iso_nelbo(x: alt.X, y: alt.Y, x_range: tuple[float, float], y_range: tuple[f
     return [drawn, named]
 
 
-def slope(rows: pd.DataFrame) -> alt.TopLevelMixin | None:
+def slope(frame: pd.DataFrame, rows: pd.DataFrame) -> alt.TopLevelMixin | None:
     """The slope of each step of a ladder against the two betas that it should lie between."""
     if rows.empty:
         return None
@@ -98,7 +98,7 @@ def slope(rows: pd.DataFrame) -> alt.TopLevelMixin | None:
     log = alt.Scale(type="log", domain=[ends[0] / 1.3, ends[1] * 1.3], nice=False)
     x = alt.X("beta:Q", scale=log, title="beta (nats of distortion a nat of rate)")
     y = alt.Y("slope:Q", scale=log, title="-dD/dR")
-    colour, shape = series_scale(rows)
+    colour, shape = series_scale(frame.series.unique(), rows.series)
     boxes = (
         alt.Chart(rows)
         .mark_rect(opacity=0.18, color=GREY)
@@ -124,7 +124,7 @@ def penalty(frame: pd.DataFrame) -> alt.TopLevelMixin | None:
     ).dropna(subset=["penalty"])
     if long.empty:
         return None
-    colour, shape = series_scale(long)
+    colour, shape = series_scale(frame.series.unique(), long.series)
     tip = ["run", "setting", "seed", *numbers("mse", "penalty")]
     units = {"sparsity": "sparsity (its own units)", "contraction": "contraction (squared Frobenius norm)"}
     y = alt.Y("mse:Q", title="mse per pixel", scale=alt.Scale(zero=False))
@@ -170,8 +170,8 @@ def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None
     parts = []
     for row in frame.itertuples():
         rows = runs[row.Index].curves
-        if not rows.empty:
-            terms = [c for c in rows if c.partition("/")[2] in ("loss", "distortion", "kl", "sparsity", "contraction")]
+        terms = [c for c in rows if c.partition("/")[2] in ("loss", "distortion", "kl", "sparsity", "contraction")]
+        if terms:
             long = rows.melt("epoch", terms, var_name="name", value_name="value")
             parts.append(long.assign(setting=row.setting, series=row.series, beta=row.beta))
     if not parts:
@@ -182,7 +182,7 @@ def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None
     mean = mean.reset_index()
     one_ladder = mean.series.nunique() == 1 and mean.beta.nunique() > 1
     ladder = alt.Color("beta:Q", scale=alt.Scale(type="log", scheme="viridis"), legend=alt.Legend(title="beta"))
-    colour = ladder if one_ladder else series_scale(mean)[0]
+    colour = ladder if one_ladder else series_scale(frame.series.unique(), mean.series)[0]
     dash = alt.StrokeDash("split:N", title=None, scale=alt.Scale(domain=["val", "train"], range=[[1, 0], [3, 3]]))
     panels = [
         alt.Chart(part, width=WIDTH / 3, height=220)

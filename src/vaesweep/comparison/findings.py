@@ -31,10 +31,10 @@ def findings(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
             say(row, f"{unused:.0f} of {row.latent_dim:.0f} {what}")
         capacity = flat(runs[row.Index].results.config).get("model.schedule.C")
         if has_rate and capacity and abs(row.kl - capacity) > MISSED * capacity:
-            say(row, f"capacity missed: KL {row.kl:.1f} nats where {capacity:g} were asked for")
+            say(row, f"capacity missed by more than {MISSED:.0%} of the {capacity:g} nats asked for")
         trained = (row.nelbo if has_rate else row.distortion) - row.overfit_gap
         if row.overfit_gap > OVERFIT * abs(trained):
-            say(row, f"overfit: {row.overfit_gap:.1f} nats more on the test split than in training")
+            say(row, f"overfit: over {OVERFIT:.0%} more nats on the test split than in training")
     return [
         f"{name}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {text}"
         for (name, text), seeds in said.items()

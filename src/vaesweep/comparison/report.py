@@ -87,7 +87,7 @@ def report(title: str, reading: Reading) -> Report:
     means = summary(frame)
     drawn = {
         "plane": charts.plane(frame, means),
-        "slope": charts.slope(slopes(frame, runs)),
+        "slope": charts.slope(frame, slopes(frame, runs)),
         "penalty": charts.penalty(frame),
         "dimensions": charts.dimensions(frame, runs),
         "curves": charts.curves(frame, runs),

@@ -10,18 +10,31 @@ from rich.table import Table
 from vaesweep.comparison import report
 from vaesweep.comparison.report import PAGE, Report
 
+WIDE = 150
+"""Columns from which a terminal has room for all metrics and their standard deviations."""
+NARROW = ("setting", "runs", "distortion", "KL", "nelbo", "mse per pixel", "active dims")
+
 
 def write(made: Report, folder: Path) -> None:
     """Write the report to `folder` under a progress bar; then its table, what to beware of, and where the page is."""
     console = Console(highlight=False)
     for _ in track(report.write(made, folder), "report", made.files, console=console, transient=True):
         pass
-    table = Table(title=made.title, box=None, header_style="bold")
-    for number, head in enumerate(made.columns):
-        table.add_column(head, justify="right" if number else "left")
-    for row in report.cells(made.means):
-        table.add_row(*(f"[bold]{cell.text}[/]" if cell.best else cell.text for cell in row))
-    console.print(table)
+    console.print(settings(made, wide=console.width >= WIDE))
     for finding in made.findings:
         console.print(f"- {finding}", markup=False, soft_wrap=True)
     console.print(f"report     {os.path.relpath(folder / PAGE)}", markup=False, soft_wrap=True)
+
+
+def settings(made: Report, wide: bool) -> Table:
+    """The table of settings: all of it, or what 80 columns have room for."""
+    table = Table(title=made.title, box=None, header_style="bold")
+    rows = [*report.cells(made.means)]
+    kept = [i for i, head in enumerate(made.columns) if wide or head.partition(" (")[0] in NARROW]
+    for i in kept:
+        head = made.columns[i] if wide else made.columns[i].partition(" (")[0]
+        table.add_column(head, justify="right" if i else "left", no_wrap=True)
+    for row in rows:
+        texts = [row[i].text if wide else row[i].text.partition(" ±")[0] for i in kept]
+        table.add_row(*(f"[bold]{text}[/]" if row[i].best else text for text, i in zip(texts, kept, strict=True)))
+    return table
