@@ -1,11 +1,14 @@
 """One run in this process: what it leaves, and how it refuses."""
 
+import csv
 import json
 import warnings
 
 import pytest
 import torch
 from conftest import MEMBERS
+from filelock import FileLock
+from matplotlib.image import imread
 from test_datasets import write_cifar10, write_dsprites, write_mnist, write_photos
 from test_loggers import recorded
 
@@ -32,6 +35,9 @@ def test_a_run_leaves_everything_in_its_folder(config, folder, capsys):
     metrics = run(config("model=vae", SHORT, "callbacks=default", "logger.mode=offline"))
     assert {p.name for p in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     names = {"reconstructions", "traversals", "latent_scatter", "posterior", "samples"}
+    assert {p.name for p in (folder / "examples").iterdir()} == {
+        f"{name}.png" for name in ("originals", "reconstructions", "samples")
+    }
     assert {p.name for p in (folder / "figures").iterdir()} == {f"{name}.png" for name in names}
     left = record(folder)
     assert (left["status"], left["reason"], left["model"], left["data"]) == ("completed", None, "vae", "digits")
@@ -171,6 +177,8 @@ def test_an_interrupted_run_resumes_to_the_same_weights(config, tmp_path, monkey
     assert states[0]["global_step"] == states[1]["global_step"] == 60
     for name, value in states[0]["state_dict"].items():
         assert torch.equal(value, states[1]["state_dict"][name]), name
+    curves = [(tmp_path / name / "curves.csv").read_text() for name in ("whole", "part")]
+    assert curves[0] == curves[1]
     ended = record(tmp_path / "part")
     assert (ended["status"], ended["epochs"]) == ("completed", 3)
     assert ended["config_hash"] == record(tmp_path / "whole")["config_hash"]
@@ -205,6 +213,71 @@ def test_a_finished_cycle_cannot_be_made_longer(config, folder):
     with pytest.raises(Invalid, match=r"trainer.max_epochs: got 4 \(80 steps\) to resume a cycle of 40 steps"):
         run(config("model=ae", "trainer.max_epochs=4", "resume=true"))
     assert record(folder)["status"] == "completed"  # the record of what there is, not of what was refused
+
+
+def test_a_completed_run_is_not_run_again(config, folder, capsys):
+    first = run(config("model=ae", SHORT))
+    written = (folder / "results.json").stat().st_mtime_ns
+    assert run(config("model=ae", SHORT, "resume=true", "logger.project=other")) == first
+    assert (folder / "results.json").stat().st_mtime_ns == written
+    assert "completed earlier" in capsys.readouterr().out
+
+
+def test_a_folder_in_which_another_process_runs_is_left_alone(config, folder, monkeypatch):
+    monkeypatch.setattr("vaesweep.run.PATIENCE", 0.1)
+    folder.mkdir()
+    with (
+        FileLock(folder / ".lock"),
+        pytest.raises(Invalid, match=r"folder: got .*run while another process runs in it"),
+    ):
+        run(config("model=ae", SHORT))
+    assert {p.name for p in folder.iterdir()} == {".lock"}
+
+
+def test_curves_are_epoch_means_and_validation_metrics(config, folder):
+    metrics = run(config("model=vae", SHORT, "trainer.log_every_n_steps=7"))
+    rows = list(csv.DictReader((folder / "curves.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    terms = {f"train/{t}" for t in ("loss", "distortion", "kl", "nelbo")}
+    assert terms <= set(rows[0])
+    assert {name.replace("test", "val") for name in metrics} <= set(rows[0])
+    row = {name: float(value) for name, value in rows[1].items()}
+    assert row["train/nelbo"] == pytest.approx(row["train/distortion"] + row["train/kl"], rel=1e-5)
+    assert row["train/nelbo"] == pytest.approx(row["val/nelbo"], rel=0.2)
+
+
+def test_the_mean_of_an_epoch_is_that_of_its_steps(config, folder, monkeypatch):
+    losses, original = [], Experiment.training_step
+
+    def step(self, batch, batch_idx):
+        loss = original(self, batch, batch_idx)
+        losses.append(loss.item())
+        return loss
+
+    monkeypatch.setattr(Experiment, "training_step", step)
+    run(config("model=ae", SHORT, "trainer.log_every_n_steps=7"))
+    rows = list(csv.DictReader((folder / "curves.csv").read_text().splitlines()))
+    assert float(rows[1]["train/loss"]) == pytest.approx(sum(losses[20:]) / 20, rel=1e-5)
+
+
+def test_what_each_dimension_carries_is_recorded(config, tmp_path):
+    metrics = run(config("model=vae", SHORT, folder=tmp_path / "vae"))
+    carried = record(tmp_path / "vae")["dimensions"]
+    assert len(carried) == 10
+    assert sum(carried) == pytest.approx(metrics["test/kl"], rel=1e-4)
+    run(config("model=ae", SHORT, folder=tmp_path / "ae"))
+    assert min(record(tmp_path / "ae")["dimensions"]) > 0
+
+
+def test_examples_are_the_same_images_whatever_the_seed(config, tmp_path):
+    strips = {}
+    for seed in (0, 1):
+        folder = tmp_path / str(seed)
+        run(config("model=cvae", SHORT, f"seed={seed}", "callbacks.examples.count=5", folder=folder))
+        strips[seed] = {path.stem: imread(path) for path in (folder / "examples").iterdir()}
+    assert {strip.shape for strip in strips[0].values()} == {(8, 5 * 9 - 1, 4)}
+    assert (strips[0]["originals"] == strips[1]["originals"]).all()
+    assert (strips[0]["reconstructions"] != strips[1]["reconstructions"]).any()
 
 
 def test_divergence_is_recorded_here_and_in_w_and_b(config, folder):

@@ -90,7 +90,8 @@ class Experiment(L.LightningModule):
             raise self.diverged(Terms._fields[term], rows[row, term].item(), f"training step {steps[row]}")
         if self.epoch["number"] != self.current_epoch:
             self.epoch = {"number": self.current_epoch, "steps": 0, "sum": 0.0}
-        self.epoch["sum"] += rows.sum(0).double().cpu()
+        # in float64, so that they are the same however the steps of an epoch were divided
+        self.epoch["sum"] += rows.cpu().double().sum(0)
         self.epoch["steps"] += len(rows)
         named = self.named(Terms(*rows.mean(0)), "train")
         for logger in self.loggers:

@@ -84,7 +84,16 @@ class Results:
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """A name for what a run computes: the hash of its resolved config without what cannot change the result."""
-    return hashlib.sha256(json.dumps(material(config), sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(canonical(material(config)), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def canonical(value: Any) -> Any:
+    """`value` with 4.0 as 4: a knob is a float either way."""
+    if isinstance(value, Mapping):
+        return {key: canonical(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [canonical(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def material(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

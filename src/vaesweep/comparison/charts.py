@@ -63,7 +63,8 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> alt.TopLevelMixin | None:
     )
     title = alt.TitleParams(
         "What reconstruction costs in KL",
-        subtitle="points: runs; lines: means over seeds ± standard deviation; dashed: Pareto front; grey: D + R const.",
+        subtitle="points: runs; lines: means over seeds ± standard deviation; dashed: Pareto front; "
+        "grey: equal nelbo (D + R)",
     )
     layers = [*iso_nelbo(x, y, x_range, y_range), front, lines, widths, heights, points, betas]
     # not beside a name: Altair would bind the scales of a copy

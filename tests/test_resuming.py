@@ -1,0 +1,90 @@
+import pytest
+from omegaconf import OmegaConf
+
+from vaesweep.checks import Invalid
+from vaesweep.resuming import STUDY, resumed
+
+
+@pytest.fixture
+def folder(tmp_path):
+    run = tmp_path / "it's a run"
+    (run / ".hydra").mkdir(parents=True)
+    OmegaConf.save(OmegaConf.create(["model=vae", "model.beta=2", "resume=true"]), run / ".hydra" / "overrides.yaml")
+    return run
+
+
+def test_resume_replays_the_overrides_in_the_same_folder(folder):
+    argv = resumed(["train.py", f"resume={folder}", "trainer.max_epochs=9"])
+    assert argv.pop() == "hydra.output_subdir=null"
+    assert argv[:5] == ["train.py", "model=vae", "model.beta=2", "trainer.max_epochs=9", "resume=true"]
+    assert argv[5].startswith("hydra.run.dir='")
+    assert argv[5].endswith("it\\'s a run'")
+
+
+def test_without_a_folder_the_command_stays_as_it_is(folder):
+    for argv in (["train.py", "model=ae"], ["train.py", "resume=true"], ["train.py", "resume=false", "seed=1"]):
+        assert resumed(argv) == argv
+
+
+def test_a_resumed_command_is_not_expanded_twice(folder):
+    once = resumed(["train.py", f"resume={folder}"])
+    assert resumed(once) == once
+
+
+@pytest.mark.parametrize("override", ["model.beta=100", "optimizer.lr=1", "seed=3", "data=mnist", "+model.beta=1"])
+def test_what_the_checkpoint_decides_cannot_be_given_with_it(folder, override):
+    with pytest.raises(Invalid, match=r"resume: got .* with it; allowed: settings of trainer, logger, "):
+        resumed(["train.py", f"resume={folder}", override])
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path):
+    with pytest.raises(Invalid, match=rf"resume: got {tmp_path}; allowed: the folder of an earlier run"):
+        resumed(["train.py", f"resume={tmp_path}"])
+
+
+def began(folder, *task, hydra=("hydra.mode=MULTIRUN",)):
+    """What Hydra leaves of a study that was started with some overrides."""
+    folder.mkdir(parents=True)
+    overrides = {"hydra": list(hydra), "task": list(task)}
+    OmegaConf.save(OmegaConf.create({"hydra": {"overrides": overrides}}), folder / STUDY)
+    return folder
+
+
+def test_a_study_is_resumed_in_its_folder_with_its_launcher_and_later_values_win(tmp_path):
+    study = began(
+        tmp_path / "study", "model=vae", "seed=0,1", "resume=true",
+        hydra=("hydra.mode=MULTIRUN", "hydra/launcher=pool", "hydra.sweep.dir=elsewhere"),
+    )  # fmt: skip
+    assert resumed(["train.py", f"resume={study}", "seed=0,1,2"]) == [
+        *("train.py", "-m", "model=vae", "seed=0,1", "hydra/launcher=pool", "seed=0,1,2"),
+        *("resume=true", f"hydra.sweep.dir='{study}'"),
+    ]
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """A working directory with three studies: two of one command, the newest of another."""
+    monkeypatch.chdir(tmp_path)
+    began(tmp_path / "runs" / "1_ladder", "sweeps=beta_ladder", "seed=0,1")
+    began(tmp_path / "runs" / "2_ladder", "sweeps=beta_ladder", "seed=0,1", "resume=true")
+    began(tmp_path / "runs" / "3_ladder", "sweeps=beta_ladder", "data=digits", "seed=0,1")
+    (tmp_path / "runs" / "4_broken").mkdir()
+    (tmp_path / "runs" / "4_broken" / STUDY).write_text("hydra: {overrides")
+    return tmp_path / "runs"
+
+
+@pytest.mark.parametrize("flag", ["-m", "--multirun", "hydra.mode=MULTIRUN"])
+def test_the_newest_study_of_the_same_command_is_taken_up(runs, flag):
+    command = ["train.py", flag, "seed=0,1,2", "sweeps=beta_ladder", "hydra/launcher=pool", "resume=true"]
+    assert resumed(command) == [*command, f"hydra.sweep.dir='{runs / '2_ladder'}'"]
+
+
+@pytest.mark.parametrize("command", [["sweeps=beta_ladder", "seed=3"], ["sweeps=family", "seed=0,1"], ["seed=0,1"]])
+def test_a_command_without_an_earlier_study_begins_a_new_one(runs, command, capsys):
+    assert resumed(["train.py", "-m", *command, "resume=true"]) == ["train.py", "-m", *command, "resume=true"]
+    assert "no earlier study of this command in runs: a new one" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_named_is_kept(runs):
+    command = ["train.py", "-m", "sweeps=beta_ladder", "seed=0,1", "resume=true", "hydra.sweep.dir=mine"]
+    assert resumed(command) == command
