@@ -21,16 +21,15 @@ def main(argv: list[str] | None = None) -> int:
     # here, because --help needs none of them
     from vaesweep.checks import Invalid
     from vaesweep.comparison import terminal
-    from vaesweep.comparison.reading import read, titles
+    from vaesweep.comparison.reading import read
     from vaesweep.comparison.report import report
 
-    reading, names = read(given.folders), titles(given.folders)
+    reading = read(given.folders)
     if not reading.runs:
         print(*(f"error: {remark}" for remark in reading.remarks), sep="\n", file=sys.stderr)
         return 1
-    made = report(" and ".join(names), reading)
-    several = "_with_" + "_".join(names[1:]) if names[1:] else ""
-    folder = given.out or given.folders[0] / f"report{several}"
+    made = report(reading)
+    folder = given.out or given.folders[0] / "_with_".join(["report", *list(made.studies)[1:]]).replace(" ", "_")
     try:
         terminal.write(made, folder)
         study = given.folders[0].resolve().name

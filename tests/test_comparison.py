@@ -123,7 +123,7 @@ def test_two_studies_are_told_apart(ladder, tmp_path):
     assert "other: beta_vae beta=1" in set(frame.setting)
     again = tmp_path / "2027-01-02_03-04-05-000000_ladder"
     leave(again / "x", beta=1, metrics=rates(5, 5))
-    assert set(table(read([ladder, again]).runs).study) == {ladder.name, again.name}
+    assert set(table(read([ladder, again, other]).runs).study) == {"ladder 1", "ladder 2", "other"}
 
 
 def test_what_is_no_run_is_said_and_the_rest_is_read(tmp_path):

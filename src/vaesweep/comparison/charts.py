@@ -101,7 +101,7 @@ def slope(frame: pd.DataFrame, rows: pd.DataFrame) -> alt.TopLevelMixin | None:
     y = alt.Y("slope:Q", scale=log, title="-dD/dR")
     colour, shape = series_scale(frame.series.unique(), rows.series)
     boxes = (
-        alt.Chart(rows)
+        alt.Chart(rows[["low", "high"]].drop_duplicates())
         .mark_rect(opacity=0.18, color=GREY)
         .encode(alt.X("low:Q", scale=log), alt.X2("high:Q"), alt.Y("low:Q", scale=log), alt.Y2("high:Q"))
     )

@@ -24,16 +24,20 @@ class Run:
 
 @dataclass
 class Reading:
-    """What `read` found: runs, in an order that depends on their names alone, and remarks on what is no run."""
+    """What `read` found: runs, in an order that depends on their names alone, and remarks on what is no run.
 
+    `studies` are the folders that were read, by what to call them.
+    """
+
+    studies: dict[str, Path] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
 
 def read(folders: list[Path]) -> Reading:
     """All runs in and below `folders`, each of which is a study, a run, or a folder of such."""
-    reading = Reading()
-    for folder, study in zip(folders, titles(folders), strict=True):
+    reading = Reading(dict(zip(titles(folders), folders, strict=True)))
+    for study, folder in reading.studies.items():
         if not folder.is_dir():
             reading.remarks.append(f"{folder}: no such folder")
             continue
@@ -51,10 +55,10 @@ def read(folders: list[Path]) -> Reading:
 
 
 def titles(folders: list[Path]) -> list[str]:
-    """What to call each folder: its name without the time, where that tells them apart."""
-    names = [folder.resolve().name for folder in folders]
-    short = [re.sub(r"^[\d-]+_[\d-]+_", "", name) for name in names]
-    return short if len({*short}) == len(short) else names
+    """What to call each folder: its name without the time, and a number where several have the same."""
+    short = [re.sub(r"^[\d-]+_[\d-]+_", "", folder.resolve().name) for folder in folders]
+    turns = [f"{name} {short[:i].count(name) + 1}" for i, name in enumerate(short)]
+    return [name if short.count(name) == 1 else turn for name, turn in zip(short, turns, strict=True)]
 
 
 def read_run(folder: Path, study: str) -> Run:

@@ -63,12 +63,16 @@ VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
 class Report:
     """What is known of some runs: a table a run and a table a setting, what to beware of, and figures by name."""
 
-    title: str
+    studies: dict[str, Path]
     runs: pd.DataFrame
     means: pd.DataFrame
     findings: list[str]
     charts: dict[str, alt.TopLevelMixin]
     pictures: dict[str, Figure]
+
+    @property
+    def title(self) -> str:
+        return " and ".join(self.studies)
 
     @property
     def files(self) -> int:
@@ -81,7 +85,7 @@ class Report:
         return ["setting", "runs", *(HEADS[name] for name in measured(self.means))]
 
 
-def report(title: str, reading: Reading) -> Report:
+def report(reading: Reading) -> Report:
     """Everything there is to say about the runs; a figure is left out where there is nothing to draw."""
     runs, frame = reading.runs, table(reading.runs)
     means = summary(frame)
@@ -94,7 +98,7 @@ def report(title: str, reading: Reading) -> Report:
     }
     pictures = dict(examples(frame, runs))
     told = [*reading.remarks, *findings(frame, runs)]
-    return Report(title, frame, means, told, {k: v for k, v in drawn.items() if v is not None}, pictures)
+    return Report(reading.studies, frame, means, told, {k: v for k, v in drawn.items() if v is not None}, pictures)
 
 
 def write(made: Report, folder: Path) -> Iterator[Path]:
@@ -122,6 +126,7 @@ def page(made: Report, pictures: dict[str, bytes]) -> str:
     template = jinja2.Environment(loader=source, autoescape=True, trim_blocks=True).get_template("page.html")
     return template.render(
         title=made.title,
+        studies={name: path.resolve().name for name, path in made.studies.items()},
         completed=int((made.runs.status == "completed").sum()),
         total=len(made.runs),
         findings=made.findings,
