@@ -29,6 +29,7 @@ def test_a_job_says_what_it_was_told(name):
     assert re.fullmatch(
         r"vae_mlp_mnist_beta=4_seed=3_[0-9a-f]{8}", name("model=vae", "data=mnist", "model.beta=4", "seed=3")
     )
+    assert "mode" not in name("model=vae", "logger.mode=disabled")
     odd = name("network.hidden=[40,20]", "data=folder", "data.path=/a b/c*")
     assert re.fullmatch(r"beta_vae_mlp_folder_hidden=-40-20-_path=-a-b-c-_[0-9a-f]{8}", odd)
     assert len(name(f"data.path=/{'x' * 300}", "data=folder")) < 120

@@ -55,6 +55,8 @@ def test_a_study_is_resumed_in_its_folder_with_its_launcher_and_later_values_win
         tmp_path / "study", "model=vae", "seed=0,1", "resume=true",
         hydra=("hydra.mode=MULTIRUN", "hydra/launcher=pool", "hydra.sweep.dir=elsewhere"),
     )  # fmt: skip
+    basic = resumed(["train.py", f"resume={study}", "hydra/launcher=basic"])
+    assert [a for a in basic if "launcher" in a] == ["hydra/launcher=basic"]
     assert resumed(["train.py", f"resume={study}", "seed=0,1,2"]) == [
         *("train.py", "-m", "model=vae", "seed=0,1", "hydra/launcher=pool", "seed=0,1,2"),
         *("resume=true", f"hydra.sweep.dir='{study}'"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from vaesweep.results import config_hash
+from vaesweep.results import IMMATERIAL, config_hash
 
 LONGEST = 100
 """Characters of a job's name before its hash."""
@@ -25,9 +25,16 @@ def job_name(*, _root_: DictConfig) -> str:
     name = config_hash(_root_)[:8]
     earlier = next(Path(_root_.hydra.sweep.dir).glob(f"*_{name}"), None)
     told = [override.lstrip("+").partition("=") for override in _root_.hydra.overrides.task]
-    knobs = [f"{key.rpartition('.')[2]}={value}" for key, _, value in told if key == "seed" or "." in key]
+    knobs = [
+        f"{key.rpartition('.')[2]}={value}" for key, _, value in told if key == "seed" or ("." in key and matters(key))
+    ]
     words = re.sub(r"[^-\w.=]+", "-", "_".join([*_root_.choices.values(), *knobs]))
     return earlier.name if earlier else f"{words[:LONGEST]}_{name}"
+
+
+def matters(key: str) -> bool:
+    """Whether a setting can change the result."""
+    return not any(f"{key}.".startswith(f"{name}.") for name in IMMATERIAL)
 
 
 OmegaConf.register_new_resolver("study_name", study_name, replace=True)

@@ -51,7 +51,8 @@ def resumed(argv: list[str]) -> list[str]:
     folder = Path(given).expanduser().absolute()
     if (folder / STUDY).is_file():
         task, hydra = started(folder)
-        flags = [o for o in hydra if not o.startswith(("hydra.mode=", "hydra.sweep.dir="))]
+        launcher = ("hydra/launcher=", "hydra.launcher.") if any(a.startswith("hydra/launcher=") for a in mine) else ()
+        flags = [o for o in hydra if not o.startswith(("hydra.mode=", "hydra.sweep.dir=", *launcher))]
         return [argv[0], "-m", *task, *flags, *mine, "resume=true", f"hydra.sweep.dir={quoted(folder)}"]
     if not (folder / OVERRIDES).is_file():
         raise Invalid("resume", given, f"the folder of an earlier run (one with {OVERRIDES} in it) or study ({STUDY})")
