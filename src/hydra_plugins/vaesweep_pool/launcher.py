@@ -110,7 +110,8 @@ def follow(pool: Pool, todo: dict[Job, Plan], total: int, study: str) -> None:
         for job in pool.run(list(todo)):
             if job:
                 ended.append(job)
-                console.print(todo[job].conclude(job), markup=False)
+                said = todo[job].conclude(job)
+                console.print(said, markup=False, style="" if todo[job].completed else "bold")
             failed = sum(not todo[job].completed for job in ended)
             left = time_left(ended, len(todo) - len(ended), len(pool.slots))
             state = f"{len(pool.working)} running, {failed} failed, {left}"

@@ -1,6 +1,5 @@
 """A job of a study before it is run, and what became of it."""
 
-import os
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -52,7 +51,7 @@ class Plan:
         said = f"{self.results.status} {self.folder.name} in {job.seconds:.0f} s"
         if self.completed:
             return said
-        return f"{said}: {self.results.reason} (see {os.path.relpath(self.folder / LOG)})"
+        return f"{said}: {self.results.reason} (see its {LOG})"
 
     def returned(self, error: Exception) -> JobReturn:
         """What Hydra wants to know of a job."""
