@@ -27,7 +27,7 @@ from vaesweep.entry import build
 from vaesweep.experiment import Experiment
 from vaesweep.results import Results
 from vaesweep.resuming import CHECKPOINT, OVERRIDES
-from vaesweep.signals import SIGNALS, Interrupted, interrupt
+from vaesweep.signals import REQUEUE, SIGNALS, Interrupted, interrupt
 
 PATIENCE = 60
 """Seconds to wait for another process to leave the run's folder."""
@@ -53,8 +53,10 @@ def run(config: DictConfig) -> dict[str, float]:
     """
     folder = Path(config.folder)
     results = Results.of(config, HydraConfig.get().overrides.task)
-    if getattr(rank_zero_only, "rank", 0) > 0:  # the first process has seen to it
-        return attempt(config, folder, results)
+    if int(os.environ.get("SLURM_RESTART_COUNT", 0)) > 0:
+        config.resume = True  # SLURM put the job back into the queue, and nobody is there to ask for it
+    if getattr(rank_zero_only, "rank", 0) > 0:  # the first process holds the lock for all
+        return resume_or_attempt(config, folder, results)
     lock = FileLock(folder / ".lock")
     try:
         # an orphan of a launcher that was killed takes a moment to stop
@@ -62,29 +64,36 @@ def run(config: DictConfig) -> dict[str, float]:
     except Timeout:
         raise Invalid("folder", f"{folder} while another process runs in it", "one process at a time") from None
     with lock:
-        earlier = Results.found(folder)
-        if earlier and earlier.status == "completed" and earlier.config_hash == results.config_hash and config.resume:
-            print(f"completed earlier: {os.path.relpath(folder)}")
-            return earlier.metrics
-        if earlier and not config.resume and HydraConfig.get().mode == RunMode.MULTIRUN:
-            raise Invalid("resume", f"false in the folder of an earlier job, {folder}", "true, or another folder")
-        return attempt(config, folder, results)
+        return resume_or_attempt(config, folder, results)
+
+
+def resume_or_attempt(config: DictConfig, folder: Path, results: Results) -> dict[str, float]:
+    """What `run` says of earlier runs; every process of SLURM's asks, as none is started by the first."""
+    earlier = Results.found(folder)
+    if earlier and earlier.status == "completed" and earlier.config_hash == results.config_hash and config.resume:
+        print(f"completed earlier: {os.path.relpath(folder)}")
+        return earlier.metrics
+    if earlier and not config.resume and HydraConfig.get().mode == RunMode.MULTIRUN:
+        raise Invalid("resume", f"false in the folder of an earlier job, {folder}", "true, or another folder")
+    return attempt(config, folder, results)
 
 
 def attempt(config: DictConfig, folder: Path, results: Results) -> dict[str, float]:
     """Run, and record the attempt: however it ends, results.json says so and the W&B run is closed.
 
-    Raises what went wrong, and SystemExit with 128 + the signal's number after an interruption.
+    Raises what went wrong, and SystemExit with 128 + the signal's number after an interruption; after one by REQUEUE
+    whatever handled that signal before gets it in the end, submitit for example.
     """
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     others = getattr(rank_zero_only, "rank", 0) > 0  # the first process speaks for all
-    refused = told = False
+    refused = told = requeued = False
     before = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}
     try:
         results.metrics = execute(config, plain, folder, results)
         results.status = "completed"
     except Interrupted as stop:
         results.status, results.reason = "interrupted", signal.Signals(stop.signum).name
+        requeued = stop.signum == REQUEUE
         raise SystemExit(0 if others else 128 + stop.signum) from None
     except Exception as error:
         ours = isinstance(error, Invalid | Diverged)
@@ -92,7 +101,7 @@ def attempt(config: DictConfig, folder: Path, results: Results) -> dict[str, flo
         told = ours and HydraConfig.get().mode != RunMode.MULTIRUN
         # what an earlier session left is worth more than the record of a resumption that never began
         refused = isinstance(error, Invalid) and bool(config.resume)
-        if others and ours:
+        if others and ours and HydraConfig.get().mode != RunMode.MULTIRUN:
             # all processes see it at once; one that failed would have the first killed before it can say why
             raise SystemExit(0) from None
         raise
@@ -105,6 +114,9 @@ def attempt(config: DictConfig, folder: Path, results: Results) -> dict[str, flo
             loggers.finish(failed=results.status != "completed")
             if not told:
                 report(results, folder)
+        handler = before[REQUEUE]
+        if requeued and callable(handler):
+            handler(REQUEUE, None)
     return results.metrics
 
 

@@ -6,7 +6,9 @@ import threading
 import time
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+REQUEUE = signal.SIGUSR2
+"""What submitit has SLURM send before the time is up; its handler puts the job back into the queue and exits."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, REQUEUE)
 PARENT = "VAESWEEP_PARENT"
 """Set to the process id of a launcher for the jobs it starts."""
 

@@ -21,6 +21,7 @@ class Interruption(L.Callback):
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         self.signum: int | None = None
+        self.agreed = 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         # here, and not before: Lightning installs handlers of its own on the way in, and takes all back on the way out
@@ -46,11 +47,12 @@ class Interruption(L.Callback):
             self.stop()
 
     def told(self, trainer: L.Trainer) -> bool:
-        """Whether any process got a signal."""
-        if trainer.world_size == 1:
-            return self.signum is not None
-        votes = torch.tensor(float(self.signum is not None), device=trainer.strategy.root_device)
-        return bool(trainer.strategy.reduce(votes, reduce_op="sum") > 0)
+        """Whether any process got a signal; of several, all agree on one."""
+        self.agreed = self.signum or 0
+        if trainer.world_size > 1:
+            votes = torch.tensor(float(self.agreed), device=trainer.strategy.root_device)
+            self.agreed = int(trainer.strategy.reduce(votes, reduce_op="max"))
+        return self.agreed > 0
 
     def stop(self) -> None:
-        raise Interrupted(self.signum or signal.SIGTERM)
+        raise Interrupted(self.agreed)
