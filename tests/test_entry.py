@@ -1,8 +1,15 @@
 import pytest
+from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
 
 from vaesweep.checks import Invalid
-from vaesweep.entry import build
+from vaesweep.entry import build, one_line
+
+
+def test_a_launcher_without_its_package_names_the_extra():
+    error = MissingConfigException("In 'hydra/launcher/slurm': Could not load 'hydra/launcher/submitit_slurm'.")
+    expected = "hydra/launcher: got submitit_slurm without its package; allowed: pip install -e '.[slurm]' first"
+    assert one_line(error) == expected
 
 
 def test_build_hands_objects_over_as_they_are():

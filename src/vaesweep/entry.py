@@ -27,6 +27,8 @@ from vaesweep.signals import follow_parent
 
 MENDABLE = (Invalid, Diverged, HydraException, OmegaConfBaseException)
 """Errors that a person can mend without reading our code."""
+EXTRAS = {"submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
+"""The extra of ours that brings a launcher."""
 # asked once, for the processes that this one starts too: further down HYDRA_FULL_ERROR is set to 1 for all
 TRACEBACKS = os.environ.setdefault("VAESWEEP_TRACEBACKS", os.environ.get("HYDRA_FULL_ERROR", "0")) == "1"
 
@@ -65,6 +67,9 @@ def tell(error: Exception) -> NoReturn:
 def one_line(error: Exception) -> str:
     """The message of an error of ours or of Hydra's, in one line that starts with the key."""
     text = " ".join(str(error).split())
+    for plugin, extra in EXTRAS.items():
+        if f"'hydra/launcher/{plugin}'" in text:
+            return str(Invalid("hydra/launcher", f"{plugin} without its package", f"pip install -e '.[{extra}]' first"))
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return str(Invalid(group, name, " | ".join(o for o in error.options if not o.startswith("_"))))
