@@ -10,7 +10,7 @@ demo: $(SETUP)  ## train the default beta-VAE on digits
 	$(BIN)/python src/train.py
 
 test: $(SETUP)  ## run the tests, two processes at a time
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(SETUP)  ## style and types
 	$(BIN)/ruff check .

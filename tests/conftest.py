@@ -21,6 +21,8 @@ MEMBERS = ("ae", "denoising", "sparse", "contractive", "vae", "beta_vae", "cvae"
 DIGITS = Spec((1, 8, 8), 10)
 
 torch.set_num_threads(1)
+# for the processes that tests start: two tests at a time, on perhaps no more than two cores
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture
