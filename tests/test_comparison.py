@@ -13,15 +13,18 @@ from vaesweep.comparison.tables import pareto, slopes, summary, table
 from vaesweep.results import FILE, Results
 
 
-def leave(folder, model="beta_vae", seed=0, status="completed", reason=None, train=None, metrics=None, **knobs):
+def leave(
+    folder, model="beta_vae", seed=0, status="completed", reason=None, train=None, metrics=None, data="digits", **knobs
+):
     """The record of a run in `folder`, as a run would leave it."""
     schedule = {"schedule": {"_target_": "vaesweep.schedules.Constant"}} if "vae" in model else {}
     settings = {"latent_dim": 4, **schedule}
-    config = {"model": settings | knobs, "seed": seed, "data": {"seed": 0}, "choices": {"model": model}}
+    config = {"model": settings | knobs, "seed": seed, "data": {"seed": 0}, "choices": {"model": model, "data": data}}
+    config["data"]["_target_"] = f"vaesweep.data.{data.title()}"
     kept = {f"test/{name}": value for name, value in (metrics or {}).items()}
     folder.mkdir(parents=True)
     name = f"{model}{knobs}{seed}"
-    record = Results(model, "digits", seed, [], name, config, status, reason, kept, [1.0, 0.5, 0.1, 0.0], 2.0 + seed)
+    record = Results(model, data, seed, [], name, config, status, reason, kept, [1.0, 0.5, 0.1, 0.0], 2.0 + seed)
     record.write(folder)
     pd.DataFrame({"epoch": [1, 2]} | {f"train/{k}": [v + 9, v] for k, v in (train or {}).items()}).to_csv(
         folder / "curves.csv", index=False
@@ -98,7 +101,7 @@ def test_the_pareto_front_is_what_no_other_beats():
 def test_knobs_are_named_by_their_last_part_unless_that_is_taken(tmp_path):
     for i, dims in enumerate((2, 4)):
         for j, level in enumerate((0.1, 0.2)):
-            knobs = {"latent_dim": dims, "likelihood": {"_target_": f"a.L{i}"}, "data": {"seed": 1}, "seconds": level}
+            knobs = {"latent_dim": dims, "likelihood": {"_target_": f"a.L{i}"}, "extra": {"seed": 1}, "seconds": level}
             leave(tmp_path / f"{i}{j}", "denoising", **knobs, metrics={"mse": 0.1})
     frame = table(read([tmp_path]).runs)
     assert frame.series.iloc[0] == "denoising latent_dim=2 likelihood=L0 model.seconds=0.1"
@@ -113,6 +116,15 @@ def test_the_constants_of_a_member_are_not_what_was_varied(tmp_path):
     frame = table(read([tmp_path]).runs)
     assert set(frame.setting) == {"vae", "beta_vae", "sparse"}
     assert frame[frame.member == "sparse"].beta.isna().all()
+
+
+def test_runs_on_other_data_are_another_series(tmp_path):
+    for data in ("digits", "mnist"):
+        for beta in (1, 2):
+            leave(tmp_path / f"{data}{beta}", "vae", data=data, beta=beta, metrics=rates(9.0 / beta, 9.0 * beta))
+    frame = table(read([tmp_path]).runs)
+    assert set(frame.series) == {"vae digits", "vae mnist"}
+    assert set(frame.setting) == {f"vae {data} beta={beta}" for data in ("digits", "mnist") for beta in (1, 2)}
 
 
 def test_two_studies_are_told_apart(ladder, tmp_path):

@@ -27,8 +27,14 @@ class Plan:
         earlier = Results.found(self.folder)
         if earlier and not config.resume:
             raise Invalid("resume", f"false in the folder of an earlier job, {self.folder}", "true, or another folder")
+        self.before = self.stamp()
         if earlier and earlier.status == "completed":
             self.results = earlier
+
+    def stamp(self) -> int:
+        """When the record was written; 0 where there is none."""
+        record = self.folder / FILE
+        return record.stat().st_mtime_ns if record.is_file() else 0
 
     @property
     def completed(self) -> bool:
@@ -42,10 +48,11 @@ class Plan:
     def conclude(self, job: Job) -> str:
         """Take over what the job recorded, or record what became of it; a line for the person."""
         found = Results.found(self.folder)
-        spoke = found is not None and (self.folder / FILE).stat().st_mtime >= job.started
-        if found and spoke:
+        spoke = found is not None and self.stamp() != self.before
+        # a job that another process had completed meanwhile ends well without a word
+        if found and (spoke or found.status == "completed"):
             self.results = found
-        if job.failure or not spoke:
+        if job.failure or not (spoke or self.completed):
             self.results.status, self.results.reason = "failed", job.failure or job.last_line()
             self.results.write(self.folder)
         said = f"{self.results.status} {self.folder.name} in {job.seconds:.0f} s"

@@ -29,13 +29,15 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     knobs = varied(runs, configs)
     names = short_names(knobs)
     studies = len({run.study for run in runs}) > 1
+    groups = [g for g in ("choices.data", "choices.network") if len({config.get(g) for config in configs}) > 1]
     rows = []
     for run, config in zip(runs, configs, strict=True):
         results = run.results
         has_rate = "model.schedule._target_" in config
         told = {names[key]: shown(config[key]) for key in knobs if key in config}
         words = [f"{names[k]}={told[names[k]]}" for k in knobs if k in config and not (has_rate and k == BETA)]
-        series = " ".join([f"{run.study}:"] * studies + [results.model, *words])
+        chosen = [str(config[group]) for group in groups if group in config]
+        series = " ".join([f"{run.study}:"] * studies + [results.model, *chosen, *words])
         beta = float(config[BETA]) if has_rate else np.nan
         rows.append(
             {"study": run.study, "run": run.folder.name, "member": results.model, "data": results.data}
@@ -54,13 +56,14 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def varied(runs: Sequence[Run], configs: Sequence[dict[str, Any]]) -> list[str]:
-    """The knobs, seeds aside, that have several values among the runs of one member: what the studies vary."""
-    seen: dict[str, set[str]] = {}
+    """The knobs, seeds aside, that have several values where member, data and network are the same: what was varied."""
+    seen: dict[tuple[Any, ...], set[str]] = {}
     for run, config in zip(runs, configs, strict=True):
+        chosen = run.results.model, run.results.data, config.get("choices.network")
         for key, value in config.items():
             if key not in SEEDS and not key.startswith("choices."):
-                seen.setdefault(f"{run.results.model}/{key}", set()).add(str(value))
-    return sorted({name.partition("/")[2] for name, values in seen.items() if len(values) > 1})
+                seen.setdefault((*chosen, key), set()).add(str(value))
+    return sorted({key for (*_, key), values in seen.items() if len(values) > 1})
 
 
 def short_names(knobs: Sequence[str]) -> dict[str, str]:
