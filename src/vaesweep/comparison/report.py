@@ -11,7 +11,7 @@ import pandas as pd
 import vl_convert
 from matplotlib.figure import Figure
 
-from vaesweep.comparison import charts
+from vaesweep.comparison import charts, plane
 from vaesweep.comparison.examples import examples
 from vaesweep.comparison.findings import findings
 from vaesweep.comparison.reading import Reading
@@ -90,8 +90,8 @@ def report(reading: Reading) -> Report:
     runs, frame = reading.runs, table(reading.runs)
     means = summary(frame)
     drawn = {
-        "plane": charts.plane(frame, means),
-        "slope": charts.slope(frame, slopes(frame, runs)),
+        "plane": plane.plane(frame, means),
+        "slope": plane.slope(frame, slopes(frame, runs)),
         "penalty": charts.penalty(frame),
         "dimensions": charts.dimensions(frame, runs),
         "curves": charts.curves(frame, runs),
