@@ -29,10 +29,13 @@ def main(argv: list[str] | None = None) -> int:
         print(*(f"error: {remark}" for remark in reading.remarks), sep="\n", file=sys.stderr)
         return 1
     made = report(reading)
-    folder = given.out or given.folders[0] / "_with_".join(["report", *list(made.studies)[1:]]).replace(" ", "_")
+    home = next(folder for folder in given.folders if folder.is_dir())
+    others = list(made.studies)[1:]
+    name = f"report_with_{others[0].replace(' ', '_')}" if len(others) == 1 else f"report_with_{len(others)}"
+    folder = given.out or home / (name if others else "report")
     try:
         terminal.write(made, folder)
-        study = given.folders[0].resolve().name
+        study = home.resolve().name
         if given.wandb:
             from vaesweep import loggers
 

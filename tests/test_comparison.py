@@ -23,7 +23,7 @@ def leave(
     config["data"]["_target_"] = f"vaesweep.data.{data.title()}"
     kept = {f"test/{name}": value for name, value in (metrics or {}).items()}
     folder.mkdir(parents=True)
-    name = f"{model}{knobs}{seed}"
+    name = f"{model}{data}{knobs}{seed}"
     record = Results(model, data, seed, [], name, config, status, reason, kept, [1.0, 0.5, 0.1, 0.0], 2.0 + seed)
     record.write(folder)
     pd.DataFrame({"epoch": [1, 2]} | {f"train/{k}": [v + 9, v] for k, v in (train or {}).items()}).to_csv(
@@ -78,17 +78,36 @@ def test_slopes_are_those_of_the_curve(ladder):
     assert ((found.low < found.slope) & (found.slope < found.high)).all()
 
 
-def test_slopes_of_another_objective_are_left_out(tmp_path):
+@pytest.mark.parametrize(
+    "other",
+    [{"free_bits": 0.5}, {"schedule": {"_target_": "vaesweep.schedules.Capacity"}}],
+    ids=["free bits", "capacity"],
+)
+def test_slopes_of_another_objective_are_left_out(tmp_path, other):
     for beta in (1, 2):
-        leave(tmp_path / f"{beta}", beta=beta, free_bits=0.5, metrics=rates(10.0 / beta, 10.0 * beta))
+        leave(tmp_path / f"{beta}", beta=beta, **other, metrics=rates(10.0 / beta, 10.0 * beta))
     runs = read([tmp_path]).runs
     assert slopes(table(runs), runs).empty
+
+
+def test_slopes_are_taken_between_runs_on_the_same_draw_of_the_data(tmp_path):
+    for draw in (0, 1, 2):
+        for beta, kl in ((1, 10.0), (2, 5.0)):
+            folder = tmp_path / f"{draw}{beta}"
+            leave(folder, beta=beta, metrics=rates(kl + draw, 20 - 2 * (kl + draw) + 7 * draw))
+            kept = json.loads((folder / FILE).read_text())
+            kept["config"]["data"]["seed"] = draw
+            (folder / FILE).write_text(json.dumps(kept | {"config_hash": folder.name}))
+    runs = read([tmp_path]).runs
+    found = slopes(table(runs), runs)
+    assert found[["slope", "n"]].to_numpy().tolist() == [[pytest.approx(2.0), 3]]
 
 
 def test_the_pareto_front_is_what_no_other_beats():
     draw = np.random.default_rng(0)
     means = pd.DataFrame({"kl": draw.random(60), "distortion": draw.random(60)})
     means.loc[60] = [np.nan, 0.0]  # without a rate
+    means = means.assign(data="digits", likelihood="Bernoulli")
     beaten = {
         i
         for i, mine in means.iterrows()
@@ -96,6 +115,8 @@ def test_the_pareto_front_is_what_no_other_beats():
         or ((means.kl <= mine.kl) & (means.distortion <= mine.distortion) & (means.index != i)).any()
     }
     assert set(pareto(means).index) == set(means.index) - beaten
+    other = means.assign(data="mnist", distortion=means.distortion + 100).set_index(means.index + 100)
+    assert set(pareto(pd.concat([means, other])).index) == {i + k for i in set(means.index) - beaten for k in (0, 100)}
 
 
 def test_knobs_are_named_by_their_last_part_unless_that_is_taken(tmp_path):
@@ -125,6 +146,27 @@ def test_runs_on_other_data_are_another_series(tmp_path):
     frame = table(read([tmp_path]).runs)
     assert set(frame.series) == {"vae digits", "vae mnist"}
     assert set(frame.setting) == {f"vae {data} beta={beta}" for data in ("digits", "mnist") for beta in (1, 2)}
+
+
+def test_a_damaged_file_costs_no_more_than_itself(tmp_path):
+    for name in ("a", "b", "c"):
+        leave(tmp_path / name, beta=1, seed=ord(name), metrics=rates(5, 5))
+    (tmp_path / "a" / "curves.csv").write_text("")
+    (tmp_path / "b" / "curves.csv").write_text("epoch,train/loss\n")
+    (tmp_path / "c" / FILE).unlink()
+    (tmp_path / "c" / FILE).mkdir()
+    reading = read([tmp_path])
+    assert [run.folder.name for run in reading.runs] == ["a", "b"]
+    assert len(reading.remarks) == 1
+    assert table(reading.runs).overfit_gap.isna().all()
+
+
+def test_the_same_job_in_two_folders_counts_once(tmp_path):
+    leave(tmp_path / "a", beta=1, metrics=rates(5, 5))
+    leave(tmp_path / "b", beta=1, metrics=rates(5, 5))
+    reading = read([tmp_path])
+    assert [run.folder.name for run in reading.runs] == ["a"]
+    assert reading.remarks == ["b: left out, the same configuration as a"]
 
 
 def test_two_studies_are_told_apart(ladder, tmp_path):

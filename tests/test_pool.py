@@ -126,6 +126,27 @@ def test_without_gpus_the_cores_are_shared_out(machine):
     assert slots(16, 1) == [{"OMP_NUM_THREADS": "1"}] * 16
 
 
+def test_gpus_that_are_switched_off_are_none(machine):
+    machine("-1")
+    assert slots(2, 1) == [{"OMP_NUM_THREADS": "4"}] * 2
+
+
+def test_a_job_that_cannot_be_started_fails_alone(tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    taken, fine = job(tmp_path, "taken", "pass"), job(tmp_path, "fine", "pass")
+    assert ended(Pool([{}]), [taken, fine]) == [taken, fine]
+    assert taken.failure.startswith("could not be started: ")
+    assert fine.failure is None
+
+
+def test_the_last_line_is_that_of_this_attempt(tmp_path):
+    made = job(tmp_path, "twice", "print('the first')")
+    ended(Pool([{}]), [made])
+    made.command = [sys.executable, "-c", "import sys; sys.exit(3)"]
+    ended(Pool([{}]), [made])
+    assert made.last_line() == "exit code 3"
+
+
 def test_gpus_are_handed_out_by_slot(machine):
     machine("0,3,GPU-5")
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(None, 1)] == ["0", "3", "GPU-5"]

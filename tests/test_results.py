@@ -34,3 +34,13 @@ def test_the_hash_sees_what_changes_results_and_nothing_else():
     assert config_hash(two) != config_hash(base | {"trainer": {"devices": 2, "max_epochs": 4}})
     assert config_hash(base) != config_hash(base | {"seed": 1})
     assert config_hash(base) != config_hash(base | {"model": {"beta": 2.0}})
+
+
+def test_what_stops_a_run_or_chooses_its_weights_is_part_of_its_name():
+    best = {"monitor": "val/loss", "dirpath": "a"}
+    base = {"callbacks": {"progress": {"x": 1}, "best": best}}
+    same = {"callbacks": {"progress": {"x": 2}, "best": best | {"dirpath": "b"}, "drawing": {}}}
+    assert config_hash(base) == config_hash(same)
+    assert config_hash(base) != config_hash({"callbacks": {"best": best | {"monitor": "val/mse"}}})
+    assert config_hash(base) != config_hash({"callbacks": {"best": best, "stop": {"patience": 3}}})
+    assert config_hash({"beta": 4}) == config_hash({"beta": 4.0}) != config_hash({"beta": 4.5})

@@ -1,8 +1,10 @@
+import os
+
 import pytest
 from omegaconf import OmegaConf
 
 from vaesweep.checks import Invalid
-from vaesweep.resuming import STUDY, resumed
+from vaesweep.resuming import STUDY, resumed, swept
 
 
 @pytest.fixture
@@ -70,6 +72,8 @@ def runs(tmp_path, monkeypatch):
     began(tmp_path / "runs" / "1_ladder", "sweeps=beta_ladder", "seed=0,1")
     began(tmp_path / "runs" / "2_ladder", "sweeps=beta_ladder", "seed=0,1", "resume=true")
     began(tmp_path / "runs" / "3_ladder", "sweeps=beta_ladder", "data=digits", "seed=0,1")
+    for i, name in enumerate(("1_ladder", "2_ladder", "3_ladder")):
+        os.utime(tmp_path / "runs" / name / STUDY, ns=(i, i))
     (tmp_path / "runs" / "4_broken").mkdir()
     (tmp_path / "runs" / "4_broken" / STUDY).write_text("hydra: {overrides")
     return tmp_path / "runs"
@@ -79,6 +83,29 @@ def runs(tmp_path, monkeypatch):
 def test_the_newest_study_of_the_same_command_is_taken_up(runs, flag):
     command = ["train.py", flag, "seed=0,1,2", "sweeps=beta_ladder", "hydra/launcher=pool", "resume=true"]
     assert resumed(command) == [*command, f"hydra.sweep.dir='{runs / '2_ladder'}'"]
+
+
+def test_interpolations_are_resumed_as_they_were_given(tmp_path):
+    study = began(
+        tmp_path / "study", "optimizer.lr=${seed}", "seed=1,2", hydra=("hydra.sweep.subdir=${hydra.job.num}",)
+    )
+    assert resumed(["train.py", f"resume={study}"])[2:5] == [
+        *("optimizer.lr=${seed}", "seed=1,2", "hydra.sweep.subdir=${hydra.job.num}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("override", "varies"),
+    [
+        ("network.hidden=[40],[20]", True),
+        ("network.hidden=[40,20]", False),
+        ("data.path='a,b'", False),
+        ("seed=range(3)", True),
+        ("model=vae,ae", True),
+    ],
+)
+def test_what_is_swept_is_what_hydra_sweeps(override, varies):
+    assert swept(override) == (override.partition("=")[0] if varies else override)
 
 
 @pytest.mark.parametrize("command", [["sweeps=beta_ladder", "seed=3"], ["sweeps=family", "seed=0,1"], ["seed=0,1"]])

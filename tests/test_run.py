@@ -8,6 +8,7 @@ import pytest
 import torch
 from conftest import MEMBERS
 from filelock import FileLock
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from matplotlib.image import imread
 from test_datasets import write_cifar10, write_dsprites, write_mnist, write_photos
 from test_loggers import recorded
@@ -221,6 +222,42 @@ def test_a_completed_run_is_not_run_again(config, folder, capsys):
     assert run(config("model=ae", SHORT, "resume=true", "logger.project=other")) == first
     assert (folder / "results.json").stat().st_mtime_ns == written
     assert "completed earlier" in capsys.readouterr().out
+
+
+def test_a_checkpoint_of_other_settings_is_refused(config, folder, monkeypatch):
+    """Its weights and knobs would be recorded under the name of these."""
+    with monkeypatch.context() as patch:
+        interrupted_at(30, patch)
+        with pytest.raises(SystemExit):
+            run(config("model=vae", "trainer.max_epochs=3"))
+    with pytest.raises(Invalid, match=r"resume: got a checkpoint with model.beta=1; allowed: 16"):
+        run(config("model=vae", "model.beta=16", "trainer.max_epochs=3", "resume=true"))
+    assert record(folder)["status"] == "interrupted"
+
+
+def test_a_checkpoint_is_whole_or_not_there(config, folder, monkeypatch):
+    def cut(checkpoint, path, storage_options=None):
+        path.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    run(config("model=ae", SHORT, "optimizer=adam_constant"))
+    before = (folder / "checkpoints" / "last.ckpt").read_bytes()
+    monkeypatch.setattr(TorchCheckpointIO, "save_checkpoint", lambda self, *given: cut(*given))
+    with pytest.raises(OSError, match="no space"):
+        run(config("model=ae", "trainer.max_epochs=4", "optimizer=adam_constant", "resume=true"))
+    assert (folder / "checkpoints" / "last.ckpt").read_bytes() == before
+
+
+@pytest.mark.filterwarnings("ignore:`ModelCheckpoint.monitor")
+def test_epochs_that_are_cut_short_or_not_validated_have_their_own_rows(config, folder):
+    steps = "+trainer.max_steps=25", "trainer.log_every_n_steps=1000", "trainer.max_epochs=4"
+    run(config("model=ae", *steps))
+    rows = list(csv.DictReader((folder / "curves.csv").read_text().splitlines()))
+    assert len(rows) == 2
+    assert rows[0]["train/loss"] != rows[1]["train/loss"]
+    run(config("model=ae", "trainer.max_epochs=3", "+trainer.check_val_every_n_epoch=2", folder=folder / "other"))
+    rows = list(csv.DictReader((folder / "other" / "curves.csv").read_text().splitlines()))
+    assert [bool(row["val/loss"]) for row in rows] == [False, True, False]
 
 
 def test_a_folder_in_which_another_process_runs_is_left_alone(config, folder, monkeypatch):

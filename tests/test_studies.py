@@ -99,6 +99,9 @@ def test_a_study_that_is_stopped_and_killed_is_resumed_as_if_nothing_had_happene
             study.send_signal(signum)
             _, errors = study.communicate()
         assert study.returncode == code, errors
+        # jobs outlive a launcher that is killed by a moment only
+        alive = ["pgrep", "-f", f"hydra.run.dir='{disturbed}"]
+        wait_for(lambda alive=alive: subprocess.run(alive, stdout=subprocess.DEVNULL).returncode == 1)
     done = train(disturbed, *arguments, "resume=true")
     assert done.returncode == 0, done.stderr + done.stdout
     (table, weights), (expected_table, expected_weights) = results(disturbed), results(undisturbed)

@@ -1,6 +1,7 @@
 """The one LightningModule: it trains and scores any member."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
@@ -20,10 +21,14 @@ class Experiment(L.LightningModule):
 
     Training terms are kept on the device and read every `log_every_n_steps` steps and at the end of an epoch, which
     is also when a loss that is not finite is noticed. Raises `Diverged`, naming the first such step and term.
+    `settings` go into every checkpoint; one with other settings is refused with `Invalid`.
     """
 
-    def __init__(self, member: Autoencoder, optimizer: Adam, seed: int) -> None:
+    def __init__(
+        self, member: Autoencoder, optimizer: Adam, seed: int, settings: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__()
+        self.settings = dict(settings or {})
         self.member, self.optimizer, self.seed = member, optimizer, seed
         self.scores = Average()
         self.codes = CodeVariance(member.latent_dim)
@@ -100,15 +105,23 @@ class Experiment(L.LightningModule):
 
     def trained(self) -> dict[str, float]:
         """The mean training terms of the epoch that has just ended, by name."""
+        if self.recent:  # where max_steps ended it
+            self.flush()
         terms = Terms(*(self.epoch["sum"] / self.epoch["steps"]))
         return {name: value.item() for name, value in self.named(terms, "train").items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.recent:
             self.flush()
-        checkpoint["epoch_terms"] = self.epoch
+        checkpoint["epoch_terms"], checkpoint["settings"] = self.epoch, self.settings
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # weights and knobs are the checkpoint's: under other settings they would be recorded under a false name
+        for name, value in checkpoint["settings"].items():
+            if self.settings.get(name) != value:
+                raise Invalid(
+                    "resume", f"a checkpoint with {name}={value}", f"{self.settings.get(name)}, as in the config"
+                )
         self.epoch = checkpoint["epoch_terms"]
 
     def diverged(self, term: str, value: float, when: str) -> Diverged:

@@ -27,12 +27,15 @@ class Job:
     folder: Path
     failure: str | None = None
     code: int = 0
+    began: int = 0
+    """Where in its log this attempt starts."""
     started: float = 0.0
     seconds: float = 0.0
 
     def last_line(self) -> str:
         """The last line of its log that says anything: of a traceback, the error."""
-        lines = (self.folder / LOG).read_text(errors="replace").split("\n")
+        log = self.folder / LOG
+        lines = log.read_bytes()[self.began :].decode(errors="replace").split("\n") if log.is_file() else []
         said = next((line.strip() for line in reversed(lines) if line.strip()), "")
         return said.removeprefix("error: ") or f"exit code {self.code}"
 
@@ -65,7 +68,13 @@ class Pool:
         try:
             while waiting or self.working:
                 while waiting and free:
-                    self.start(waiting.pop(0), free.pop(0))
+                    job = waiting.pop(0)
+                    try:
+                        self.start(job, free[0])
+                        free.pop(0)
+                    except OSError as error:  # a full disk, a file where the folder should be
+                        job.failure = f"could not be started: {error}"
+                        yield job
                 ended = [w for w in self.working if self.ended(w)]
                 for w in ended:
                     self.working.remove(w)
@@ -82,6 +91,7 @@ class Pool:
         environment = os.environ | self.slots[slot] | {"PYTHONUNBUFFERED": "1", PARENT: str(os.getpid())}
         job.started = time.time()
         with (job.folder / LOG).open("ab") as log:
+            job.began = log.tell()
             process = subprocess.Popen(
                 job.command,
                 stdin=subprocess.DEVNULL,
@@ -142,9 +152,8 @@ def slots(n_jobs: int | None, gpus_per_job: int) -> list[dict[str, str]]:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = (
-        [g for g in named.split(",") if g] if named is not None else [str(i) for i in range(torch.cuda.device_count())]
-    )
+    seen = [str(i) for i in range(torch.cuda.device_count())] if named is None else named.split(",")
+    gpus = [gpu for gpu in seen if gpu not in ("", "-1")]
     count = n_jobs or (max(1, len(gpus) // gpus_per_job) if gpus else min(cores, CROWD))
     threads = {"OMP_NUM_THREADS": str(max(1, cores // count))}
     if not gpus:

@@ -16,12 +16,17 @@ from vaesweep.files import atomically
 
 FILE = "results.json"
 IMMATERIAL = {
-    *("folder", "resume", "logger", "callbacks", "hydra"),
+    *("folder", "resume", "logger", "hydra"),
+    *(f"callbacks.{name}" for name in ("drawing", "curves", "examples", "interruption", "timer", "progress", "last")),
+    "callbacks.best.dirpath",
     *("data.root", "data.on_device", "data.cache"),
     *("trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes"),
     *("trainer.log_every_n_steps", "trainer.enable_progress_bar", "trainer.enable_model_summary"),
 }
-"""Settings of where a run goes, on what, and how it is watched, but not, up to rounding, of what it computes."""
+"""Settings of where a run goes, on what, and how it is watched, but not of what it computes.
+
+Up to rounding, and up to the noise of an uneven last test batch, which several devices draw otherwise than one.
+"""
 
 
 @dataclass
@@ -63,7 +68,8 @@ class Results:
         except ValueError:
             raise ValueError(f"{FILE} is cut short or not JSON") from None
         needed = {f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING}
-        if not isinstance(kept, dict) or not needed <= set(kept):
+        whole = isinstance(kept, dict) and needed <= set(kept) and isinstance(kept.get("metrics"), dict)
+        if not whole:
             raise ValueError(f"{FILE} is not the record of a run (or of an older version)")
         return cls(**{f.name: kept[f.name] for f in fields(cls) if f.name in kept})
 
@@ -72,7 +78,7 @@ class Results:
         """The record in `folder`, or None where there is none that can be read."""
         try:
             return cls.read(folder)
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             return None
 
     def write(self, folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -69,13 +71,13 @@ def resumed(argv: list[str]) -> list[str]:
 
 def started(study: Path) -> tuple[list[str], list[str]]:
     """The overrides of the task and of Hydra that a study was last started with."""
-    kept = OmegaConf.load(study / STUDY).hydra.overrides
-    return [o for o in kept.task if not o.startswith("resume=")], list(kept.hydra)
+    kept: Any = OmegaConf.to_container(OmegaConf.load(study / STUDY).hydra.overrides, resolve=False)
+    return [o for o in kept["task"] if not o.startswith("resume=")], kept["hydra"]
 
 
 def latest(command: list[str]) -> Path | None:
     """The newest study in `RUNS` that was started with the same overrides, swept values aside."""
-    for record in sorted(RUNS.glob(f"*/{STUDY}"), reverse=True):
+    for record in sorted(RUNS.glob(f"*/{STUDY}"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
         try:
             task, _ = started(record.parent)
         except (OmegaConfBaseException, YAMLError, OSError) as error:
@@ -88,9 +90,8 @@ def latest(command: list[str]) -> Path | None:
 
 def swept(override: str) -> str:
     """An override without its values, where it has several."""
-    key, _, value = override.partition("=")
-    several = "," in value or value.startswith(("range(", "glob(", "choice("))
-    return key if several and not value.startswith("[") else override
+    parsed = OverridesParser.create().parse_override(override)
+    return parsed.get_key_element() if parsed.is_sweep_override() else override
 
 
 def quoted(path: Path) -> str:

@@ -15,6 +15,7 @@ from hydra.types import RunMode
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.callbacks import LambdaCallback, ModelCheckpoint, Timer
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich.console import Console
@@ -25,7 +26,8 @@ from vaesweep.checks import Diverged, Invalid, choice, flag, whole
 from vaesweep.data import ImageData
 from vaesweep.entry import build
 from vaesweep.experiment import Experiment
-from vaesweep.results import Results
+from vaesweep.files import atomically
+from vaesweep.results import Results, canonical, flat
 from vaesweep.resuming import CHECKPOINT, OVERRIDES
 from vaesweep.signals import REQUEUE, SIGNALS, Interrupted, interrupt
 
@@ -109,9 +111,11 @@ def attempt(config: DictConfig, folder: Path, results: Results) -> dict[str, flo
         for signum, handler in before.items():
             signal.signal(signum, handler)
         if not others:
-            if not refused:
-                results.write(folder)
-            loggers.finish(failed=results.status != "completed")
+            try:
+                if not refused:
+                    results.write(folder)
+            finally:
+                loggers.finish(failed=results.status != "completed")
             if not told:
                 report(results, folder)
         handler = before[REQUEUE]
@@ -133,12 +137,13 @@ def execute(config: DictConfig, plain: Mapping[str, Any], folder: Path, results:
     data.setup()
     member = build(config, "model", network=build(config, "network"), spec=data.spec)
     results.parameters = sum(p.numel() for p in member.parameters())
-    experiment = Experiment(member, build(config, "optimizer"), config.seed)
+    experiment = Experiment(member, build(config, "optimizer"), config.seed, learned(results.config))
     callbacks = [build(config, f"callbacks.{name}") for name in config.callbacks]
     if config.resume:
         # once training has begun, when nothing can refuse it any more
         callbacks.append(LambdaCallback(on_train_epoch_start=lambda *_: remember(config, folder)))
-    trainer: L.Trainer = build(config, "trainer", callbacks=callbacks, logger=False, default_root_dir=folder)
+    parts = {"callbacks": callbacks, "logger": False, "plugins": Whole(), "default_root_dir": folder}
+    trainer: L.Trainer = build(config, "trainer", **parts)
     if config.compile:
         member.compile()
     trainer.logger = build(config, "logger", folder=folder, config=plain)
@@ -157,6 +162,20 @@ def execute(config: DictConfig, plain: Mapping[str, Any], folder: Path, results:
     (scores,) = trainer.test(experiment, datamodule=data, ckpt_path=tested, weights_only=True, verbose=False)
     results.dimensions = [round(value, 6) for value in experiment.dimensions]
     return {name: round(value, 6) for name, value in scores.items()}
+
+
+class Whole(TorchCheckpointIO):
+    """Checkpoints that are whole or not there; Lightning's own pass through the temporary folder, and may be cut."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        with atomically(Path(path)) as unfinished:
+            super().save_checkpoint(checkpoint, unfinished, storage_options)
+
+
+def learned(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that weights depend on, flat, of a run's material config."""
+    parts = ("seed", "model", "network", "data", "optimizer")
+    return flat({key: canonical(config[key]) for key in parts})
 
 
 def remember(config: DictConfig, folder: Path) -> None:

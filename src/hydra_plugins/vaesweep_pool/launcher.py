@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -24,7 +25,15 @@ from vaesweep.checks import real, whole
 from vaesweep.pool import Job, Pool, slots
 from vaesweep.signals import SIGNALS, Interrupted, interrupt
 
-OURS = ("hydra.mode=", "hydra.sweep.", "hydra.sweeper.", "hydra.launcher.", "hydra/launcher=", "hydra/sweeper=")
+OURS = (
+    "hydra.mode=",
+    "hydra.run.",
+    "hydra.sweep.",
+    "hydra.sweeper.",
+    "hydra.launcher.",
+    "hydra/launcher=",
+    "hydra/sweeper=",
+)
 """Overrides of Hydra's that are for this process, and not for the jobs."""
 
 
@@ -70,9 +79,10 @@ class PoolLauncher(Launcher):
             folders.append(plan.folder)
             plans.setdefault(plan.folder, plan)  # the same job twice is run once
         self.work(study, list(plans.values()))
-        print(f"compare    python src/compare.py {shlex.quote(os.path.relpath(study))}")
+        shown = shlex.quote(os.path.relpath(study))
+        print(f"compare    python src/compare.py {shown}")
         failed = sum(not plan.completed for plan in plans.values())
-        error = HydraException(f"{failed} of {len(plans)} jobs failed; resume={os.path.relpath(study)} tries again")
+        error = HydraException(f"{failed} of {len(plans)} jobs failed; resume={shown} tries again")
         return [plans[folder].returned(error) for folder in folders]
 
     def compose(self, overrides: Sequence[str], number: int) -> DictConfig:
@@ -85,14 +95,15 @@ class PoolLauncher(Launcher):
     def work(self, study: Path, plans: Sequence[Plan]) -> None:
         """Run what there is to run, with a line that says how far the study is. Raises SystemExit when told to stop."""
         script = [sys.executable, str(Path(sys.argv[0]).absolute())]
-        for_all = [o for o in self.config.hydra.overrides.hydra if not o.startswith(OURS)]
+        given: Any = OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)
+        for_all = [o for o in given if not o.startswith(OURS)]
         todo = {Job([*script, *plan.arguments, *for_all], plan.folder): plan for plan in plans if not plan.completed}
         pool = Pool(slots(self.n_jobs, self.gpus_per_job), self.timeout)
         before = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}
         try:
             follow(pool, todo, len(plans), os.path.relpath(study))
         except Interrupted as stop:
-            print(f"stopped; resume={os.path.relpath(study)} goes on", file=sys.stderr)
+            print(f"stopped; resume={shlex.quote(os.path.relpath(study))} goes on", file=sys.stderr)
             raise SystemExit(128 + stop.signum) from None
         finally:
             for signum, handler in before.items():

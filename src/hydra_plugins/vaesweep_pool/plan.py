@@ -1,5 +1,6 @@
 """A job of a study before it is run, and what became of it."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -28,13 +29,15 @@ class Plan:
         if earlier and not config.resume:
             raise Invalid("resume", f"false in the folder of an earlier job, {self.folder}", "true, or another folder")
         self.before = self.stamp()
-        if earlier and earlier.status == "completed":
+        if earlier and earlier.status == "completed" and earlier.config_hash == self.results.config_hash:
             self.results = earlier
 
     def stamp(self) -> int:
         """When the record was written; 0 where there is none."""
-        record = self.folder / FILE
-        return record.stat().st_mtime_ns if record.is_file() else 0
+        try:
+            return (self.folder / FILE).stat().st_mtime_ns
+        except OSError:
+            return 0
 
     @property
     def completed(self) -> bool:
@@ -50,11 +53,13 @@ class Plan:
         found = Results.found(self.folder)
         spoke = found is not None and self.stamp() != self.before
         # a job that another process had completed meanwhile ends well without a word
-        if found and (spoke or found.status == "completed"):
+        same = found is not None and found.config_hash == self.results.config_hash
+        if found and (spoke or (same and found.status == "completed")):
             self.results = found
-        if job.failure or not (spoke or self.completed):
+        if not self.completed and (job.failure or not spoke):
             self.results.status, self.results.reason = "failed", job.failure or job.last_line()
-            self.results.write(self.folder)
+            with suppress(OSError):  # a full disk: it is said here, and the other jobs go on
+                self.results.write(self.folder)
         said = f"{self.results.status} {self.folder.name} in {job.seconds:.0f} s"
         if self.completed:
             return said

@@ -16,14 +16,22 @@ class Curves(L.Callback):
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         self.rows: list[dict[str, float]] = []
+        self.scored = False
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.scored = trainer.state.fn == "fit"
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, Experiment)
-        scores = {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+        seen = trainer.callback_metrics.items() if self.scored else ()  # of this epoch, not of an earlier one
+        scores = {name: value.item() for name, value in seen if name.startswith("val/")}
+        self.scored = False
         self.rows.append({"epoch": trainer.current_epoch + 1} | pl_module.trained() | scores)
         if trainer.is_global_zero:
             with atomically(self.path) as path, path.open("w", newline="") as file:
-                writer = csv.DictWriter(file, list(self.rows[-1]), restval="")
+                writer = csv.DictWriter(
+                    file, list(dict.fromkeys(name for row in self.rows for name in row)), restval=""
+                )
                 writer.writeheader()
                 writer.writerows(self.rows)
 

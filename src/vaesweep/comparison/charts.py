@@ -74,7 +74,11 @@ def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None
     mean = long.groupby(["series", "setting", "beta", "term", "split", "epoch"], sort=False, dropna=False).value.mean()
     mean = mean.reset_index()
     one_ladder = mean.series.nunique() == 1 and mean.beta.nunique() > 1
-    ladder = alt.Color("beta:Q", scale=alt.Scale(type="log", scheme="viridis"), legend=alt.Legend(title="beta"))
+    ladder = alt.Color(
+        "beta:Q",
+        scale=alt.Scale(type="log" if mean.beta.min() > 0 else "symlog", scheme="viridis"),
+        legend=alt.Legend(title="beta"),
+    )
     colour = ladder if one_ladder else series_scale(frame.series.unique(), mean.series)[0]
     dash = alt.StrokeDash("split:N", title=None, scale=alt.Scale(domain=["val", "train"], range=[[1, 0], [3, 3]]))
     panels = [

@@ -1,6 +1,7 @@
 """What runs make of the same images, side by side."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import matplotlib.image
 import pandas as pd
@@ -50,5 +51,6 @@ def strips(named: Sequence[tuple[str, Run]], title: str) -> Figure:
 def show(axes: Axes, run: Run, strip: str, label: str) -> None:
     """One of a run's strips, where it has that, labelled on the left."""
     if strip in run.examples:
-        axes.imshow(matplotlib.image.imread(run.examples[strip]), interpolation="nearest")
+        with suppress(OSError, SyntaxError, ValueError):  # a picture that was cut short
+            axes.imshow(matplotlib.image.imread(run.examples[strip]), interpolation="nearest")
         axes.text(-0.02, 0.5, label, transform=axes.transAxes, ha="right", va="center", fontsize=9)

@@ -39,7 +39,7 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> alt.TopLevelMixin | None:
     front = (
         alt.Chart(pareto(means))
         .mark_line(strokeDash=[5, 4], strokeWidth=1.5, color=GREY, interpolate="step-after")
-        .encode(x, y, order="kl:Q")
+        .encode(x, y, order="kl:Q", detail=["data:N", "likelihood:N"])
     )
     title = alt.TitleParams(
         "What reconstruction costs in KL",

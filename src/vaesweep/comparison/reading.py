@@ -37,6 +37,7 @@ class Reading:
 def read(folders: list[Path]) -> Reading:
     """All runs in and below `folders`, each of which is a study, a run, or a folder of such."""
     reading = Reading(dict(zip(titles(folders), folders, strict=True)))
+    seen: dict[tuple[str, str], str] = {}
     for study, folder in reading.studies.items():
         if not folder.is_dir():
             reading.remarks.append(f"{folder}: no such folder")
@@ -48,9 +49,15 @@ def read(folders: list[Path]) -> Reading:
             reading.remarks.append(f"{folder}: no runs in it (a run leaves a {FILE})")
         for record in records:
             try:
-                reading.runs.append(read_run(record.parent, study))
-            except ValueError as error:
+                run = read_run(record.parent, study)
+            except (OSError, ValueError) as error:
                 reading.remarks.append(f"{record.parent.name}: {error}")
+                continue
+            name = study, run.results.config_hash
+            if run.results.status == "completed" and seen.setdefault(name, run.folder.name) != run.folder.name:
+                reading.remarks.append(f"{run.folder.name}: left out, the same configuration as {seen[name]}")
+            else:
+                reading.runs.append(run)
     return reading
 
 
@@ -63,8 +70,9 @@ def titles(folders: list[Path]) -> list[str]:
 
 def read_run(folder: Path, study: str) -> Run:
     """The run in `folder`. Raises ValueError for a record that is not one; the rest may be missing."""
-    curves = folder / CURVES
+    try:
+        curves = pd.read_csv(folder / CURVES)
+    except (OSError, ValueError):
+        curves = pd.DataFrame()
     examples = {path.stem: path for path in sorted((folder / EXAMPLES).glob("*.png"))}
-    return Run(
-        study, folder, Results.read(folder), pd.read_csv(curves) if curves.is_file() else pd.DataFrame(), examples
-    )
+    return Run(study, folder, Results.read(folder), curves if len(curves) else pd.DataFrame(), examples)

@@ -155,7 +155,7 @@ def measured(means: pd.DataFrame) -> list[str]:
 
 def cells(means: pd.DataFrame) -> list[list[Cell]]:
     """A row a setting: mean ± standard deviation over its runs; the lowest is marked where lower is better."""
-    best = {name: means[name].min() for name in LOWER_IS_BETTER}
+    best = means.groupby("data")[list(LOWER_IS_BETTER)].transform("min")
     rows = []
     for index, setting in means.iterrows():
         row = [Cell(setting.setting, int(index)), Cell(str(setting.n), int(setting.n))]
@@ -164,6 +164,10 @@ def cells(means: pd.DataFrame) -> list[list[Cell]]:
             text = (
                 "" if pd.isna(value) else f"{value:.{digits}f}" + ("" if pd.isna(spread) else f" ± {spread:.{digits}f}")
             )
-            row.append(Cell(text, -1e300 if pd.isna(value) else float(value), bool(value == best.get(name))))
+            row.append(
+                Cell(
+                    text, -1e300 if pd.isna(value) else float(value), name in best and bool(value == best[name][index])
+                )
+            )
         rows.append(row)
     return rows

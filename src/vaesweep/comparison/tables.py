@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vaesweep.comparison.reading import Run
-from vaesweep.results import flat
+from vaesweep.results import canonical, flat
 
 SEEDS = ("seed", "data.seed")
 TESTED = ("distortion", "kl", "nelbo", "mse", "active_units", "sparsity", "contraction")
@@ -25,7 +25,7 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     runs of a setting differ in their seeds alone. Metrics are of the test split, and missing where a member has no
     such term or a run did not get that far.
     """
-    configs = [flat(run.results.config) for run in runs]
+    configs = [flat(canonical(run.results.config)) for run in runs]
     knobs = varied(runs, configs)
     names = short_names(knobs)
     studies = len({run.study for run in runs}) > 1
@@ -34,7 +34,7 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     for run, config in zip(runs, configs, strict=True):
         results = run.results
         has_rate = "model.schedule._target_" in config
-        told = {names[key]: shown(config[key]) for key in knobs if key in config}
+        told = {names[key]: shown(key, config[key]) for key in knobs if key in config}
         words = [f"{names[k]}={told[names[k]]}" for k in knobs if k in config and not (has_rate and k == BETA)]
         chosen = [str(config[group]) for group in groups if group in config]
         series = " ".join([f"{run.study}:"] * studies + [results.model, *chosen, *words])
@@ -45,7 +45,12 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
             | {"seed": results.seed, "status": results.status, "reason": results.reason, "series": series}
             | {"setting": f"{series} beta={beta:g}" if has_rate and BETA in knobs else series, "beta": beta}
             | {name: results.metrics.get(f"test/{name}") for name in TESTED}
-            | {"overfit_gap": overfit_gap(run), "latent_dim": config.get("model.latent_dim"), "epochs": results.epochs}
+            | {
+                "overfit_gap": overfit_gap(run),
+                "latent_dim": config.get("model.latent_dim"),
+                "likelihood": shown("_target_", str(config.get("model.likelihood._target_", ""))),
+                "epochs": results.epochs,
+            }
             | {"parameters": results.parameters, "config_hash": results.config_hash, "seconds": results.seconds}
         )
     frame = pd.DataFrame(rows)
@@ -74,9 +79,9 @@ def short_names(knobs: Sequence[str]) -> dict[str, str]:
     return {k: end if ends[end := n.rpartition(".")[2]] == 1 and end not in taken else n for k, n in plain.items()}
 
 
-def shown(value: Any) -> Any:
+def shown(key: str, value: Any) -> Any:
     """A setting as it stands in a table: a class by its name, a list in words."""
-    if isinstance(value, str):
+    if key.endswith("_target_"):
         return value.rpartition(".")[2]
     return value if isinstance(value, int | float) or value is None else str(value)
 
@@ -102,18 +107,20 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     """
     completed = frame[frame.status == "completed"]
     groups = completed.groupby("setting", sort=False)
-    kept = groups[["study", "member", "data", "series", "beta", "latent_dim"]].first()
+    kept = groups[["study", "member", "data", "likelihood", "series", "beta", "latent_dim"]].first()
     spread = groups[list(METRICS)].std().add_suffix("_sd")
     return kept.join(groups[list(METRICS)].mean()).join(spread).join(groups.size().rename("n")).reset_index()
 
 
 def pareto(means: pd.DataFrame) -> pd.DataFrame:
-    """The settings that no other beats in both rate and distortion, by rate."""
-    kept, best = [], np.inf
-    for index, row in means.dropna(subset=["kl"]).sort_values(["kl", "distortion"]).iterrows():
-        if row.distortion < best:
-            kept.append(index)
-            best = row.distortion
+    """The settings that no other on the same data, by the same likelihood, beats in both rate and distortion."""
+    kept = []
+    for _, part in means.dropna(subset=["kl"]).groupby(["data", "likelihood"], sort=False):
+        best = np.inf
+        for index, row in part.sort_values(["kl", "distortion"]).iterrows():
+            if row.distortion < best:
+                kept.append(index)
+                best = row.distortion
     return means.loc[kept]
 
 
@@ -125,12 +132,13 @@ def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     """
     configs = [flat(runs[i].results.config) for i in frame.index]
     plain = [not c.get("model.free_bits") and "Capacity" not in str(c.get("model.schedule._target_")) for c in configs]
-    completed = frame[np.array(plain) & (frame.status == "completed")].dropna(subset=["kl"])
+    drawn = [c.get("data.seed", 0) for c in configs]
+    completed = frame.assign(drawn=drawn)[np.array(plain) & (frame.status == "completed")].dropna(subset=["kl"])
     rows = []
-    for (series, _), ladder in completed.groupby(["series", "seed"], sort=False):
+    for (series, *_), ladder in completed.groupby(["series", "seed", "drawn"], sort=False):
         steps = ladder.sort_values("beta")
         for (_, low), (_, high) in zip(steps.iloc[:-1].iterrows(), steps.iloc[1:].iterrows(), strict=True):
-            if low.beta < high.beta and abs(low.kl - high.kl) > 1e-3:
+            if 0 < low.beta < high.beta and abs(low.kl - high.kl) > 1e-3:
                 slope = -(high.distortion - low.distortion) / (high.kl - low.kl)
                 rows.append({"series": series, "low": low.beta, "high": high.beta, "slope": slope})
     if not rows:

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from vaesweep.comparison import report
 from vaesweep.comparison.report import PAGE, Report
@@ -28,7 +29,7 @@ def write(made: Report, folder: Path) -> None:
 
 def settings(made: Report, wide: bool) -> Table:
     """The table of settings: all of it, or what 80 columns have room for."""
-    table = Table(title=made.title, box=None, header_style="bold")
+    table = Table(title=Text(made.title), box=None, header_style="bold")
     rows = [*report.cells(made.means)]
     kept = [i for i, head in enumerate(made.columns) if wide or head.partition(" (")[0] in NARROW]
     for i in kept:
@@ -36,5 +37,5 @@ def settings(made: Report, wide: bool) -> Table:
         table.add_column(head, justify="right" if i else "left", no_wrap=True)
     for row in rows:
         texts = [row[i].text if wide else row[i].text.partition(" ±")[0] for i in kept]
-        table.add_row(*(f"[bold]{text}[/]" if row[i].best else text for text, i in zip(texts, kept, strict=True)))
+        table.add_row(*(Text(text, style="bold" if row[i].best else "") for text, i in zip(texts, kept, strict=True)))
     return table
