@@ -81,6 +81,18 @@ def test_each_member_has_its_own_metrics(member, digits, name, own):
         assert scores["test/loss"] == pytest.approx(scores["test/distortion"] + 2 * scores["test/kl"], rel=1e-5)
 
 
+def test_the_scale_of_a_point_code_does_not_decide_which_units_are_active(member, digits):
+    class Small(torch.nn.Module):
+        def forward(self, z):
+            return 1e-3 * z
+
+    module = experiment(member("model=ae"))
+    (usual,) = trainer().test(module, datamodule=digits, verbose=False)
+    module.member.code = Small()
+    (small,) = trainer().test(module, datamodule=digits, verbose=False)
+    assert small["test/active_units"] == usual["test/active_units"] == 10
+
+
 def test_a_loss_that_diverges_names_step_and_term(member, digits):
     module = experiment(member("model=vae"))
 

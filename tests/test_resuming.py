@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from vaesweep.checks import Invalid
-from vaesweep.resuming import STUDY, resumed, swept
+from vaesweep.resuming import STUDY, flags, resumed, swept
 
 
 @pytest.fixture
@@ -106,6 +106,11 @@ def test_interpolations_are_resumed_as_they_were_given(tmp_path):
 )
 def test_what_is_swept_is_what_hydra_sweeps(override, varies):
     assert swept(override) == (override.partition("=")[0] if varies else override)
+
+
+def test_flags_that_say_where_the_configuration_is_are_known():
+    arguments = ["-m", "--config-dir", "mine", "model=vae", "--config-name=other", "seed=0"]
+    assert flags(arguments) == ["--config-dir", "mine", "--config-name=other"]
 
 
 @pytest.mark.parametrize("command", [["sweeps=beta_ladder", "seed=3"], ["sweeps=family", "seed=0,1"], ["seed=0,1"]])

@@ -142,6 +142,19 @@ def test_a_data_parallel_job_in_a_pool_has_one_folder_and_one_recording(tmp_path
     assert (run["name"], run["tags"]) == (folder.name, ["vae", "digits"])
 
 
+def test_a_pool_takes_flags_and_a_time_limit_and_says_who_ran_out_of_it(tmp_path):
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    (tmp_path / "mine" / "model" / "wide.yaml").write_text("defaults: [vae]\nlatent_dim: 30\n")
+    arguments = ["-m", "--config-dir", "mine", "model=wide", *POOL, "hydra.run.dir=elsewhere", "logger.mode=disabled"]
+    done = train(tmp_path, *arguments, *QUICK)
+    assert done.returncode == 0, done.stderr + done.stdout
+    (folder,) = [path for path in only(tmp_path).iterdir() if path.is_dir()]
+    assert record(folder)["config"]["model"]["latent_dim"] == 30
+    done = train(tmp_path, *arguments, "seed=1", "hydra.launcher.timeout=0.5")
+    assert done.returncode == 1
+    assert "timeout: ran longer than 0.5 s (see its console.log)" in done.stdout
+
+
 def test_data_parallel_jobs_in_one_process_are_refused(tmp_path):
     two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     done = train(tmp_path, "-m", "model=vae", "seed=0", "callbacks=lean", *two)

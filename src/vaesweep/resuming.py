@@ -15,6 +15,7 @@ OVERRIDES, CHECKPOINT = Path(".hydra/overrides.yaml"), Path("checkpoints/last.ck
 STUDY = "multirun.yaml"
 """What Hydra leaves in the folder of a study: its configuration, and the overrides it was started with."""
 RUNS = Path("runs")
+FLAGS = ("--config-dir", "--config-name", "--config-path", "-cd", "-cn", "-cp")
 RESUMABLE = (
     "trainer.",
     "trainer=",
@@ -45,7 +46,7 @@ def resumed(argv: list[str]) -> list[str]:
     mine = [a for a in argv[1:] if not a.startswith("resume=")]
     many = any(a in ("-m", "--multirun", "hydra.mode=MULTIRUN") for a in mine)
     if given == "true" and many and not any(a.startswith("hydra.sweep.dir=") for a in mine):
-        earlier = latest([a for a in mine if not a.startswith(("-", "hydra"))])
+        earlier = latest([a for a in mine if not a.startswith(("-", "hydra")) and a not in flags(mine)])
         print(f"going on with {earlier}" if earlier else f"no earlier study of this command in {RUNS}: a new one")
         return [*argv, f"hydra.sweep.dir={quoted(earlier)}"] if earlier else argv
     if given in ("true", "false"):
@@ -54,8 +55,8 @@ def resumed(argv: list[str]) -> list[str]:
     if (folder / STUDY).is_file():
         task, hydra = started(folder)
         launcher = ("hydra/launcher=", "hydra.launcher.") if any(a.startswith("hydra/launcher=") for a in mine) else ()
-        flags = [o for o in hydra if not o.startswith(("hydra.mode=", "hydra.sweep.dir=", *launcher))]
-        return [argv[0], "-m", *task, *flags, *mine, "resume=true", f"hydra.sweep.dir={quoted(folder)}"]
+        kept = [o for o in hydra if not o.startswith(("hydra.mode=", "hydra.sweep.dir=", *launcher))]
+        return [argv[0], "-m", *task, *kept, *mine, "resume=true", f"hydra.sweep.dir={quoted(folder)}"]
     if not (folder / OVERRIDES).is_file():
         raise Invalid("resume", given, f"the folder of an earlier run (one with {OVERRIDES} in it) or study ({STUDY})")
     recorded = OmegaConf.to_object(OmegaConf.load(folder / OVERRIDES))
@@ -86,6 +87,17 @@ def latest(command: list[str]) -> Path | None:
         if {swept(o) for o in task} == {swept(o) for o in command}:
             return record.parent.absolute()
     return None
+
+
+def flags(arguments: list[str]) -> list[str]:
+    """Hydra's flags that say where the configuration is, with their values."""
+    kept = []
+    for flag, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        if flag in FLAGS:
+            kept += [flag, value]
+        elif flag.partition("=")[0] in FLAGS:
+            kept.append(flag)
+    return kept
 
 
 def swept(override: str) -> str:

@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from hydra_plugins.vaesweep_pool.plan import Plan
 from vaesweep.checks import real, whole
 from vaesweep.pool import Job, Pool, slots
+from vaesweep.resuming import flags
 from vaesweep.signals import SIGNALS, Interrupted, interrupt
 
 OURS = (
@@ -94,7 +95,7 @@ class PoolLauncher(Launcher):
 
     def work(self, study: Path, plans: Sequence[Plan]) -> None:
         """Run what there is to run, with a line that says how far the study is. Raises SystemExit when told to stop."""
-        script = [sys.executable, str(Path(sys.argv[0]).absolute())]
+        script = [sys.executable, str(Path(sys.argv[0]).absolute()), *flags(sys.argv[1:])]
         given: Any = OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)
         for_all = [o for o in given if not o.startswith(OURS)]
         todo = {Job([*script, *plan.arguments, *for_all], plan.folder): plan for plan in plans if not plan.completed}
