@@ -146,3 +146,22 @@ def test_on_device_moves_the_shared_images_once():
 def test_bad_settings_are_named(options, message):
     with pytest.raises(Invalid, match=message):
         data(**options).train_dataloader()
+
+
+def test_a_class_left_out_is_in_no_split_but_its_own():
+    whole, made = data(), data(exclude_label=3)
+    assert {name: (s.rows % 5 == 3).sum().item() for name, s in made.splits.items() if name != "excluded"} == {
+        "test": 0, "val": 0, "train": 0,
+    }  # fmt: skip
+    for name in ("test", "val", "train"):
+        rows = whole.splits[name].rows
+        assert made.splits[name].rows.tolist() == rows[rows % 5 != 3].tolist()
+    tests = whole.splits["test"].rows
+    assert made.splits["excluded"].rows.tolist() == tests[tests % 5 == 3].tolist()
+    assert made.spec.classes == 5
+
+
+@pytest.mark.parametrize("label", [5, -1, "3", True])
+def test_a_class_to_leave_out_must_be_one(label):
+    with pytest.raises(Invalid, match=r"exclude_label: got .*; allowed: .*(0 to 4|at least 0)"):
+        data(exclude_label=label)

@@ -79,8 +79,9 @@ class ImageData(L.LightningDataModule):
 
     `val_fraction` of the training images are held out by a draw from `seed`, and `test_fraction` of all images
     where the dataset has no test split of its own. `binarize`: `threshold` at half the range, or `dynamic`, a fresh
-    Bernoulli draw with the grey value as probability at every visit (Burda et al. 2016, sec. 5). `on_device` keeps
-    the images on the training device. Raises `Invalid`.
+    Bernoulli draw with the grey value as probability at every visit (Burda et al. 2016, sec. 5). `exclude_label` is
+    a class to do without: its test images are the split `excluded`, of which nothing is learned. `on_device` keeps the
+    images on the training device. Raises `Invalid`.
     """
 
     peak = 255
@@ -94,6 +95,7 @@ class ImageData(L.LightningDataModule):
         on_device: bool,
         seed: int,
         test_fraction: float | None = None,
+        exclude_label: int | None = None,
     ) -> None:
         super().__init__()
         self.batch_size = whole("batch_size", batch_size)
@@ -101,6 +103,7 @@ class ImageData(L.LightningDataModule):
         if test_fraction is not None:
             real("test_fraction", test_fraction, 0, 1, strict=True)
         self.test_fraction = test_fraction
+        self.exclude_label = None if exclude_label is None else whole("exclude_label", exclude_label, 0)
         self.binarize = choice("binarize", binarize, ("none", "threshold", "dynamic"))
         self.on_device, self.seed = flag("on_device", on_device), whole("seed", seed, 0)
         self.splits: dict[str, Split] = {}
@@ -123,9 +126,6 @@ class ImageData(L.LightningDataModule):
         order = torch.randperm(len(images), generator=generator(self.seed, "split"))
         tests = 0 if own_test else self.share(len(images), self.test_fraction or 0, "test_fraction")
         vals = self.share(len(images) - tests, self.val_fraction, "val_fraction")
-        if len(images) - tests - vals < self.batch_size:
-            given = f"{self.batch_size} with {len(images) - tests - vals} training images"
-            raise Invalid("data.batch_size", given, "at most the number of training images")
         # sorted rows are read in order; training shuffles them again at every epoch
         held_out = Split(*own_test, torch.arange(len(own_test[0]))) if own_test else None
         self.splits = {
@@ -133,6 +133,22 @@ class ImageData(L.LightningDataModule):
             "val": Split(images, labels, order[tests : tests + vals].sort().values),
             "train": Split(images, labels, order[tests + vals :].sort().values),
         }
+        if self.exclude_label is not None:
+            self.exclude(self.exclude_label)
+        if len(self.splits["train"].rows) < self.batch_size:
+            given = f"{self.batch_size} with {len(self.splits['train'].rows)} training images"
+            raise Invalid("data.batch_size", given, "at most the number of training images")
+
+    def exclude(self, label: int) -> None:
+        """Take a class out of all splits; its test images become one of their own. Raises `Invalid`."""
+        if label >= self.spec.classes or self.spec.classes < 2:
+            allowed = f"null, or a class from 0 to {self.spec.classes - 1}" if self.spec.classes > 1 else "null"
+            raise Invalid("data.exclude_label", f"{label} with {self.spec.classes} classes", allowed)
+        test = self.splits["test"]
+        away = {name: split.labels[split.rows, 0] == label for name, split in self.splits.items()}
+        for name, split in list(self.splits.items()):
+            self.splits[name] = Split(split.images, split.labels, split.rows[~away[name]])
+        self.splits["excluded"] = Split(test.images, test.labels, test.rows[away["test"]])
 
     def share(self, total: int, fraction: float, key: str) -> int:
         """How many of `total` images a fraction comes to. Raises `Invalid` when that is none, or all."""
