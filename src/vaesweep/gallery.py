@@ -62,18 +62,27 @@ def plane(member: Autoencoder, label: Tensor) -> Figure:
 
 
 def traversals(member: Autoencoder, posterior: Dirac | DiagonalGaussian, label: Tensor, dims: Tensor) -> Figure:
-    """From the first image's code, each of `dims` through -3 to 3; for a point code, through its own 1 to 99 %."""
-    unit = torch.linspace(0, 1, STEPS, device=label.device)
-    if isinstance(posterior, DiagonalGaussian):
-        values = (6 * unit - 3).expand(len(dims), -1)
-    else:
-        values = posterior.mean[:, dims].quantile(0.01 + 0.98 * unit, dim=0).T
-        values = values[:, :1] + (values[:, -1:] - values[:, :1]) * unit
-    z = posterior.mean[0].repeat(len(dims), STEPS, 1)
-    z[torch.arange(len(dims)), :, dims] = values
+    """The first image's code with each of `dims` in motion."""
+    values, z = walks(posterior, dims, STEPS)
     flat = z.flatten(0, 1)
     images = member.generate(flat, label[:1].expand(len(flat), -1)).unflatten(0, (len(dims), STEPS))
     return figures.traversals(images, values, [f"z{i + 1}" for i in dims.tolist()])
+
+
+def walks(posterior: Dirac | DiagonalGaussian, dims: Tensor, steps: int, row: int = 0) -> tuple[Tensor, Tensor]:
+    """Values [R, K] of the R dimensions `dims` in `steps` K, and codes [R, K, d]: image `row`'s, but for those values.
+
+    From -3 to 3 where there is a prior; for a point code, from its own 1 % to its 99 % quantile.
+    """
+    unit = torch.linspace(0, 1, steps, device=dims.device)
+    if isinstance(posterior, DiagonalGaussian):
+        values = (6 * unit - 3).expand(len(dims), -1)
+    else:
+        ends = posterior.mean[:, dims].quantile(torch.tensor([0.01, 0.99], device=dims.device), dim=0)
+        values = ends[0, :, None] + (ends[1] - ends[0])[:, None] * unit
+    z = posterior.mean[row].repeat(len(dims), steps, 1)
+    z[torch.arange(len(dims)), :, dims] = values
+    return values, z
 
 
 def first_layer(member: Autoencoder, rows: int = 8) -> Tensor:

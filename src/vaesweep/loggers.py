@@ -89,6 +89,16 @@ def log_report(study: str, folder: Path, runs: Any, project: str, mode: str) -> 
     finish(failed=False)
 
 
+def log_evaluation(folder: Path, numbers: Mapping[str, float], project: str, mode: str) -> None:
+    """Add an evaluation to the run's own recording: its numbers to the summary, its figures as media."""
+    run = opened(folder, mode, project=project, name=folder.name, job_type="evaluation")
+    run.summary.update({f"evaluation/{name}": value for name, value in numbers.items()})
+    pictures: dict[str, Any] = {p.stem: wandb.Image(str(p)) for p in sorted((folder / "evaluation").glob("*.png"))}
+    films = {p.stem: wandb.Video(str(p), format="gif") for p in sorted((folder / "evaluation").glob("*.gif"))}
+    run.log({f"evaluation/{name}": shown for name, shown in (pictures | films).items()})
+    finish(failed=False)
+
+
 def knobs(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of `KNOBS`, flat: the form in which W&B's tables and sweeps name them."""
     settings = flat({key: config[key] for key in KNOBS if key in config})

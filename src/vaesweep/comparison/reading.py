@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from vaesweep.evaluated import Evaluation
 from vaesweep.results import FILE, Results
 
 CURVES, EXAMPLES, HYDRA = "curves.csv", "examples", ".hydra"
@@ -13,13 +14,17 @@ CURVES, EXAMPLES, HYDRA = "curves.csv", "examples", ".hydra"
 
 @dataclass(frozen=True)
 class Run:
-    """A run that left a record, in a study or alone. `curves` has a row an epoch; `examples` are strips of images."""
+    """A run that left a record, in a study or alone. `curves` has a row an epoch; `examples` are strips of images.
+
+    `evaluation` is what it was measured to be, where it was.
+    """
 
     study: str
     folder: Path
     results: Results
     curves: pd.DataFrame
     examples: dict[str, Path]
+    evaluation: Evaluation | None = None
 
 
 @dataclass
@@ -74,5 +79,9 @@ def read_run(folder: Path, study: str) -> Run:
         curves = pd.read_csv(folder / CURVES)
     except (OSError, ValueError):
         curves = pd.DataFrame()
+    results = Results.read(folder)
     examples = {path.stem: path for path in sorted((folder / EXAMPLES).glob("*.png"))}
-    return Run(study, folder, Results.read(folder), curves if len(curves) else pd.DataFrame(), examples)
+    evaluation = Evaluation.found(folder)
+    if evaluation and evaluation.config_hash != results.config_hash:
+        evaluation = None
+    return Run(study, folder, results, curves if len(curves) else pd.DataFrame(), examples, evaluation)

@@ -1,14 +1,17 @@
 """A report as a person sees it in a terminal."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
 from vaesweep.comparison import report
+from vaesweep.comparison.evaluations import KEYS
 from vaesweep.comparison.report import PAGE, Report
 
 WIDE = 150
@@ -25,6 +28,25 @@ def write(made: Report, folder: Path) -> None:
     for finding in made.findings:
         console.print(f"- {finding}", markup=False, soft_wrap=True)
     console.print(f"report     {os.path.relpath(folder / PAGE)}", markup=False, soft_wrap=True)
+
+
+def evaluations(wide: pd.DataFrame, reasons: Sequence[str]) -> None:
+    """Print what runs were measured to be; without units and spreads where 80 columns have to do."""
+    console = Console(highlight=False)
+    spacious = console.width >= WIDE
+    settings = list(wide.columns[len(KEYS) :])
+    full = spacious or len(settings) == 1
+    table = Table(box=None, header_style="bold")
+    for head in ["", *settings, *["unit"] * full]:
+        table.add_column(Text(head), justify="right" if head in settings else "left", no_wrap=True)
+    for measure, rows in wide.groupby("measure", sort=False):
+        table.add_row(Text(str(measure), style="bold"))
+        for _, value, unit, *texts in rows.itertuples(index=False):
+            told = [*texts, unit] if full else [text.partition(" ±")[0] for text in texts]
+            table.add_row(f"  {value.replace('_', ' ')}", *(Text(word) for word in told))
+    console.print(table)
+    for reason in reasons:
+        console.print(f"- {reason}", markup=False, soft_wrap=True)
 
 
 def settings(made: Report, wide: bool) -> Table:

@@ -10,6 +10,26 @@ from vaesweep.family.autoencoder import Autoencoder
 from vaesweep.networks import Network
 from vaesweep.terms import Batch, Spec
 
+CORRUPTIONS = ("masking", "gaussian", "salt_pepper")
+
+
+def corrupted(image: Tensor, noise: Tensor, corruption: str, level: Tensor) -> Tensor:
+    """`image` corrupted as `Denoising` says, by standard normal `noise` of its shape.
+
+    One normal draw serves every kind: P(noise < Phi^-1(p)) = p.
+    """
+    if corruption == "gaussian":
+        return image + level * noise
+    if corruption == "masking":
+        return image.masked_fill(noise < ndtri(level), 0)
+    edge = ndtri(level / 2)
+    return image.masked_fill(noise < edge, 0).masked_fill(noise > -edge, 1)
+
+
+def checked_level(corruption: str, level: object, key: str = "level") -> float:
+    """`level` when it is one that `corruption` can have. Raises `Invalid`."""
+    return real(key, level, 0, float("inf") if corruption == "gaussian" else 1.0)
+
 
 class Denoising(Autoencoder):
     """Encode a corrupted image, reconstruct the clean one (Vincent et al. 2008, sec. 2.3; 2010, sec. 3.3).
@@ -31,18 +51,11 @@ class Denoising(Autoencoder):
         level: float,
     ) -> None:
         super().__init__(network, spec, latent_dim, likelihood, code)
-        self.corruption = choice("corruption", corruption, ("masking", "gaussian", "salt_pepper"))
-        high = float("inf") if corruption == "gaussian" else 1.0
-        self.register_buffer("level", torch.tensor(real("level", level, 0, high)))
+        self.corruption = choice("corruption", corruption, CORRUPTIONS)
+        self.register_buffer("level", torch.tensor(checked_level(corruption, level)))
 
     def noise_shape(self, batch: Batch) -> tuple[int, ...]:
         return tuple(batch.image.shape)
 
     def corrupt(self, image: Tensor, noise: Tensor) -> Tensor:
-        """One normal draw serves every kind: P(noise < Phi^-1(p)) = p."""
-        if self.corruption == "gaussian":
-            return image + self.level * noise
-        if self.corruption == "masking":
-            return image.masked_fill(noise < ndtri(self.level), 0)
-        edge = ndtri(self.level / 2)
-        return image.masked_fill(noise < edge, 0).masked_fill(noise > -edge, 1)
+        return corrupted(image, noise, self.corruption, self.level)

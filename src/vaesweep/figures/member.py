@@ -1,51 +1,13 @@
-"""Tensors to matplotlib figures, and nothing else. Colours are chosen for colour-blind readers."""
+"""What training draws of a member. Tensors in, a figure out."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8A8A8A"
-# Paul Tol's muted scheme
-CLASSES = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499", "#777777")
-
-
-def mosaic(images: Tensor, gap: int = 1) -> np.ndarray:
-    """Images [R, K, C, H, W] as one picture [R (H + gap) - gap, K (W + gap) - gap, C], white between them."""
-    rows, columns, channels, height, width = images.shape
-    tiles = torch.ones(rows, height + gap, columns, width + gap, channels)
-    tiles[:, :height, :, :width] = images.float().cpu().clamp(0, 1).permute(0, 3, 1, 4, 2)
-    return tiles.reshape(rows * (height + gap), -1, channels)[: -gap or None, : -gap or None].numpy()
-
-
-def show(axes: Axes, images: Tensor, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> None:
-    """A mosaic of [R, K, C, H, W] on `axes`, with a label for each row and column where given."""
-    gap = max(1, images.shape[-1] // 28)
-    picture = mosaic(images, gap)
-    axes.imshow(picture.squeeze(-1) if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=1)
-    height, width = images.shape[-2] + gap, images.shape[-1] + gap
-    axes.set_yticks([i * height + (height - gap - 1) / 2 for i in range(len(rows))], rows)
-    axes.set_xticks([i * width + (width - gap - 1) / 2 for i in range(len(columns))], columns)
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def canvas(width: float, height: float, title: str) -> tuple[Figure, Axes]:
-    """An empty figure in inches, titled."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_title(title, fontsize=11)
-    return figure, axes
-
-
-def grid_size(rows: int, columns: int) -> tuple[float, float]:
-    """Inches for a mosaic: about 0.7 a tile, within a readable page, plus the margins of labels and title."""
-    tile = min(0.7, 8.5 / columns)
-    return max(5.0, columns * tile + 1.5), rows * tile + 0.9
+from vaesweep.figures.canvas import BLUE, CLASSES, GREY, ORANGE, canvas, grid_size, show
 
 
 def reconstructions(images: Tensor, outputs: Tensor, corrupted: Tensor | None = None) -> Figure:
@@ -64,15 +26,15 @@ def samples(images: Tensor, rows: Sequence[str] = ()) -> Figure:
     return figure
 
 
-def latent_grid(images: Tensor, quantiles: Tensor) -> Figure:
-    """Decoded plane [K, K, C, H, W] of a 2-D latent space at the prior's `quantiles` [K]; z2 grows upwards."""
+def latent_grid(images: Tensor, quantiles: Tensor, dims: tuple[int, int] = (0, 1)) -> Figure:
+    """Decoded plane [K, K, C, H, W] of latent dimensions `dims` at the prior's `quantiles` [K]; the second upwards."""
     title = "E[x|z] over the latent plane, at equal steps of prior probability"
     figure, axes = canvas(7, 7.2, title)
     ticks = [f"{q:.1f}" for q in quantiles.tolist()]
     every = [t if i % 5 == 0 else "" for i, t in enumerate(ticks)]
     show(axes, images.flip(0), rows=every[::-1], columns=every)
-    axes.set_xlabel("z1 (prior standard deviations)")
-    axes.set_ylabel("z2 (prior standard deviations)")
+    axes.set_xlabel(f"z{dims[0] + 1} (prior standard deviations)")
+    axes.set_ylabel(f"z{dims[1] + 1} (prior standard deviations)")
     return figure
 
 

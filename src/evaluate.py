@@ -1,0 +1,39 @@
+"""Measure what trained members are worth: `python src/evaluate.py --help`."""
+
+import glob
+import os
+import sys
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from vaesweep.entry import job, launch
+from vaesweep.resuming import quoted
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
+def main(config: DictConfig) -> None:
+    """Every measure of every run; exit code 1 when any run or measure could not be had."""
+    from vaesweep.evaluation.evaluating import evaluate  # here, because torch takes seconds to import
+
+    if problems := job(evaluate, config):
+        sys.exit("\n".join(f"error: {problem}" for problem in problems))
+
+
+def spelled(argument: str) -> str:
+    """`run=A`, `run=A,B` or `run=[A,B]`, with patterns such as runs/*_family, as a list that Hydra can read.
+
+    The names of our own folders hold characters that it would want quoted.
+    """
+    key, _, value = argument.partition("=")
+    if key != "run" or value[:1] in ("'", '"'):
+        return argument
+    asked = [value] if Path(value).exists() else value.removeprefix("[").removesuffix("]").split(",")
+    found = [path for one in asked for path in sorted(glob.glob(os.path.expanduser(one.strip()))) or [one.strip()]]
+    return f"run=[{','.join(quoted(Path(path)) for path in found)}]"
+
+
+if __name__ == "__main__":
+    sys.argv = [sys.argv[0], *map(spelled, sys.argv[1:])]
+    launch(main)

@@ -1,0 +1,46 @@
+"""Where reconstruction moves an image."""
+
+from dataclasses import dataclass
+
+import torch
+
+from vaesweep import figures
+from vaesweep.checks import whole
+from vaesweep.evaluation.outcome import Inapplicable, Outcome, Value
+from vaesweep.evaluation.subject import Subject
+
+
+@dataclass(frozen=True)
+class Field:
+    """The field r(x) - x over a two-dimensional code: the score of the data, for little noise (Alain & Bengio 2014).
+
+    At each point of a grid of `size` x `size` codes z, x = E[x|z] is reconstructed: the arrow goes from z to the code
+    of x, the shade is the root of the mean square of r(x) - x over pixels.
+    """
+
+    size: int
+
+    def __post_init__(self) -> None:
+        whole("size", self.size, 2)
+
+    def __call__(self, subject: Subject) -> Outcome:
+        if subject.member.latent_dim != 2:
+            raise Inapplicable(f"it is drawn for 2 latent dimensions, and there are {subject.member.latent_dim}")
+        codes = subject.codes("test").mean
+        low, high = codes.quantile(0.005, dim=0), codes.quantile(0.995, dim=0)
+        unit = torch.linspace(0, 1, self.size, device=subject.device)
+        z2, z1 = torch.meshgrid(*(low[i] + (high - low)[i] * unit for i in (1, 0)), indexing="ij")
+        z = torch.stack([z1, z2], dim=-1).flatten(0, 1)
+        label = subject.examples(1).label.expand(len(z), -1)
+        image = subject.member.generate(z, label)
+        back = subject.member.posterior(image, label).mean
+        change = (subject.member.generate(back, label) - image).square().flatten(1).mean(1).sqrt()
+        grid = (self.size, self.size)
+        return Outcome(
+            {"change": Value(change.mean().item(), "rms of a pixel")},
+            figures={
+                "field": figures.field(
+                    z.unflatten(0, grid), (back - z).unflatten(0, grid), change.unflatten(0, grid), codes
+                )
+            },
+        )

@@ -1,0 +1,87 @@
+"""How a member fills in what it cannot see."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vaesweep import figures
+from vaesweep.checks import real, whole
+from vaesweep.evaluation.outcome import Outcome, Value
+from vaesweep.evaluation.subject import Subject
+from vaesweep.terms import Batch
+
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Inpainting:
+    """A square of `share` of each side, in the middle of the first `images` test images, is hidden and filled in.
+
+    `decoded`: by the reconstruction of the image with 0 in the square. `optimised`: by E[x|z] at the z that explains
+    the visible pixels best, argmin_z -log p(x_visible|z), and - log p(z) where there is a prior; from the code of the
+    masked image in `steps` steps of Adam. PSNR in dB of the square alone, all images pooled, beside that of the
+    training images' mean.
+    """
+
+    share: float
+    images: int
+    steps: int
+
+    def __post_init__(self) -> None:
+        real("share", self.share, 0, 1, strict=True)
+        whole("images", self.images)
+        whole("steps", self.steps)
+
+    def __call__(self, subject: Subject) -> Outcome:
+        batch = subject.examples(self.images)
+        hidden = self.square(batch.image)
+        masked = batch.image.masked_fill(hidden, 0)
+        filled = {
+            "decoded": subject.reconstruct(masked, batch.label),
+            "optimised": subject.member.generate(self.search(subject, batch, masked, hidden), batch.label),
+            "mean_image": torch.cat([b.image for b in subject.batches("train", 10 * self.images)])
+            .mean(0)
+            .expand_as(masked),
+        }
+        square = hidden.expand_as(masked)
+        values = {
+            name: Value(-10 * (output - batch.image)[square].square().mean().log10().item(), "dB in the square")
+            for name, output in filled.items()
+        }
+        rows = [
+            batch.image,
+            masked,
+            *(torch.where(hidden, filled[name], batch.image) for name in ("decoded", "optimised")),
+        ]
+        names = ["original", "masked", "decoded", "optimised z"]
+        shown = torch.stack([row[:SHOWN] for row in rows])
+        return Outcome(values, figures={"inpainting": figures.panel("Filled in", shown, rows=names)})
+
+    def square(self, image: Tensor) -> Tensor:
+        """Which pixels are hidden [1, 1, H, W]."""
+        height, width = image.shape[2:]
+        tall, wide = (max(1, round(side * self.share)) for side in (height, width))
+        hidden = torch.zeros(1, 1, height, width, dtype=torch.bool, device=image.device)
+        top, left = (height - tall) // 2, (width - wide) // 2
+        hidden[..., top : top + tall, left : left + wide] = True
+        return hidden
+
+    @torch.enable_grad()
+    def search(self, subject: Subject, batch: Batch, masked: Tensor, hidden: Tensor) -> Tensor:
+        """The best codes [B, d] for the visible pixels. Steps are in standard deviations of the codes."""
+        member, label = subject.member, batch.label
+        start = member.posterior(masked, label).mean.detach()
+        scale = subject.codes("train", 10 * self.images).mean.std(0)
+        steps = torch.zeros_like(start, requires_grad=True)
+        adam = torch.optim.Adam([steps], lr=0.05)
+        visible = (~hidden).float()
+        for _ in subject.track(range(self.steps), self.steps):
+            z = start + scale * steps
+            # a likelihood sums over all pixels: 0 beside 0 makes the hidden ones a constant
+            loss = member.likelihood.nll(member.decode(z, label) * visible, masked).sum()
+            if subject.has_posterior:
+                loss = loss + z.square().sum() / 2
+            (steps.grad,) = torch.autograd.grad(loss, steps)
+            adam.step()
+        return (start + scale * steps).detach()

@@ -1,0 +1,64 @@
+"""From one image to another, through code space."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vaesweep import figures
+from vaesweep.checks import whole
+from vaesweep.evaluation.outcome import Outcome
+from vaesweep.evaluation.subject import Subject
+
+
+def lerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+    """(1 - t) start + t end, [K, d] for `share` t [K]."""
+    return start + share[:, None] * (end - start)
+
+
+def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+    """The arc from `start` to `end` [d], [K, d] for `share` t [K]: (sin((1 - t) w) start + sin(t w) end) / sin w.
+
+    w is the angle between them (Shoemake 1985; White 2016, sec. 2.1), so that points on the way are as far from the
+    origin as draws of a normal prior are. A straight line where the two are (anti)parallel, or one is 0.
+    """
+    cosine = torch.nn.functional.cosine_similarity(start, end, dim=0)
+    angle = cosine.clamp(-1, 1).arccos()
+    if angle.sin().abs() < 1e-4 or start.norm() * end.norm() == 0:
+        return lerp(start, end, share)
+    weights = torch.stack([((1 - share) * angle).sin(), (share * angle).sin()], dim=1) / angle.sin()
+    return weights @ torch.stack([start, end])
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """Decoded codes on the way between `pairs` of test images of different classes, straight and on a sphere."""
+
+    pairs: int
+    steps: int
+
+    def __post_init__(self) -> None:
+        whole("pairs", self.pairs)
+        whole("steps", self.steps, 2)
+
+    def __call__(self, subject: Subject) -> Outcome:
+        member, share = subject.member, torch.linspace(0, 1, self.steps, device=subject.device)
+        batch = subject.examples(20 * self.pairs)
+        codes, classes = member.posterior(*batch).mean, batch.label[:, 0]
+        rows, names, used = list[Tensor](), list[str](), set[int]()
+        for a in range(len(codes)):
+            if len(rows) == 2 * self.pairs:
+                break
+            others = [b for b in range(a + 1, len(codes)) if b not in used and classes[b] != classes[a]]
+            b = others[0] if others else a + 1  # images without classes: the next one
+            if a in used or b >= len(codes):
+                continue
+            used |= {a, b}
+            for name, path in (("linear", lerp), ("spherical", slerp)):
+                z = path(codes[a], codes[b], share)
+                rows.append(member.generate(z, batch.label[a].expand(len(z), -1)))
+                names.append(name)
+        columns = [f"{t:.2f}" for t in share.tolist()]
+        images = torch.stack(rows)
+        drawn = figures.panel("Between two test images, in code space", images, names, columns, "share of the way")
+        return Outcome(figures={"interpolation": drawn})

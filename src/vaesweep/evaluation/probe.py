@@ -1,0 +1,44 @@
+"""What the codes know of the classes."""
+
+from dataclasses import dataclass
+
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from vaesweep.checks import whole
+from vaesweep.evaluation.outcome import Inapplicable, Outcome, Value
+from vaesweep.evaluation.subject import Subject
+
+STEPS = 2000
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Test accuracy of a linear probe (logistic regression on standardised codes) and of `neighbours` nearest ones.
+
+    Both learn from the posterior means of `images` training images; `chance` is the share of the largest class.
+    """
+
+    images: int
+    neighbours: int
+
+    def __post_init__(self) -> None:
+        whole("images", self.images)
+        whole("neighbours", self.neighbours)
+
+    def __call__(self, subject: Subject) -> Outcome:
+        known, asked = (subject.codes(split, most).numpy() for split, most in (("train", self.images), ("test", None)))
+        if len(set(known[1])) < 2:
+            raise Inapplicable("the images have no classes")
+        linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=STEPS)).fit(*known)
+        near = KNeighborsClassifier(min(self.neighbours, len(known[0]))).fit(*known)
+        share = max((asked[1] == label).mean() for label in set(asked[1]))
+        return Outcome(
+            {
+                "linear": Value(float(linear.score(*asked)), "accuracy"),
+                "nearest_neighbours": Value(float(near.score(*asked)), f"accuracy, k = {self.neighbours}"),
+                "chance": Value(float(share), "accuracy"),
+            }
+        )

@@ -1,0 +1,178 @@
+"""A trained member and its data, ready to be measured."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from torch import Tensor
+
+from vaesweep.checks import Invalid
+from vaesweep.data import ImageData
+from vaesweep.distributions import DiagonalGaussian
+from vaesweep.entry import build
+from vaesweep.family import Autoencoder
+from vaesweep.results import Results
+from vaesweep.seeds import generator
+from vaesweep.terms import Batch
+
+CONFIG = Path(".hydra/config.yaml")
+Track = Callable[[Iterable[Any], int], Iterable[Any]]
+"""Passes the items of an iterable on, so many of them, and shows how far it got."""
+
+
+@dataclass
+class Codes:
+    """Posterior means [N, d] of images, and their labels [N, F]."""
+
+    mean: Tensor
+    label: Tensor
+
+    def numpy(self) -> tuple[np.ndarray, np.ndarray]:
+        """The means and the classes [N], as scikit-learn wants them."""
+        return self.mean.cpu().numpy(), self.label[:, 0].cpu().numpy()
+
+
+@dataclass
+class Subject:
+    """The member of the run in `folder`, and the data that it was trained on; all random draws depend on `seed`."""
+
+    folder: Path
+    results: Results
+    checkpoint: str
+    project: str
+    member: Autoencoder
+    data: ImageData
+    device: torch.device
+    seed: int
+    track: Track = lambda items, total: items
+    cache: dict[tuple[str, int | None], Codes] = field(default_factory=dict)
+
+    @property
+    def pixels(self) -> int:
+        """Dimensions of an image."""
+        channels, height, width = self.member.image_shape
+        return channels * height * width
+
+    @property
+    def has_posterior(self) -> bool:
+        """Whether q(z|x) is a density, not a point."""
+        return self.member.penalty_name == "kl"
+
+    @property
+    def classes(self) -> int:
+        """Classes in the data; 1 where images are not labelled."""
+        return self.data.spec.classes
+
+    def draw(self, *name: int | str) -> torch.Generator:
+        """The generator of the draws that are named so, on the device."""
+        return generator(self.seed, "evaluation", *name, device=self.device)
+
+    def count(self, split: str, most: int | None = None) -> int:
+        """How many images a pass over `split` has."""
+        there = len(self.data.splits[split].rows)
+        return there if most is None else min(there, most)
+
+    def batches(self, split: str, most: int | None = None) -> Iterator[Batch]:
+        """The first `most` images of a split (or all), as the run's own test saw them, under the progress bar."""
+        left = self.count(split, most)
+        batches = self.data.batches(split)
+        for batch in self.track(batches, -(-left // self.data.batch_size)):
+            yield Batch(*(part[:left].to(self.device) for part in batch))
+            left -= len(batch.image)
+            if left <= 0:
+                return
+
+    def examples(self, count: int, split: str = "test") -> Batch:
+        """The first `count` images of a split."""
+        return Batch(*(torch.cat(parts) for parts in zip(*self.batches(split, count), strict=True)))
+
+    def reconstruct(self, image: Tensor, label: Tensor) -> Tensor:
+        """E[x|z] [B, C, H, W] at the posterior mean of images that are shown as they are."""
+        return self.member.generate(self.member.posterior(image, label).mean, label)
+
+    def pictures(self, split: str, index: Tensor) -> Tensor:
+        """The stored images at places `index` [...] of a split, in [0, 1], [..., C, H, W]; never binarised."""
+        there = self.data.splits[split]
+        rows = there.rows[index.cpu()].to(there.images.device)
+        return there.images[rows].float() / self.data.peak
+
+    def codes(self, split: str, most: int | None = None) -> Codes:
+        """Posterior means of a split's clean images; computed once."""
+        if (split, most) not in self.cache:
+            means, labels = [], []
+            for batch in self.batches(split, most):
+                means.append(self.member.posterior(batch.image, batch.label).mean)
+                labels.append(batch.label)
+            self.cache[split, most] = Codes(torch.cat(means), torch.cat(labels))
+        return self.cache[split, most]
+
+    def posterior(self, split: str) -> DiagonalGaussian:
+        """q(z|x) of all images of a split."""
+        parts = [self.member.posterior(batch.image, batch.label) for batch in self.batches(split)]
+        return DiagonalGaussian(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def load(folder: Path, checkpoint: str | None, root: str | None, device: torch.device, seed: int) -> Subject:
+    """The completed run in `folder`, with the weights of checkpoints/`checkpoint`.ckpt (by default those it tested).
+
+    `root` is where its data lie now, where that is another place than in training. Raises `Invalid` for a folder that
+    is no run, one that never finished, and for a checkpoint that is missing or does not fit the run's config.
+    """
+    results = finished(folder)
+    try:
+        config = OmegaConf.load(folder / CONFIG)
+        assert isinstance(config, DictConfig)
+        # resolved here, as anything else in it may name what only a training run knows
+        parts = OmegaConf.create(
+            {key: OmegaConf.to_container(config[key], resolve=True) for key in ("network", "model")}
+        )
+        placed = {"data": {"root": root}} if root and "root" in config.data else {}
+        parts.data = OmegaConf.to_container(OmegaConf.merge(config, placed).data, resolve=True)
+        tested, project = config.test, config.logger.project
+    except (OSError, AssertionError, OmegaConfBaseException) as error:
+        raise Invalid(
+            "run", f"{folder}, whose {CONFIG} cannot be read ({error})", "a run folder as it was left"
+        ) from None
+    data: ImageData = build(parts, "data")
+    data.prepare_data()
+    data.setup()
+    member: Autoencoder = build(parts, "model", network=build(parts, "network"), spec=data.spec)
+    chosen = checkpoint or str(tested)
+    restore(member, folder / "checkpoints" / f"{chosen}.ckpt")
+    if data.on_device:
+        data.move(device)
+    return Subject(folder, results, chosen, str(project), member.to(device).eval(), data, device, seed)
+
+
+def finished(folder: Path) -> Results:
+    """The record of the completed run in `folder`. Raises `Invalid`."""
+    try:
+        results = Results.read(folder)
+    except (OSError, ValueError) as error:
+        given = f"{folder}, which is no run" if isinstance(error, FileNotFoundError) else f"{folder}: {error}"
+        raise Invalid("run", given, "folders of completed runs, or of studies") from None
+    if results.status != "completed":
+        given = f"{folder}, {results.status} after {results.epochs} epochs"
+        raise Invalid("run", given, f"a completed run: python src/train.py resume={folder}")
+    return results
+
+
+def restore(member: Autoencoder, checkpoint: Path) -> None:
+    """Give `member` the weights in `checkpoint`, at the end of its schedules. Raises `Invalid`."""
+    if not checkpoint.is_file():
+        raise Invalid("checkpoint", f"{checkpoint}, which is not there", "last | best, where the run kept it")
+    try:
+        kept: dict[str, Tensor] = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+        weights = {name.removeprefix("member."): value for name, value in kept.items() if name.startswith("member.")}
+        member.load_state_dict(weights)
+    except Exception as error:  # whatever torch finds wrong with a file
+        reason = " ".join(str(error).split())[:200]
+        raise Invalid(
+            "checkpoint", f"{checkpoint}, which does not fit the run ({reason})", "one of this run"
+        ) from error
+    member.progress.fill_(1.0)

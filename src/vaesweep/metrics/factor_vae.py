@@ -1,0 +1,54 @@
+"""The metric of the FactorVAE."""
+
+import torch
+from torch import Tensor
+
+from vaesweep.metrics.mig import finite, varying
+
+PRUNED = 1e-4
+
+
+def factor_vae_score(
+    codes: Tensor, factors: Tensor, source: torch.Generator, batch: int = 64, votes: int = 800
+) -> float:
+    """Accuracy of telling which factor `batch` images share, by the dimension that varies least among them.
+
+    Kim & Mnih 2018, sec. 4: j* = argmin_j Var(z_j over the batch) / Var(z_j over all N images), and a majority vote
+    says which factor j* stands for. The vote is learnt from `votes` batches and tested on as many new ones; each factor
+    has its share of them, so chance is 1/F. `codes` [N, d] and `factors` [N, F], on the CPU; factors that do not vary
+    are left out. Raises `ValueError` as `finite` and `varying` do.
+
+    A dimension with at most `PRUNED` of the variance of the widest does not vote: one that is dead but for a few
+    images would else win nearly every batch. Where all are constant every batch votes alike, and the score is chance,
+    just as it is for a single dimension.
+    """
+    factors = factors[:, varying(factors)]
+    codes = finite(codes)
+    # of a constant dimension this makes the variance exactly 0
+    codes = codes - codes[0]
+    spread = codes.var(0)
+    which = torch.arange(2 * votes) % factors.shape[1]
+    rows = rows_that_share(factors, which, batch, source)
+    # in parts, as all the codes at once may be large
+    ratio = torch.cat([codes[part].var(1) for part in rows.split(200)]) / spread
+    vote = ratio.masked_fill(spread <= PRUNED * spread.max(), torch.inf).argmin(1)
+    shape = codes.shape[1], factors.shape[1]
+    counts = (vote * shape[1] + which)[:votes].bincount(minlength=shape[0] * shape[1]).view(shape)
+    return (counts.argmax(1)[vote[votes:]] == which[votes:]).double().mean().item()
+
+
+def rows_that_share(factors: Tensor, which: Tensor, size: int, source: torch.Generator) -> Tensor:
+    """For each entry k of `which` [T], `size` of the N images that share a value of factor k: rows [T, size].
+
+    The value is that of an image drawn at random, so a rare value is rarely taken. The images are drawn with
+    replacement, so a value may have fewer than `size`. `factors` [N, F].
+    """
+    rows = torch.empty(len(which), size, dtype=torch.long)
+    for k, column in enumerate(factors.unbind(1)):
+        _, value, members = column.unique(return_inverse=True, return_counts=True)
+        grouped, start = value.argsort(stable=True), members.cumsum(0) - members
+        mine = which == k
+        shared = value[torch.randint(len(column), (int(mine.sum()),), generator=source), None]
+        place = torch.rand(len(shared), size, generator=source, dtype=torch.float64) * members[shared]
+        rows[mine] = grouped[start[shared] + place.long()]
+    return rows
