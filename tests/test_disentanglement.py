@@ -112,7 +112,7 @@ def test_mutual_information_is_that_of_the_bins():
     codes = NOISY[1][:, :3] * torch.tensor([1, 1e-6, 1e6])
     found = mutual_information(codes, TEST, bins)
     assert found.shape == (3, len(SIZES))
-    for j, code in enumerate(codes.T):
+    for j, code in enumerate(codes.T.contiguous()):
         index = torch.bucketize(code, torch.linspace(code.min(), code.max(), bins + 1, dtype=code.dtype)[1:-1])
         assert found[j].tolist() == pytest.approx([mutual_info_score(index, column) for column in TEST.T], abs=1e-9)
 

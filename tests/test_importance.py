@@ -54,15 +54,14 @@ def test_the_bound_tightens_to_the_likelihood_and_never_crosses_it(linear):
     made, batch, exact = linear
     best = exact_posterior(made, batch)
     wrong = DiagonalGaussian(best.mean + 0.5, best.logvar + 1)
-    means = [bound(made, batch, wrong, k).mean() for k in (1, 5, 50, 2000)]
-    assert means == sorted(means)
+    means = [torch.stack([bound(made, batch, wrong, k, seed) for seed in range(50)]).mean() for k in (1, 4, 16)]
+    assert means[0] < means[1] < means[2] < exact.mean()
     # every image's bound is within its Monte Carlo error, a few times 1 / sqrt(2000), of the truth
     assert torch.allclose(bound(made, batch, wrong, 2000), exact, atol=0.15)
-    assert means[-1] < exact.mean() + 0.02
     # at k = 1, over many draws, the gap is the KL to the true posterior
     single = torch.stack([bound(made, batch, wrong, 1, seed) for seed in range(200)]).mean()
     kl = kl_divergence(Normal(wrong.mean, wrong.sigma), Normal(best.mean, best.sigma)).sum(1).mean()
-    assert exact.mean() - single == pytest.approx(kl, rel=0.05)
+    assert (exact.mean() - single).item() == pytest.approx(kl.item(), rel=0.05)
 
 
 @torch.no_grad()

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import altair as alt
 import numpy as np
 import pandas as pd
 
 from vaesweep.comparison.reading import Run
+from vaesweep.comparison.scales import WIDTH, numbers, series_scale
 
 KEYS = ["measure", "value", "unit"]
 
@@ -20,6 +22,11 @@ def measured(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
         for name, found in entry["values"].items()
     ]
     return pd.DataFrame(rows, columns=["setting", "series", "beta", "data", "run", *KEYS, "number"])
+
+
+def by_run(runs: Sequence[Run]) -> pd.DataFrame:
+    """A row a run, by its place in `runs`: a column MEASURE/VALUE for everything measured."""
+    return pd.DataFrame([run.evaluation.flat() if run.evaluation else {} for run in runs], index=range(len(runs)))
 
 
 def side_by_side(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
@@ -48,9 +55,67 @@ def all_measures(runs: Sequence[Run]) -> list[str]:
     return list(dict.fromkeys(name for run in runs for name, _ in measures(run)))
 
 
+def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None:
+    """Disentanglement by beta, a panel a score: means over the runs of a setting, and their standard deviations."""
+    long = measured(frame, runs)
+    long = long[(long.measure == "disentanglement") & long.beta.notna()]
+    if long.beta.nunique() < 2:
+        return None
+    groups = long.groupby(["series", "beta", "value"], sort=False).number
+    means = groups.agg(mean="mean", sd="std", n="size").reset_index()
+    means = means.assign(low=means["mean"] - means.sd, high=means["mean"] + means.sd)
+    colour, shape = series_scale(frame.series.unique(), means.series)
+    scale = alt.Scale(type="log" if means.beta.min() > 0 else "symlog", nice=False, padding=12)
+    betas = alt.Axis(values=sorted(means.beta.unique()), format="~g")
+    panels = []
+    for name, part in means.groupby("value", sort=False):
+        x = alt.X("beta:Q", scale=scale, axis=betas)
+        base = alt.Chart(part, width=WIDTH / 3, height=200)
+        tip = ["series", "beta", "n", *numbers("mean", "sd")]
+        y = alt.Y("mean:Q", title="score", scale=alt.Scale(zero=False))
+        panels.append(
+            alt.layer(
+                base.mark_line().encode(x, y, colour, detail="series:N"),
+                base.mark_rule().encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), colour),
+                base.mark_point(filled=True, size=50).encode(x, y, colour, shape, tooltip=tip),
+                title=alt.TitleParams(str(name).replace("_", " "), fontWeight="normal", fontSize=12),
+            )
+        )
+    return alt.concat(*panels, columns=3, title="Disentanglement by beta, means over seeds ± standard deviation")
+
+
+def robustness(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None:
+    """PSNR of reconstructions from noisy images by noise level, a line a setting, means over its runs."""
+    rows = [
+        {"setting": row.setting, "level": level, "psnr": psnr, "noise": noise}
+        for row in frame.itertuples()
+        for measure, entry in measures(runs[row.Index])
+        if measure == "denoising"
+        for noise in entry["settings"]["corruptions"]
+        for level, psnr in zip(entry["series"]["level"], entry["series"][noise], strict=True)
+    ]
+    if not rows:
+        return None
+    means = pd.DataFrame(rows).groupby(["noise", "setting", "level"], sort=False).psnr.mean().reset_index()
+    colour, shape = series_scale(means.setting.unique(), means.setting, "setting")
+    panels = [
+        alt.Chart(part, width=WIDTH * 0.6, height=260)
+        .mark_line(point=alt.OverlayMarkDef(size=50, filled=True))
+        .encode(
+            alt.X("level:Q", title=f"level of {str(noise).replace('_', ' ')} noise"),
+            alt.Y("psnr:Q", title="PSNR against the clean image (dB)", scale=alt.Scale(zero=False)),
+            colour,
+            shape,
+            tooltip=["setting", "level", *numbers("psnr")],
+        )
+        for noise, part in means.groupby("noise", sort=False)
+    ]
+    return alt.concat(*panels, columns=2, title="Reconstruction from noisy images")
+
+
 def shown(mean: float, spread: float) -> str:
-    """A number to four significant digits or two decimals, whichever is shorter, and its spread likewise."""
-    digits = 3 if abs(mean) < 1 else 2 if abs(mean) < 100 else 1
+    """A number to about three significant digits, and its spread to as many decimals."""
+    digits = 4 if 0 < abs(mean) < 0.1 else 3 if 0 < abs(mean) <= 1 else 2 if abs(mean) < 100 else 1
     return f"{mean:.{digits}f}" + ("" if np.isnan(spread) else f" ± {spread:.{digits}f}")
 
 

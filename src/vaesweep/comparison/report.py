@@ -11,7 +11,7 @@ import pandas as pd
 import vl_convert
 from matplotlib.figure import Figure
 
-from vaesweep.comparison import charts, plane
+from vaesweep.comparison import charts, evaluations, plane
 from vaesweep.comparison.examples import examples
 from vaesweep.comparison.findings import findings
 from vaesweep.comparison.reading import Reading
@@ -50,6 +50,16 @@ SECTIONS = (
         "They pay in other units, so only mse, distortion and their own penalty compare.",
     ),
     (
+        "scores",
+        "Disentanglement",
+        "Whether each factor of the data has a dimension of its own; 1 is best.",
+    ),
+    (
+        "robustness",
+        "Robustness to noise",
+        "How much of the clean image comes back from a noisy one; up is better.",
+    ),
+    (
         "curves",
         "Learning curves",
         "Validation is scored with the final weight of the penalty, training with its schedule.",
@@ -61,7 +71,10 @@ VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
 
 @dataclass
 class Report:
-    """What is known of some runs: a table a run and a table a setting, what to beware of, and figures by name."""
+    """What is known of some runs: a table a run and a table a setting, what to beware of, and figures by name.
+
+    `measured` is what evaluations found, a row a value, and `absences` are the reasons for what they did not.
+    """
 
     studies: dict[str, Path]
     runs: pd.DataFrame
@@ -69,6 +82,8 @@ class Report:
     findings: list[str]
     charts: dict[str, alt.TopLevelMixin]
     pictures: dict[str, Figure]
+    measured: pd.DataFrame
+    absences: list[str]
 
     @property
     def title(self) -> str:
@@ -94,11 +109,15 @@ def report(reading: Reading) -> Report:
         "slope": plane.slope(frame, slopes(frame, runs)),
         "penalty": charts.penalty(frame),
         "dimensions": charts.dimensions(frame, runs),
+        "scores": evaluations.scores(frame, runs),
+        "robustness": evaluations.robustness(frame, runs),
         "curves": charts.curves(frame, runs),
     }
     pictures = dict(examples(frame, runs))
     told = [*reading.remarks, *findings(frame, runs)]
-    return Report(reading.studies, frame, means, told, {k: v for k, v in drawn.items() if v is not None}, pictures)
+    measured = evaluations.side_by_side(frame, runs), evaluations.absences(frame, runs)
+    kept = {name: chart for name, chart in drawn.items() if chart is not None}
+    return Report(reading.studies, frame.join(evaluations.by_run(runs)), means, told, kept, pictures, *measured)
 
 
 def write(made: Report, folder: Path) -> Iterator[Path]:
@@ -132,6 +151,9 @@ def page(made: Report, pictures: dict[str, bytes]) -> str:
         findings=made.findings,
         columns=made.columns,
         rows=cells(made.means),
+        measured=made.measured.to_numpy().tolist(),
+        settings=list(made.measured.columns[len(evaluations.KEYS) :]),
+        absences=made.absences,
         sections=SECTIONS,
         charts={name: chart.to_dict() for name, chart in made.charts.items()},
         pictures={name: base64.b64encode(data).decode() for name, data in pictures.items()},

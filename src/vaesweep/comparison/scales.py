@@ -15,14 +15,14 @@ NATS = "nats per image"
 alt.data_transformers.disable_max_rows()
 
 
-def series_scale(names: Sequence[str], shown: Iterable[str]) -> tuple[alt.Color, alt.Shape]:
+def series_scale(names: Sequence[str], shown: Iterable[str], field: str = "series") -> tuple[alt.Color, alt.Shape]:
     """A colour and a shape for each of the report's series, the same in every chart; a legend for those `shown`."""
     turn = range(len(names))
     colours = alt.Scale(domain=list(names), range=[COLOURS[i % len(COLOURS)] for i in turn])
     shapes = alt.Scale(domain=list(names), range=[SHAPES[i % len(SHAPES)] for i in turn])
     present = list(dict.fromkeys(shown))
     legend = alt.Legend(title=None, labelLimit=400, orient="bottom", columns=3, values=present) if present[1:] else None
-    return alt.Color("series:N", scale=colours, legend=legend), alt.Shape("series:N", scale=shapes, legend=legend)
+    return alt.Color(f"{field}:N", scale=colours, legend=legend), alt.Shape(f"{field}:N", scale=shapes, legend=legend)
 
 
 def padded(values: pd.Series, at_least: float = -np.inf) -> tuple[float, float]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from matplotlib.figure import Figure
+from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from vaesweep import figures
@@ -12,61 +14,80 @@ from vaesweep.evaluation.outcome import Outcome, Value
 from vaesweep.evaluation.subject import Subject
 from vaesweep.family.denoising import CORRUPTIONS, checked_level, corrupted
 from vaesweep.metrics import Average
+from vaesweep.terms import Batch
 
 SHOWN = 10
 
 
 @dataclass(frozen=True)
 class Denoising:
-    """The robustness curve: PSNR of reconstructions from corrupted test images against the clean ones, by `levels`.
+    """Robustness curves: PSNR of reconstructions from corrupted test images against the clean ones, by `levels`.
 
-    `corruption` and its levels are those of `family.Denoising`; the PSNR is the mean over the first `images`, in dB.
+    `corruptions` and their levels are those of `family.Denoising`; the PSNR is the mean over the first `images`, in dB.
     """
 
-    corruption: str
+    corruptions: Sequence[str]
     levels: Sequence[float]
     images: int
 
     def __post_init__(self) -> None:
-        choice("corruption", self.corruption, CORRUPTIONS)
         whole("images", self.images)
-        if not isinstance(self.levels, list | tuple) or not self.levels:
-            raise Invalid("levels", self.levels, "a list of numbers, such as [0, 0.2, 0.4]")
-        for level in self.levels:
-            checked_level(self.corruption, level, key="levels")
+        for key in ("corruptions", "levels"):
+            given = getattr(self, key)
+            if not isinstance(given, list | tuple) or not given:
+                raise Invalid(key, given, "a list that is not empty")
+        for corruption in self.corruptions:
+            choice("corruptions", corruption, CORRUPTIONS)
+            for level in self.levels:
+                checked_level(corruption, level, key="levels")
 
     def __call__(self, subject: Subject) -> Outcome:
+        made = Outcome(series={"level": [float(level) for level in self.levels]})
+        shown = subject.examples(min(SHOWN, self.images))
+        drawn: dict[str, Figure | list[Figure]] = {}
+        for corruption in self.corruptions:
+            ours, untouched = self.curve(subject, corruption)
+            made.series[corruption] = ours
+            for level, value in zip(self.levels, ours, strict=True):
+                made.values[f"{corruption}_{level:g}"] = Value(value, "dB")
+            curves = {"reconstructed": ours, "the noisy image itself": untouched}
+            title, label = (
+                f"Reconstruction under {corruption.replace('_', ' ')} noise",
+                "PSNR against the clean image (dB)",
+            )
+            drawn[f"robustness_{corruption}"] = figures.lines(title, ("noise level", self.levels), label, curves)
+            drawn[f"denoised_{corruption}"] = self.pictures(subject, corruption, shown)
+        made.figures = drawn
+        return made
+
+    def curve(self, subject: Subject, corruption: str) -> tuple[list[float], list[float]]:
+        """Mean PSNR by level: of reconstructions, and of the corrupted images themselves (infinite where not at all)."""
         score = Average()
         for i, batch in enumerate(subject.batches("test", self.images)):
-            noise = torch.randn(batch.image.shape, generator=subject.draw("denoising", i), device=subject.device)
             scores = []
-            for level in self.levels:
-                seen = corrupted(batch.image, noise, self.corruption, torch.tensor(float(level)))
-                output = subject.reconstruct(seen, batch.label)
-                scores += [psnr(image, batch.image) for image in (output, seen)]
+            for seen in self.noisy(subject, corruption, batch, i):
+                scores += [psnr(image, batch.image) for image in (subject.reconstruct(seen, batch.label), seen)]
             score.update(torch.stack(scores).cpu(), len(batch.image))
-            if i == 0:
-                shown = batch.image[:SHOWN], noise[:SHOWN], batch.label[:SHOWN]
         ours, untouched = score.compute().view(-1, 2).T.tolist()
-        image, noise, label = shown
-        noisy = [corrupted(image, noise, self.corruption, torch.tensor(float(level))) for level in self.levels]
-        rows = [row for seen in noisy for row in (seen, subject.reconstruct(seen, label))]
-        names = [word for level in self.levels for word in (f"{self.corruption} {level:g}", "reconstructed")]
-        return Outcome(
-            {f"psnr_at_{level:g}": Value(value, "dB") for level, value in zip(self.levels, ours, strict=True)},
-            series={"level": [float(level) for level in self.levels], "psnr": ours},
-            figures={
-                "robustness": figures.lines(
-                    f"Reconstruction under {self.corruption.replace('_', ' ')} noise",
-                    ("noise level", list(self.levels)),
-                    "PSNR against the clean image (dB)",
-                    {"reconstructed": ours, "the noisy image itself": untouched},
-                ),
-                "denoised": figures.panel("From noisy images", torch.stack(rows), rows=names),
-            },
-        )
+        return ours, untouched
+
+    def noisy(self, subject: Subject, corruption: str, batch: Batch, number: int) -> list[Tensor]:
+        """The images of a batch at every level, by the same draw."""
+        noise = torch.randn(batch.image.shape, generator=subject.draw("noise", number), device=subject.device)
+        levels = [torch.tensor(float(level), device=subject.device) for level in self.levels]
+        return [corrupted(batch.image, noise, corruption, level) for level in levels]
+
+    def pictures(self, subject: Subject, corruption: str, batch: Batch) -> Figure:
+        """A row of noisy images a level, and below it what becomes of them."""
+        rows = [
+            row
+            for seen in self.noisy(subject, corruption, batch, 0)
+            for row in (seen, subject.reconstruct(seen, batch.label))
+        ]
+        names = [name for level in self.levels for name in (f"{corruption} {level:g}", "reconstructed")]
+        return figures.panel("From noisy images", torch.stack(rows), rows=names)
 
 
-def psnr(output: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+def psnr(output: Tensor, image: Tensor) -> Tensor:
     """Mean over images of the peak signal-to-noise ratio, dB, for values in [0, 1]."""
     return peak_signal_noise_ratio(output, image, data_range=1.0, dim=(1, 2, 3))

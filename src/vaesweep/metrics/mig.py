@@ -19,8 +19,8 @@ def mig(codes: Tensor, factors: Tensor, bins: int = 20) -> float:
 def mutual_information(codes: Tensor, factors: Tensor, bins: int) -> Tensor:
     """I(z_j; v_k) = H(z_j) + H(v_k) - H(z_j, v_k) in nats, [d, F], from `codes` [N, d] and `factors` [N, F].
 
-    Each z_j is a posterior mean, put into one of `bins` equally wide bins between its extremes (Locatello et al. 2019,
-    appendix C). The estimate is the plug-in one: N images overrate it by about (bins - 1) (values - 1) / 2N.
+    Each z_j is a posterior mean, put into one of `bins` equally wide bins between its extremes (Locatello et al.
+    2019). The estimate is the plug-in one: N images overrate it by about (bins - 1) (values - 1) / 2N.
     """
     index = binned(finite(codes), bins)
     dims = index.shape[1]
