@@ -4,8 +4,7 @@ from vaesweep.evaluation.anomaly import Anomaly
 from vaesweep.evaluation.arithmetic import Arithmetic
 from vaesweep.evaluation.contraction import Contraction
 from vaesweep.evaluation.denoising import Denoising
-
-# from vaesweep.evaluation.disentanglement import Disentanglement
+from vaesweep.evaluation.disentanglement import Disentanglement
 from vaesweep.evaluation.field import Field
 from vaesweep.evaluation.grid import Grid
 from vaesweep.evaluation.inpainting import Inpainting
@@ -26,7 +25,7 @@ __all__ = [
     "Arithmetic",
     "Contraction",
     "Denoising",
-    #    "Disentanglement",
+    "Disentanglement",
     "Field",
     "Grid",
     "Inpainting",

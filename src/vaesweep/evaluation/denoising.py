@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio
+from torch.nn.functional import mse_loss as mse
 
 from vaesweep import figures
 from vaesweep.checks import Invalid, choice, whole
@@ -23,7 +23,8 @@ SHOWN = 10
 class Denoising:
     """Robustness curves: PSNR of reconstructions from corrupted test images against the clean ones, by `levels`.
 
-    `corruptions` and their levels are those of `family.Denoising`; the PSNR is the mean over the first `images`, in dB.
+    `corruptions` and their levels are those of `family.Denoising`; the PSNR is -10 log10 mse, in dB, over the first
+    `images`.
     """
 
     corruptions: Sequence[str]
@@ -51,24 +52,22 @@ class Denoising:
             for level, value in zip(self.levels, ours, strict=True):
                 made.values[f"{corruption}_{level:g}"] = Value(value, "dB")
             curves = {"reconstructed": ours, "the noisy image itself": untouched}
-            title, label = (
-                f"Reconstruction under {corruption.replace('_', ' ')} noise",
-                "PSNR against the clean image (dB)",
-            )
-            drawn[f"robustness_{corruption}"] = figures.lines(title, ("noise level", self.levels), label, curves)
+            title = f"Reconstruction under {corruption.replace('_', ' ')} noise"
+            x, y = ("noise level", self.levels), "PSNR against the clean image (dB)"
+            drawn[f"robustness_{corruption}"] = figures.lines(title, x, y, curves)
             drawn[f"denoised_{corruption}"] = self.pictures(subject, corruption, shown)
         made.figures = drawn
         return made
 
     def curve(self, subject: Subject, corruption: str) -> tuple[list[float], list[float]]:
-        """Mean PSNR by level: of reconstructions, and of the corrupted images themselves (infinite where not at all)."""
+        """PSNR by level: of reconstructions, and of the corrupted images themselves (infinite at level 0)."""
         score = Average()
         for i, batch in enumerate(subject.batches("test", self.images)):
             scores = []
             for seen in self.noisy(subject, corruption, batch, i):
-                scores += [psnr(image, batch.image) for image in (subject.reconstruct(seen, batch.label), seen)]
+                scores += [mse(image, batch.image) for image in (subject.reconstruct(seen, batch.label), seen)]
             score.update(torch.stack(scores).cpu(), len(batch.image))
-        ours, untouched = score.compute().view(-1, 2).T.tolist()
+        ours, untouched = (-10 * score.compute().log10()).view(-1, 2).T.tolist()
         return ours, untouched
 
     def noisy(self, subject: Subject, corruption: str, batch: Batch, number: int) -> list[Tensor]:
@@ -86,8 +85,3 @@ class Denoising:
         ]
         names = [name for level in self.levels for name in (f"{corruption} {level:g}", "reconstructed")]
         return figures.panel("From noisy images", torch.stack(rows), rows=names)
-
-
-def psnr(output: Tensor, image: Tensor) -> Tensor:
-    """Mean over images of the peak signal-to-noise ratio, dB, for values in [0, 1]."""
-    return peak_signal_noise_ratio(output, image, data_range=1.0, dim=(1, 2, 3))

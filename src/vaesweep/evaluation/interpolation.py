@@ -24,7 +24,7 @@ def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
     """
     cosine = torch.nn.functional.cosine_similarity(start, end, dim=0)
     angle = cosine.clamp(-1, 1).arccos()
-    if angle.sin().abs() < 1e-4 or start.norm() * end.norm() == 0:
+    if angle.sin().abs() < 1e-3 or start.norm() * end.norm() == 0:
         return lerp(start, end, share)
     weights = torch.stack([((1 - share) * angle).sin(), (share * angle).sin()], dim=1) / angle.sin()
     return weights @ torch.stack([start, end])

@@ -16,11 +16,11 @@ WINDOW = 11
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """mse, PSNR and SSIM (Wang et al. 2004) of E[x|z] at the posterior mean, means over the test split; range 1."""
+    """mse, PSNR = -10 log10 mse, and SSIM (Wang et al. 2004) of E[x|z] at the posterior mean, over the test split."""
 
     def __call__(self, subject: Subject) -> Outcome:
         mse = Average()
-        psnr = PeakSignalNoiseRatio(data_range=1.0, dim=(1, 2, 3)).to(subject.device)
+        psnr = PeakSignalNoiseRatio(data_range=1.0).to(subject.device)
         ssim = StructuralSimilarityIndexMeasure(data_range=1.0).to(subject.device)
         large = min(subject.member.image_shape[1:]) >= WINDOW
         for batch in subject.batches("test"):

@@ -1,0 +1,310 @@
+"""Every measure against a member, or codes, for which its answer is known."""
+
+import math
+
+import pytest
+import torch
+from conftest import DIGITS
+from sklearn.decomposition import PCA
+from sklearn.metrics import roc_auc_score
+
+from vaesweep import evaluation as measures
+from vaesweep.checks import Invalid
+from vaesweep.data import Digits
+from vaesweep.evaluation import likelihood
+from vaesweep.evaluation.interpolation import lerp, slerp
+from vaesweep.evaluation.outcome import Inapplicable
+from vaesweep.evaluation.subject import Codes, Subject
+from vaesweep.results import Results
+
+
+@pytest.fixture(autouse=True)
+def _no_grad():
+    with torch.no_grad():
+        yield
+
+
+@pytest.fixture
+def subject(member, digits, tmp_path):
+    """An untrained member, by overrides, with the digits."""
+
+    def make(*overrides, data=digits):
+        made = member(*overrides, spec=data.spec)
+        record = Results("vae", "digits", 0, [], "0" * 16, {})
+        return Subject(tmp_path, record, "last", "vaesweep", made, data, torch.device("cpu"), seed=0)
+
+    return make
+
+
+@pytest.fixture
+def pca(subject, digits):
+    """A linear autoencoder that is PCA with `size` components of all training images, and the PCA."""
+
+    def make(size, *overrides):
+        made = subject(
+            *(overrides or ("model=ae",)), "network=linear", "model/likelihood=gaussian", f"model.latent_dim={size}"
+        )
+        batches = digits.batches("train")
+        fitted = PCA(size).fit(torch.cat([batch.image for batch in batches]).flatten(1).numpy())
+        axes, mean = torch.from_numpy(fitted.components_), torch.from_numpy(fitted.mean_)
+        encoder, decoder = made.member.encoder.body[0], made.member.decoder[0]
+        encoder.weight[:size], encoder.bias[:size] = axes, -axes @ mean
+        decoder.weight.copy_(axes.T)
+        decoder.bias.copy_(mean)
+        return made
+
+    return make
+
+
+def numbers(measure, subject):
+    return {name: value.value for name, value in measure(subject).values.items()}
+
+
+def coded(subject, codes):
+    """`subject` with the codes that `codes` makes of labels, for every pass over a split."""
+    for split in ("train", "test"):
+        label = torch.cat([batch.label for batch in subject.batches(split)])
+        for most in (None, 10_000):
+            subject.cache[split, most] = Codes(codes(label[:, 0]).float(), label)
+    return subject
+
+
+def one_hot(label):
+    return torch.nn.functional.one_hot(label, 10)
+
+
+def test_as_many_samples_as_were_asked_for(subject, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(likelihood, "FLOATS", 64 * 64 * 7)
+    original = likelihood.log_weights
+    monkeypatch.setattr(
+        likelihood, "log_weights", lambda m, b, p, noise: drawn.append(len(noise)) or original(m, b, p, noise)
+    )
+    made = subject("model=vae")
+    found = numbers(measures.Likelihood(k=50), made)
+    batches = math.ceil(made.count("test") / 64)
+    assert drawn == [7] * 7 * batches + [1] * batches or sorted(drawn) == [1] * batches + [7] * 7 * batches
+    assert found["gap"] == pytest.approx(found["nelbo"] - found["nll"])
+    assert found["nll"] < found["nelbo"]
+    assert found["bits_per_dim"] == pytest.approx(found["nll"] / 64 / math.log(2))
+    assert numbers(measures.Likelihood(k=1), made)["gap"] == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, "many", True])
+def test_k_is_a_whole_number(k):
+    with pytest.raises(Invalid, match=r"^k: got .*; allowed: a whole number of at least 1"):
+        measures.Likelihood(k)
+
+
+@pytest.mark.parametrize(
+    "measure", [measures.Likelihood(5), measures.Rate(50), measures.Posterior(), measures.Grid(4, [0.1, 0.9])]
+)
+def test_a_point_code_has_no_rate_no_density_no_prior(subject, measure):
+    with pytest.raises(Inapplicable, match="a point code has no"):
+        measure(subject("model=ae"))
+
+
+def test_rate_and_posterior_are_those_of_the_test_split(subject, digits):
+    made = subject("model=vae")
+    posterior = made.posterior("test")
+    assert len(posterior.mean) == len(digits.splits["test"].rows)
+    outcome = measures.Rate(images=200)(made)
+    found = {name: value.value for name, value in outcome.values.items()}
+    assert found["kl"] == pytest.approx(posterior.kl().sum(1).mean().item(), rel=1e-5)
+    assert sum(outcome.series["kl_per_dimension"]) == pytest.approx(found["kl"], rel=1e-5)
+    assert found["mutual_information"] + found["marginal_kl"] == pytest.approx(found["kl"], abs=0.1)
+    assert found["mutual_information_limit"] == pytest.approx(math.log(len(posterior.mean)))
+    assert numbers(measures.Posterior(), made)["width"] == pytest.approx(posterior.sigma.mean().item())
+
+
+def test_reconstruction_is_the_mean_over_images(pca):
+    made = pca(10)
+    image = torch.cat([batch.image for batch in made.batches("test")])
+    error = (made.reconstruct(image, None) - image).square().flatten(1).mean(1)
+    outcome = measures.Reconstruction()(made)
+    assert outcome.values["mse"].value == pytest.approx(error.mean().item(), rel=1e-5)
+    assert outcome.values["psnr"].value == pytest.approx(-10 * error.mean().log10().item(), rel=1e-5)
+    assert "11 x 11" in outcome.absent["ssim"]
+
+
+def test_a_linear_autoencoder_explains_what_pca_does(pca):
+    found = numbers(measures.Variance(images=10_000), pca(10))
+    assert found["explained"] == pytest.approx(found["pca"], abs=1e-4)
+    assert 0.6 < found["pca"] < 0.9
+
+
+@pytest.mark.parametrize(("codes", "right"), [(one_hot, 1.0), (torch.zeros_like, None)])
+def test_probe_and_retrieval_know_what_the_codes_know(subject, codes, right):
+    made = coded(subject("model=ae"), lambda label: codes(label).view(len(label), -1))
+    probe = numbers(measures.Probe(images=10_000, neighbours=5), made)
+    retrieval = numbers(measures.Retrieval(k=10, images=10_000), made)["precision_at_10"]
+    if right:
+        assert (probe["linear"], probe["nearest_neighbours"], retrieval) == (1, 1, 1)
+    else:
+        assert probe["linear"] <= probe["chance"] < 0.2
+        assert retrieval < 0.2
+
+
+def test_an_identity_removes_no_noise(pca):
+    made = measures.Denoising(["gaussian", "masking", "salt_pepper"], [0.1, 0.3], 100)
+    curves = [made.curve(pca(64), corruption) for corruption in made.corruptions]
+    for ours, untouched in curves:
+        assert ours == pytest.approx(untouched, abs=0.01)
+        assert ours[0] > ours[1] + 3
+    gaussian = curves[0][0]
+    assert gaussian[0] == pytest.approx(20, abs=0.1)  # -10 log10 of 0.1^2
+
+
+def test_a_projection_removes_noise(pca):
+    ours, untouched = measures.Denoising(["gaussian"], [0.4], 100).curve(pca(20), "gaussian")
+    assert ours[0] > untouched[0] + 3
+
+
+def test_inpainting_finds_the_most_probable_code(pca):
+    """For a linear Gaussian model it is known: (W' M W / s^2 + I)^-1 W' M (x - b) / s^2."""
+    made = pca(5, "model=vae", "model.likelihood.sigma=0.2")
+    measure = measures.Inpainting(share=0.5, images=30, steps=600)
+    batch = made.examples(30)
+    hidden = measure.square(batch.image)
+    assert hidden.sum() == 16
+    assert hidden[0, 0, 2:6, 2:6].all()
+    masked = batch.image.masked_fill(hidden, 0)
+    found = measure.search(made, batch, masked, hidden)
+    weight, bias = made.member.decoder[0].weight, made.member.decoder[0].bias
+    seen = (~hidden).flatten().float()
+    precision = weight.T @ (seen[:, None] * weight) / 0.04 + torch.eye(5)
+    best = torch.linalg.solve(precision, weight.T @ (seen * (batch.image.flatten(1) - bias)).T / 0.04).T
+    assert torch.allclose(found, best, atol=0.01)
+    values = numbers(measure, made)
+    assert values["optimised"] > values["decoded"]
+    black = -10 * batch.image[hidden.expand_as(batch.image)].square().mean().log10()
+    assert numbers(measures.Inpainting(0.5, 30, 1), pca(64))["decoded"] == pytest.approx(black.item(), abs=0.01)
+
+
+def test_anomalies_are_found_by_the_scores_that_are_drawn(subject):
+    left_out = Digits(
+        batch_size=64, val_fraction=0.1, test_fraction=0.2, binarize="none", on_device=False, seed=0, exclude_label=1
+    )
+    left_out.setup()
+    made = subject("model=vae", data=left_out)
+    assert made.classes == 10
+    outcome = measures.Anomaly(left_out, 1000)(made)
+    assert "the same data" in outcome.absent["other"]
+    test, excluded = (list(made.batches(split)) for split in ("test", "excluded"))
+    assert all((batch.label[:, 0] == 1).all() for batch in excluded)
+    mse = [
+        (made.reconstruct(*batch) - batch.image).square().flatten(1).mean(1)
+        for group in (test, excluded)
+        for batch in group
+    ]
+    target = [0] * left_out.splits["test"].rows.numel() + [1] * left_out.splits["excluded"].rows.numel()
+    assert outcome.values["excluded_by_mse"].value == pytest.approx(roc_auc_score(target, torch.cat(mse)), abs=1e-6)
+    assert set(outcome.values) == {"excluded_by_mse", "excluded_by_nelbo"}
+
+
+def test_other_data_are_made_to_fit(subject, digits, tmp_path):
+    from test_datasets import write_photos
+
+    from vaesweep.data import Folder
+
+    photos = tmp_path / "photos"
+    write_photos(photos)
+    options = {"val_fraction": 0.2, "test_fraction": 0.5, "binarize": "none", "on_device": False, "seed": 0}
+    other = Folder(path=str(photos), cache=str(tmp_path / "cache"), size=20, color="rgb", batch_size=1, **options)
+    outcome = measures.Anomaly(other, 1000)(subject("model=ae"))
+    assert set(outcome.values) == {"other_by_mse"}
+    assert outcome.absent.keys() == {"excluded", "by_nelbo"}
+    with pytest.raises(Inapplicable, match="exclude_label"):
+        measures.Anomaly(digits, 1000)(subject("model=ae"))
+
+
+def test_the_jacobian_of_a_linear_code_is_its_matrix(pca):
+    made = pca(6)
+    weight = made.member.encoder.body[0].weight
+    weight *= torch.arange(1.0, 7)[:, None]
+    outcome = measures.Contraction(images=100)(made)
+    assert outcome.series["singular_values"] == pytest.approx([6, 5, 4, 3, 2, 1], rel=1e-4)
+    assert outcome.values["frobenius"].value == pytest.approx(weight.norm().item(), rel=1e-4)
+
+
+def test_units_that_are_off_are_counted(subject):
+    made = subject("model=sparse", "model.latent_dim=3")
+    made.cache["test", None] = Codes(torch.tensor([[0.9, 0.05, 0.0], [0.5, 0.2, 0.1]]), torch.zeros(2, 1).long())
+    outcome = measures.Units(threshold=0.1)(made)
+    assert outcome.values["l0"].value == pytest.approx(1.5)
+    assert outcome.values["dead"].value == 1
+    assert outcome.series["rho_hat"] == pytest.approx([0.7, 0.125, 0.05])
+    with pytest.raises(Inapplicable):
+        measures.Units(0.1)(subject("model=ae"))
+
+
+def test_a_projection_is_where_it_moves_to(pca):
+    assert numbers(measures.Field(size=5), pca(2))["change"] == pytest.approx(0, abs=1e-5)
+    with pytest.raises(Inapplicable, match="2 latent dimensions, and there are 3"):
+        measures.Field(size=5)(pca(3))
+
+
+def test_a_mixture_says_more_of_codes_in_clusters(subject):
+    torch.manual_seed(0)
+    made = subject("model=ae")
+    apart = numbers(measures.Samples(10, 10_000), coded(made, lambda y: one_hot(y) + 0.05 * torch.randn(len(y), 10)))
+    one = numbers(measures.Samples(10, 10_000), coded(made, lambda y: torch.randn(len(y), 10)))
+    assert apart["code_density"] > 5
+    assert one["code_density"] < 0.2
+
+
+def test_paths_between_codes():
+    torch.manual_seed(0)
+    start, end, share = torch.randn(6), torch.randn(6), torch.linspace(0, 1, 5)
+    for path in (lerp, slerp):
+        way = path(start, end, share)
+        assert torch.allclose(way[[0, -1]], torch.stack([start, end]), atol=1e-5)
+    unit = slerp(start / start.norm(), end / end.norm(), share)
+    assert torch.allclose(unit.norm(dim=1), torch.ones(5), atol=1e-5)
+    angles = (unit[1:] * unit[:-1]).sum(1).acos()
+    assert torch.allclose(angles, angles[:1].expand(4), atol=1e-3)
+    for other in (-start, 2 * start, 0 * start):
+        assert torch.allclose(slerp(start, other, share), lerp(start, other, share), atol=1e-5)
+
+
+def test_arithmetic_moves_one_class_to_another(subject):
+    made = coded(subject("model=ae"), one_hot)
+    assert numbers(measures.Arithmetic(a=3, b=8, images=10_000), made)["moved"] == 1
+    with pytest.raises(Inapplicable, match="classes 3 and 11"):
+        measures.Arithmetic(a=3, b=11, images=10_000)(made)
+
+
+def test_a_film_goes_there_and_back(subject):
+    film = measures.Traversal(dims=4, rows=2, frames=5)(subject("model=vae")).figures["traversal"]
+    assert len(film) == 8
+
+
+def test_the_plane_of_a_grid_is_as_large_as_was_asked_for(subject):
+    (figure,) = measures.Grid(size=6, range=[0.1, 0.8])(subject("model=vae")).figures.values()
+    (axes,) = figure.axes
+    labels = [
+        float(text.get_text().replace("\N{MINUS SIGN}", "-")) for text in axes.get_xticklabels() if text.get_text()
+    ]
+    assert labels == pytest.approx([-1.3, 0.8], abs=0.05)
+    for ends in ([0, 0.9], [0.9, 0.1], [0.5], "wide"):
+        with pytest.raises(Invalid, match="range"):
+            measures.Grid(6, ends)
+
+
+def test_data_without_factors_are_told_so(subject):
+    with pytest.raises(Inapplicable, match="no factors"):
+        measures.Disentanglement(images=100)(subject("model=vae"))
+
+
+def test_images_without_classes_are_told_so(subject, digits):
+    made = coded(subject("model=ae"), one_hot)
+    for codes in made.cache.values():
+        codes.label.zero_()
+    for measure in (measures.Probe(10_000, 5), measures.Arithmetic(1, 0, 10_000)):
+        with pytest.raises(Inapplicable, match="no classes"):
+            measure(made)
+    assert "no classes" in measures.Retrieval(10, 10_000)(made).absent["precision"]
+
+
+def test_spec_is_that_of_digits(digits):
+    assert digits.spec == DIGITS
