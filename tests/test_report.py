@@ -12,9 +12,21 @@ from test_comparison import leave, rates
 from test_loggers import recorded
 
 from compare import main as compare
+from vaesweep.evaluated import Evaluation
+from vaesweep.results import Results
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NASTY = "</script><script>console.error('ran')</script> & <b>bold</b>"
+
+
+def evaluated(folder, **scores):
+    """An evaluation of the run in `folder`, as one would leave it."""
+    entry = {"settings": {}, "values": {}, "series": {}, "absent": {}, "seconds": 0.1}
+    noise = {"settings": {"corruptions": ["masking"]}, "series": {"level": [0.0, 0.5], "masking": [20.0, 12.0]}}
+    values = {name: {"value": score, "unit": "0 to 1"} for name, score in scores.items()}
+    told = {"values": values} if scores else {"absent": {"disentanglement": f"no factors {NASTY}"}}
+    name = Results.read(folder).config_hash
+    Evaluation(name, "last", 0, {"disentanglement": entry | told, "denoising": entry | noise}).write(folder)
 
 
 @pytest.fixture
@@ -31,6 +43,10 @@ def study(tmp_path):
             metrics = {"distortion": 19.0, "mse": 0.02 + seed / 100, term: 3.0, "active_units": 4}
             leave(folder / f"{model}{seed}", model, seed, metrics=metrics)
     leave(folder / "failed", "vae", 2, "failed", NASTY, beta=4)
+    for seed in (0, 1):
+        for beta in (0.5, 1, 4):
+            evaluated(folder / f"vae{beta}{seed}", mig=beta / 10 + seed / 100)
+        evaluated(folder / f"sparse{seed}")
     for run in ("vae0.50", "cvae10", "sparse0"):
         for name in ("originals", "reconstructions", *(["samples"] if "vae" in run else [])):
             (folder / run / "examples").mkdir(exist_ok=True)
@@ -40,7 +56,7 @@ def study(tmp_path):
 
 def test_a_report_is_a_page_its_figures_and_the_runs(study, capsys):
     assert compare([str(study)]) == 0
-    figures = {"plane", "slope", "penalty", "dimensions", "curves", "examples_digits"}
+    figures = {"plane", "slope", "penalty", "dimensions", "scores", "robustness", "curves", "examples_digits"}
     left = {path.name for path in (study / "report").iterdir()}
     assert left == {f"{name}.png" for name in figures} | {"index.html", "runs.csv"}
     for name in figures:
@@ -50,6 +66,7 @@ def test_a_report_is_a_page_its_figures_and_the_runs(study, capsys):
     frame = pd.read_csv(study / "report" / "runs.csv")
     assert len(frame) == 17
     assert frame.status.value_counts().to_dict() == {"completed": 16, "failed": 1}
+    assert frame["disentanglement/mig"].notna().sum() == 6
     said = capsys.readouterr().out
     assert "vae beta=4, seed 2: failed" in said
     assert re.search(r"report +\S*ladder/report/index.html", said)
@@ -66,8 +83,10 @@ def test_the_page_opens_in_a_browser_without_a_network_or_an_error(study, tmp_pa
     assert "CONSOLE" not in done.stderr, done.stderr
     (points,) = re.findall(r'<g class="mark-symbol role-mark runs_marks".*?</g>', done.stdout, re.DOTALL)
     assert points.count("<path") == 12  # the completed runs that have a rate
-    for name in ("plane", "slope", "penalty", "dimensions", "curves"):
+    for name in ("plane", "slope", "penalty", "dimensions", "scores", "robustness", "curves"):
         assert re.search(rf'id="{name}"[^>]*>.{{0,500}}<svg', done.stdout, re.DOTALL), name
+    assert re.search(r"<td>mig</td><td>0 to 1</td><td>0.0550 ± 0.0071</td>", done.stdout)
+    assert "disentanglement (sparse): no factors &lt;/script&gt;" in done.stdout
     assert "ran" not in re.findall(r"<b>(.*?)</b>", done.stdout)
     assert not re.search(r'(src|href)="(https?:)?//', done.stdout.partition("<script>")[0])
 

@@ -38,7 +38,10 @@ def evaluations(wide: pd.DataFrame, reasons: Sequence[str]) -> None:
     full = spacious or len(settings) == 1
     table = Table(box=None, header_style="bold")
     for head in ["", *settings, *["unit"] * full]:
-        table.add_column(Text(head), justify="right" if head in settings else "left", no_wrap=True)
+        # the heads of many settings are folded, their numbers are not
+        table.add_column(
+            Text(head), justify="right" if head in settings else "left", no_wrap=head == "", overflow="fold"
+        )
     for measure, rows in wide.groupby("measure", sort=False):
         table.add_row(Text(str(measure), style="bold"))
         for _, value, unit, *texts in rows.itertuples(index=False):

@@ -11,8 +11,8 @@ from vaesweep.evaluation.subject import Subject
 from vaesweep.metrics import Average
 from vaesweep.metrics.importance import bits_per_dim, log_mean_exp, log_weights
 
-FLOATS = 4_000_000
-"""Numbers that the decoded images of one chunk of samples may take: 16 MB."""
+FLOATS = 2_000_000
+"""Numbers that the decoded images of one chunk of samples may take: 8 MB, which a cache may hold."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def factor_vae_score(
     """
     factors = factors[:, varying(factors)]
     codes = finite(codes)
-    # of a constant dimension this makes the variance exactly 0
+    # so that rounding cannot give a constant dimension a variance
     codes = codes - codes[0]
     spread = codes.var(0)
     which = torch.arange(2 * votes) % factors.shape[1]
