@@ -246,7 +246,7 @@ def test_a_study_is_laid_side_by_side(copied, tmp_path):
     assert measure(study, f"measures=[{','.join(NUMBERS)},nll]", *QUICK) == []
     lines = (study / "evaluation.md").read_text().splitlines()
     assert lines[0] == "| measure | value | unit | ae | vae |"
-    cells = next(line for line in lines if "| nll | nats per image, k = 5 |" in line).split("|")
+    cells = next(line for line in lines if "| NLL | nats per image, k = 5 |" in line).split("|")
     assert cells[4].strip() == ""
     assert float(cells[5]) == pytest.approx(Evaluation.found(study / "vae").flat()["nll/nll"], abs=0.01)
     assert "- nll (ae): a point code has no posterior density" in lines

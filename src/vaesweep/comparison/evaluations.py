@@ -10,6 +10,7 @@ from vaesweep.comparison.reading import Run
 from vaesweep.comparison.scales import WIDTH, numbers, series_scale
 
 KEYS = ["measure", "value", "unit"]
+ACRONYMS = {"dci", "kl", "l0", "mig", "mse", "nll", "pca", "psnr", "sap", "ssim", "vae"}
 
 
 def measured(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
@@ -41,8 +42,8 @@ def side_by_side(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
         columns=list(dict.fromkeys(frame.setting[frame.setting.isin(long.setting)]))
     )
     rank = {key: i for i, key in enumerate(dict.fromkeys(long[KEYS].itertuples(index=False, name=None)))}
-    wide = wide.loc[sorted(wide.index, key=lambda key: (order[key[0]], rank[key]))]
-    return wide.fillna("").reset_index()
+    wide = wide.loc[sorted(wide.index, key=lambda key: (order[key[0]], rank[key]))].fillna("").reset_index()
+    return wide.assign(value=wide.value.map(words))
 
 
 def measures(run: Run) -> list[tuple[str, dict]]:
@@ -78,7 +79,7 @@ def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None
                 base.mark_line().encode(x, y, colour, detail="series:N"),
                 base.mark_rule().encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), colour),
                 base.mark_point(filled=True, size=50).encode(x, y, colour, shape, tooltip=tip),
-                title=alt.TitleParams(str(name).replace("_", " "), fontWeight="normal", fontSize=12),
+                title=alt.TitleParams(words(name), fontWeight="normal", fontSize=12),
             )
         )
     return alt.concat(*panels, columns=3, title="Disentanglement by beta, means over seeds ± standard deviation")
@@ -102,7 +103,7 @@ def robustness(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | 
         alt.Chart(part, width=WIDTH * 0.6, height=260)
         .mark_line(point=alt.OverlayMarkDef(size=50, filled=True))
         .encode(
-            alt.X("level:Q", title=f"level of {str(noise).replace('_', ' ')} noise"),
+            alt.X("level:Q", title=f"level of {words(noise)} noise", axis=alt.Axis(tickCount=6)),
             alt.Y("psnr:Q", title="PSNR against the clean image (dB)", scale=alt.Scale(zero=False)),
             colour,
             shape,
@@ -111,6 +112,11 @@ def robustness(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | 
         for noise, part in means.groupby("noise", sort=False)
     ]
     return alt.concat(*panels, columns=2, title="Reconstruction from noisy images")
+
+
+def words(name: str) -> str:
+    """A value's name as it is read."""
+    return " ".join(word.upper() if word in ACRONYMS else word for word in name.split("_"))
 
 
 def shown(mean: float, spread: float) -> str:
@@ -139,5 +145,5 @@ def markdown(wide: pd.DataFrame, reasons: Sequence[str]) -> str:
     """The table and the reasons, for a README."""
     heads = list(wide.columns)
     rows = [heads, ["---", "---", "---", *["--:"] * (len(heads) - 3)], *wide.to_numpy().tolist()]
-    lines = ["| " + " | ".join(str(cell).replace("_", " ").replace("|", r"\|") for cell in row) + " |" for row in rows]
+    lines = ["| " + " | ".join(str(cell).replace("|", r"\|") for cell in row) + " |" for row in rows]
     return "\n".join([*lines, "", *(f"- {reason}" for reason in reasons), ""])

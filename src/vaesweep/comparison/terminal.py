@@ -46,7 +46,7 @@ def evaluations(wide: pd.DataFrame, reasons: Sequence[str]) -> None:
         table.add_row(Text(str(measure), style="bold"))
         for _, value, unit, *texts in rows.itertuples(index=False):
             told = [*texts, unit] if full else [text.partition(" ±")[0] for text in texts]
-            table.add_row(f"  {value.replace('_', ' ')}", *(Text(word) for word in told))
+            table.add_row(f"  {value}", *(Text(word) for word in told))
     console.print(table)
     for reason in reasons:
         console.print(f"- {reason}", markup=False, soft_wrap=True)
