@@ -10,7 +10,7 @@ from vaesweep.checks import whole
 from vaesweep.data import ImageData
 from vaesweep.experiment import Experiment
 from vaesweep.family import Autoencoder
-from vaesweep.files import atomically
+from vaesweep.figures import save
 from vaesweep.gallery import gallery
 from vaesweep.seeds import generator
 from vaesweep.terms import Batch
@@ -44,9 +44,7 @@ class Drawing(L.Callback):
         source = generator(experiment.seed, "figures", device=experiment.device)
         with trainer.precision_plugin.forward_context():
             for name, figure in gallery(*given, source):
-                path = self.folder / f"{name}.png"
-                with atomically(path) as unfinished:
-                    figure.savefig(unfinished, format="png", dpi=120)
+                path = save(figure, self.folder / name)
                 for logger in trainer.loggers:
                     if isinstance(logger, WandbLogger):
                         logger.log_image(f"figures/{name}", [str(path)], step=trainer.global_step)

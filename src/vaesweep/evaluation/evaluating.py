@@ -5,7 +5,6 @@ import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from io import BytesIO
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,10 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from matplotlib.figure import Figure
 from omegaconf import DictConfig, ListConfig
-from PIL import Image
 from rich.progress import Progress
 
-from vaesweep import loggers, results
+from vaesweep import figures, loggers, results
 from vaesweep.checks import Invalid, choice, whole
 from vaesweep.comparison import terminal
 from vaesweep.comparison.evaluations import absences, markdown, side_by_side
@@ -26,13 +23,12 @@ from vaesweep.comparison.reading import read
 from vaesweep.comparison.tables import table
 from vaesweep.entry import TRACEBACKS, build
 from vaesweep.evaluated import FIGURES, Evaluation
+from vaesweep.evaluation.loading import load
 from vaesweep.evaluation.outcome import Inapplicable, Measure, Outcome
-from vaesweep.evaluation.subject import Subject, load
+from vaesweep.evaluation.subject import Subject
 from vaesweep.files import atomically
 
 TABLE = "evaluation.md"
-FRAME = 120
-"""Milliseconds a frame of a film."""
 
 
 def evaluate(config: DictConfig) -> list[str]:
@@ -119,7 +115,7 @@ def measured(subject: Subject, name: str, measure: Measure, record: Evaluation, 
     }
     record.add(name, entry, order)
     for key, figure in outcome.figures.items():
-        draw(figure, subject.folder / FIGURES / key)
+        figures.save(figure, subject.folder / FIGURES / key)
     record.write(subject.folder)
     return []
 
@@ -128,24 +124,6 @@ def settings(measure: Measure) -> dict[str, Any]:
     """A measure's numbers and names, for the record; data modules in it by their class."""
     plain = int | float | str | list
     return {key: value if isinstance(value, plain) else type(value).__name__ for key, value in vars(measure).items()}
-
-
-def draw(figure: Figure | list[Figure], stem: Path) -> None:
-    """A figure as `stem`.png, or the frames of a film as `stem`.gif, whole or not at all."""
-    if isinstance(figure, Figure):
-        with atomically(stem.with_name(f"{stem.name}.png")) as path:
-            figure.savefig(path, format="png", dpi=120)
-        return
-    frames = [Image.open(picture(frame)).convert("RGB").quantize(64) for frame in figure]
-    with atomically(stem.with_name(f"{stem.name}.gif")) as path:
-        frames[0].save(path, format="GIF", save_all=True, append_images=frames[1:], duration=FRAME, loop=0)
-
-
-def picture(figure: Figure) -> BytesIO:
-    """A figure as a PNG in memory."""
-    kept = BytesIO()
-    figure.savefig(kept, format="png", dpi=80)
-    return kept
 
 
 def tracker(bars: Progress) -> Any:

@@ -21,6 +21,7 @@ from vaesweep.figures.member import (
     samples,
     traversals,
 )
+from vaesweep.figures.saving import save
 
 __all__ = [
     "activations",
@@ -37,6 +38,7 @@ __all__ = [
     "posterior",
     "reconstructions",
     "samples",
+    "save",
     "spectrum",
     "stacked",
     "traversals",
