@@ -20,7 +20,7 @@ def source(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def drawn(seed: int, count: int = 3000) -> Tensor:
+def drawn(seed: int, count: int = 2000) -> Tensor:
     """Independent, uniform factors."""
     return (torch.rand(count, len(SIZES), generator=source(seed)) * torch.tensor(SIZES)).long()
 
@@ -248,7 +248,3 @@ def test_a_dead_dimension_has_no_vote():
     dead[:3] = 0.01
     assert factor_vae_score(torch.cat([dead, EXACT[1]], dim=1), TEST, source()) == 1
     assert factor_vae_score(torch.cat([100 * dead, EXACT[1]], dim=1), TEST, source()) < 0.7
-    # lying in memory dimension by dimension, whose variance is then rounded away from 0
-    constant = torch.full((len(SIZES) + 1, len(TEST)), 700.7, dtype=torch.float64).T
-    constant[:, 1:] = 2**-50 * EXACT[1]
-    assert factor_vae_score(constant, TEST, source()) == 1

@@ -15,7 +15,7 @@ from vaesweep.seeds import generator
 
 @dataclass(frozen=True)
 class Disentanglement:
-    """MIG, DCI, SAP, FactorVAE and BetaVAE scores of the posterior means; all are 1 where codes are factors, but SAP.
+    """MIG, DCI, SAP, FactorVAE and BetaVAE scores of the posterior means, 1 at best, or what their own files say.
 
     Scores that learn do so from `images` training images and are taken on as many test images; the others take the
     test images.

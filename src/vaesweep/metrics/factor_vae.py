@@ -24,8 +24,6 @@ def factor_vae_score(
     """
     factors = factors[:, varying(factors)]
     codes = finite(codes)
-    # so that rounding cannot give a constant dimension a variance
-    codes = codes - codes[0]
     spread = codes.var(0)
     which = torch.arange(2 * votes) % factors.shape[1]
     rows = rows_that_share(factors, which, batch, source)
