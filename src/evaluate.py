@@ -27,13 +27,16 @@ def spelled(argument: str) -> str:
     The names of our own folders hold characters that it would want quoted.
     """
     key, _, value = argument.partition("=")
-    if key != "run" or value[:1] in ("'", '"'):
+    if key != "run" or not value or value[0] in ("'", '"'):
         return argument
-    asked = [value] if Path(value).exists() else value.removeprefix("[").removesuffix("]").split(",")
+    several = value[1:-1] if value[0] + value[-1] == "[]" else value
+    asked = [value] if Path(value).exists() else several.split(",")
     found = [path for one in asked for path in sorted(glob.glob(os.path.expanduser(one.strip()))) or [one.strip()]]
     return f"run=[{','.join(quoted(Path(path)) for path in found)}]"
 
 
 if __name__ == "__main__":
+    if {"-m", "--multirun"} & {*sys.argv}:
+        sys.exit("error: -m: got several evaluations; allowed: one of several runs, run=[A,B] or run=STUDY")
     sys.argv = [sys.argv[0], *map(spelled, sys.argv[1:])]
     launch(main)

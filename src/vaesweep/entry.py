@@ -45,6 +45,9 @@ def launch(main: Callable[[], Any]) -> None:
         main()
     except MENDABLE as error:
         tell(error)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 def job(run: Callable[[DictConfig], Any], config: DictConfig) -> Any:

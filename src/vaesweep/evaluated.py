@@ -16,7 +16,8 @@ FILE, FIGURES = "evaluation.json", "evaluation"
 class Evaluation:
     """The measures of one run, with the weights of `checkpoint`, by name.
 
-    Each has its `settings`, its `values` with their units, its `series`, why what is `absent` is so, and its `seconds`.
+    Each has its `settings`, its `values` with their units, its `series`, why what is `absent` is so, the names of its
+    `figures`, and its `seconds`.
     """
 
     config_hash: str
@@ -29,20 +30,29 @@ class Evaluation:
     def found(cls, folder: Path) -> Self | None:
         """The record in `folder`, or None where there is none that can be read."""
         try:
-            return cls(**json.loads((folder / FILE).read_text()))
-        except (OSError, ValueError, TypeError):
+            kept = cls(**json.loads((folder / FILE).read_text()))
+            whole = all({"settings", "values", "series", "absent", "figures"} <= set(m) for m in kept.measures.values())
+        except (OSError, ValueError, TypeError, AttributeError):
             return None
+        return kept if whole else None
 
-    def goes_on(self, earlier: Self | None) -> Self:
-        """This record with the measures of an `earlier` one of the same weights and draws."""
-        same = earlier and (earlier.config_hash, earlier.checkpoint, earlier.seed) == (
-            self.config_hash,
-            self.checkpoint,
-            self.seed,
-        )
-        if earlier and same:
-            self.measures = earlier.measures | self.measures
-        return self
+    @classmethod
+    def begun(cls, folder: Path, config_hash: str, checkpoint: str, seed: int) -> Self:
+        """The record in `folder`, to be added to; a new one where that is of other weights or draws.
+
+        The figures of what is given up go with it.
+        """
+        new, earlier = cls(config_hash, checkpoint, seed), cls.found(folder)
+        if earlier and all(getattr(earlier, key) == getattr(new, key) for key in ("config_hash", "checkpoint", "seed")):
+            new.measures = earlier.measures
+        elif earlier:
+            for path in earlier.figures(folder):
+                path.unlink(missing_ok=True)
+        return new
+
+    def figures(self, folder: Path) -> list[Path]:
+        """The files of all figures of the run in `folder`."""
+        return [folder / FIGURES / name for found in self.measures.values() for name in found["figures"]]
 
     def add(self, name: str, found: dict[str, Any], order: Sequence[str]) -> None:
         """Put in one measure; all are kept in `order`."""

@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from vaesweep.checks import Invalid, choice
+from vaesweep.evaluated import Evaluation
 from vaesweep.results import flat
 from vaesweep.resuming import STUDY
 
@@ -58,11 +59,15 @@ def start(
     return WandbLogger(save_dir=folder, experiment=run)
 
 
+def authorised(key: str, mode: str) -> None:
+    """Raises `Invalid` of the setting `key` for `online` without an API key."""
+    if mode == "online" and not wandb.login(prompt=False, verify=False):
+        raise Invalid(key, "online without an API key", "online after `wandb login`, or offline")
+
+
 def opened(folder: Path, mode: str, **what: Any) -> wandb.Run:
     """The W&B run of `folder`; see `start` for how it goes on, falls back, and what it refuses."""
-    choice("mode", mode, ("offline", "online", "disabled"))
-    if mode == "online" and not wandb.login(prompt=False, verify=False):
-        raise Invalid("mode", "online without an API key", "online after `wandb login`, or offline")
+    authorised("mode", choice("mode", mode, ("offline", "online", "disabled")))
     earlier = recorded(folder)
     options: dict[str, Any] = what | {
         "dir": str(folder),
@@ -89,13 +94,13 @@ def log_report(study: str, folder: Path, runs: Any, project: str, mode: str) -> 
     finish(failed=False)
 
 
-def log_evaluation(folder: Path, numbers: Mapping[str, float], project: str, mode: str) -> None:
+def log_evaluation(folder: Path, evaluation: Evaluation, project: str, mode: str) -> None:
     """Add an evaluation to the run's own recording: its numbers to the summary, its figures as media."""
-    run = opened(folder, mode, project=project, name=folder.name, job_type="evaluation")
-    run.summary.update({f"evaluation/{name}": value for name, value in numbers.items()})
-    pictures: dict[str, Any] = {p.stem: wandb.Image(str(p)) for p in sorted((folder / "evaluation").glob("*.png"))}
-    films = {p.stem: wandb.Video(str(p), format="gif") for p in sorted((folder / "evaluation").glob("*.gif"))}
-    run.log({f"evaluation/{name}": shown for name, shown in (pictures | films).items()})
+    run = opened(folder, mode, project=project, name=folder.name)
+    run.summary.update({f"evaluation/{name}": value for name, value in evaluation.flat().items()})
+    for path in evaluation.figures(folder):
+        film = path.suffix == ".gif"
+        run.log({f"evaluation/{path.stem}": wandb.Video(str(path), format="gif") if film else wandb.Image(str(path))})
     finish(failed=False)
 
 

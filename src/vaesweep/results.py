@@ -15,6 +15,8 @@ from vaesweep import __version__
 from vaesweep.files import atomically
 
 FILE = "results.json"
+LATER = {"data.exclude_label"}
+"""Settings that earlier versions did not have, where null is what those did: it leaves a run its hash."""
 IMMATERIAL = {
     *("folder", "resume", "logger", "hydra"),
     *(f"callbacks.{name}" for name in ("drawing", "curves", "examples", "interruption", "timer", "progress", "last")),
@@ -106,8 +108,8 @@ def material(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """`config`, resolved, without what is `IMMATERIAL`."""
     kept: dict[str, Any] = {}
     for key in config:
-        if f"{prefix}{key}" not in IMMATERIAL:
-            value = config[key]
+        value = config[key]
+        if f"{prefix}{key}" not in IMMATERIAL and not (value is None and f"{prefix}{key}" in LATER):
             if isinstance(value, Mapping):
                 kept[key] = material(value, f"{prefix}{key}.")
             else:

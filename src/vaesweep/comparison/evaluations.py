@@ -1,5 +1,6 @@
 """What runs were measured to be, side by side: a row a measured value, a column a setting."""
 
+import json
 from collections.abc import Sequence
 
 import altair as alt
@@ -126,7 +127,7 @@ def shown(mean: float, spread: float) -> str:
 
 
 def absences(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
-    """Why a value is missing: a line a reason, with the settings that it holds for."""
+    """Why a value is missing: a line a reason, with the settings that it holds for; and what does not compare."""
     said: dict[tuple[str, str], dict[str, None]] = {}
     for row in frame.itertuples():
         for measure, entry in measures(runs[row.Index]):
@@ -134,10 +135,21 @@ def absences(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
                 what = measure if name == measure else f"{measure} {name}"
                 said.setdefault((what, reason), {})[row.setting] = None
     everyone = len(set(frame.setting[[runs[i].evaluation is not None for i in frame.index]]))
-    lines = []
+    lines = mixtures(runs)
     for (what, reason), settings in said.items():
         where = "" if len(settings) == everyone else f" ({', '.join(settings)})"
         lines.append(f"{what}{where}: {reason}")
+    return lines
+
+
+def mixtures(runs: Sequence[Run]) -> list[str]:
+    """Which measures were not taken alike in all runs: a line each."""
+    lines = []
+    for measure in all_measures(runs):
+        taken = [(run.evaluation, entry) for run in runs for name, entry in measures(run) if name == measure]
+        ways = {json.dumps([e.checkpoint, e.seed, entry["settings"]]) for e, entry in taken if e}
+        if len(ways) > 1:
+            lines.append(f"{measure}: not measured alike in all runs: {' | '.join(sorted(ways))}")
     return lines
 
 

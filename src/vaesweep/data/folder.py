@@ -31,6 +31,10 @@ class Folder(ImageData):
         self.path, self.cache = Path(path).expanduser(), Path(cache).expanduser()
         self.size, self.color = whole("size", size), choice("color", color, MODES)
 
+    @property
+    def title(self) -> str:
+        return str(self.path.absolute())
+
     def files(self) -> list[Path]:
         """Every image file, sorted. Raises `Invalid` when there is none."""
         if not self.path.is_dir():

@@ -87,6 +87,11 @@ class ImageData(L.LightningDataModule):
     peak = 255
     """The stored value that means 1.0."""
 
+    @property
+    def title(self) -> str:
+        """What the data set is called."""
+        return type(self).__name__
+
     def __init__(
         self,
         batch_size: int,

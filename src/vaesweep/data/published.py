@@ -27,6 +27,10 @@ class Published(ImageData):
         self.dataset = choice("name", name, DATASETS)
         self.root = Path(root).expanduser()
 
+    @property
+    def title(self) -> str:
+        return self.dataset
+
     def prepare(self) -> None:
         try:
             self.read(train=False)

@@ -1,6 +1,6 @@
 """Whether a member can tell what it was not trained on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ class Anomaly:
     """AUROC of telling test images from others by reconstruction error and by nelbo: 1 is perfect, 0.5 is chance.
 
     `excluded`: the class that training left out by data.exclude_label. `other`: the test split of the data `against`,
-    resized, and made grey or coloured, as the member needs it. At most `images` of each.
+    resized, made grey or coloured and binarised as the member's own data are. At most `images` of each.
     """
 
     against: ImageData
@@ -33,16 +33,18 @@ class Anomaly:
         whole("images", self.images)
 
     def __call__(self, subject: Subject) -> Outcome:
+        if subject.told_class:
+            raise Inapplicable("the member is told the class, which strange images do not have")
         familiar = scores(subject, list(subject.batches("test", self.images)))
         strange, made = {}, Outcome()
-        if "excluded" in subject.data.splits:
+        if "excluded" in subject.data.splits and not len(subject.data.splits["excluded"].rows):
+            made.absent["excluded"] = "the test split has no image of the class that was left out"
+        elif "excluded" in subject.data.splits:
             strange["excluded"] = scores(subject, list(subject.batches("excluded", self.images)))
         else:
             made.absent["excluded"] = "training left no class out (data.exclude_label)"
-        if alike(self.against, subject.data):
+        if self.against.title == subject.data.title:
             made.absent["other"] = "the same data as in training; data@anomaly.against=NAME takes others"
-        elif subject.member.condition(subject.examples(1).label) is not None:
-            made.absent["other"] = "the member wants to be told a class, which other data do not have"
         else:
             strange["other"] = scores(subject, self.others(subject))
         if not strange:
@@ -64,22 +66,16 @@ class Anomaly:
         self.against.prepare_data()
         self.against.setup()
         channels, *sides = subject.member.image_shape
-        kept, left = [], self.images
-        for image, label in self.against.batches("test"):
+        kept = []
+        for i, (image, label) in enumerate(replace(subject, data=self.against, cache={}).batches("test", self.images)):
             grey = image.mean(1, keepdim=True) if channels == 1 else image
             sized = interpolate(grey, size=sides, mode="bilinear", antialias=True)
             coloured = sized.expand(-1, channels, -1, -1).clamp(0, 1)
-            kept.append(Batch(coloured[:left].to(subject.device), label[:left].to(subject.device)))
-            left -= len(image)
-            if left <= 0:
-                break
+            # stored and read as the member's own data are: in as many grey levels, and binary where they are
+            stored = (coloured * subject.data.peak).round().to(torch.uint8)
+            draw = subject.draw("other", i)
+            kept.append(Batch(subject.data.to_float(stored, len(stored), slice(None), draw), label))
         return kept
-
-
-def alike(one: ImageData, other: ImageData) -> bool:
-    """Whether two data modules stand for the same data set."""
-    names = [(type(data), getattr(data, "dataset", None), getattr(data, "path", None)) for data in (one, other)]
-    return names[0] == names[1]
 
 
 def scores(subject: Subject, batches: list[Batch]) -> dict[str, Tensor]:

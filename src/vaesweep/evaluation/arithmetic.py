@@ -30,6 +30,8 @@ class Arithmetic:
         whole("images", self.images)
 
     def __call__(self, subject: Subject) -> Outcome:
+        if subject.told_class:
+            raise Inapplicable("the member is told the class, which its codes therefore leave out")
         known = subject.codes("train", self.images)
         classes = known.label[:, 0].unique().tolist()
         if len(classes) < 2:

@@ -29,6 +29,8 @@ class Disentanglement:
     def __call__(self, subject: Subject) -> Outcome:
         if subject.data.splits["test"].labels.shape[1] < 2:
             raise Inapplicable("the data carry no factors of variation, as shapes and dsprites do")
+        if subject.told_class:
+            raise Inapplicable("the member is told the class, which its codes therefore leave out")
         train, test = subject.codes("train", self.images), subject.codes("test", self.images)
         known = train.mean.cpu(), train.label.cpu()
         asked = test.mean.cpu(), test.label.cpu()

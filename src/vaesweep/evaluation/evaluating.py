@@ -3,15 +3,14 @@
 import os
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig, ListConfig
 from rich.progress import Progress
 
@@ -21,6 +20,7 @@ from vaesweep.comparison import terminal
 from vaesweep.comparison.evaluations import absences, markdown, side_by_side
 from vaesweep.comparison.reading import read
 from vaesweep.comparison.tables import table
+from vaesweep.data import ImageData
 from vaesweep.entry import TRACEBACKS, build
 from vaesweep.evaluated import FIGURES, Evaluation
 from vaesweep.evaluation.loading import load
@@ -36,46 +36,83 @@ def evaluate(config: DictConfig) -> list[str]:
 
     Raises `Invalid` for what no measure can start with.
     """
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
-        raise Invalid("-m", "several evaluations", "one with several runs: run=[A,B], or run=STUDY")
     whole("seed", config.seed, 0)
-    choice("wandb", config.wandb or "offline", ("offline", "online"))
-    choice("checkpoint", config.checkpoint or "last", ("last", "best"))
+    if config.wandb is not None:
+        loggers.authorised("wandb", choice("wandb", config.wandb, ("offline", "online")))
+    if config.checkpoint is not None:
+        choice("checkpoint", config.checkpoint, ("last", "best"))
     device = torch.device(chosen_device(config.device))
     measures = {name: build(config, name) for name in chosen_measures(config)}
-    reading = read(folders(config.run))
+    asked = folders(config.run)
+    reading = read(asked)
     problems = list(reading.remarks)
-    if not reading.runs:
+    found = list(dict.fromkeys(run.folder.resolve() for run in reading.runs))
+    if not found:
         raise Invalid("run", "; ".join(problems), "folders of completed runs, or of studies")
     with Progress(transient=True) as bars, torch.no_grad():
-        task = bars.add_task("", total=len(reading.runs) * len(measures))
-        for run in reading.runs:
-            bars.update(task, description=run.folder.name[-40:])
+        task = bars.add_task("", total=len(found) * len(measures))
+        for i, folder in enumerate(found):
+            bars.update(task, description=folder.name[-40:], completed=i * len(measures))
             try:
-                subject = load(run.folder, config.checkpoint, config.root, device, config.seed)
-            except Invalid as error:
-                problems.append(str(error))
-                bars.advance(task, len(measures))
-                continue
-            subject.track = tracker(bars)
-            record = Evaluation(subject.results.config_hash, subject.checkpoint, config.seed)
-            record = record.goes_on(Evaluation.found(run.folder))
-            for name, measure in measures.items():
-                bars.update(task, description=f"{run.folder.name[-40:]} {name}")
-                problems += measured(subject, name, measure, record, known(config))
-                bars.advance(task)
-            if config.wandb:
-                loggers.log_evaluation(run.folder, record.flat(), subject.project, config.wandb)
-    conclude(config)
+                with FileLock(folder / ".lock").acquire(timeout=0):
+                    subject = load(folder, config.checkpoint, config.root, device, config.seed)
+                    subject.track = tracker(bars)
+                    for problem in measured(subject, measures, known(config)):
+                        problems += [problem] if problem else []
+                        bars.advance(task)
+                    if config.wandb and (record := Evaluation.found(folder)):
+                        loggers.log_evaluation(folder, record, subject.project, config.wandb)
+            except Timeout:
+                busy = Invalid("run", f"{folder} while another process is at work in it", "one process at a time")
+                problems.append(str(busy))
+            except Exception as error:
+                problems.append(told(error, folder.name))
+    conclude(asked)
     return problems
 
 
-def conclude(config: DictConfig) -> None:
+def measured(subject: Subject, measures: Mapping[str, Measure], order: Sequence[str]) -> Iterator[str | None]:
+    """Take every measure, keep what it found, and yield None, or why it failed; the others go on anyway."""
+    record = Evaluation.begun(subject.folder, subject.results.config_hash, subject.checkpoint, subject.seed)
+    for name, measure in measures.items():
+        begun = time.perf_counter()
+        try:
+            try:
+                outcome = measure(subject)
+            except Inapplicable as reason:
+                outcome = Outcome(absent={name: str(reason)})
+            drawn = [figures.save(figure, subject.folder / FIGURES / key) for key, figure in outcome.figures.items()]
+            for key in [key for key, value in outcome.values.items() if not isfinite(value.value)]:
+                outcome.absent[key] = f"it is {outcome.values.pop(key).value}"
+            entry = {
+                "settings": settings(measure),
+                "values": {key: value._asdict() for key, value in outcome.values.items()},
+                "series": {k: [v if isfinite(v) else None for v in values] for k, values in outcome.series.items()},
+                "absent": outcome.absent,
+                "figures": [path.name for path in drawn],
+                "seconds": round(time.perf_counter() - begun, 3),
+            }
+            record.add(name, entry, order)
+            record.write(subject.folder)
+            yield None
+        except Exception as error:
+            yield told(error, f"{subject.folder.name}, {name}")
+
+
+def told(error: Exception, where: str) -> str:
+    """An error in one line. Raises it where tracebacks are wanted."""
+    if TRACEBACKS:
+        raise error
+    return (
+        str(error) if isinstance(error, Invalid) else f"{where}: {type(error).__name__}: {' '.join(str(error).split())}"
+    )
+
+
+def conclude(asked: Sequence[Path]) -> None:
     """Print what was measured, side by side; the table of a study is kept in its folder."""
-    asked = folders(config.run)
     alone = all((folder / results.FILE).is_file() for folder in asked)
     # runs that were named one by one are of no study
-    runs = [replace(run, study="") if alone else run for run in read(asked).runs if run.evaluation]
+    runs = [replace(run, study="") if alone else run for run in read(list(asked)).runs if run.evaluation]
     if not runs:
         return
     frame = table(runs)
@@ -87,43 +124,13 @@ def conclude(config: DictConfig) -> None:
     elif len(asked) == 1:
         with atomically(asked[0] / TABLE) as path:
             path.write_text(markdown(wide, reasons))
-        print(
-            f"table      {os.path.join(home, TABLE)}", f"compare    python src/compare.py {shlex.quote(home)}", sep="\n"
-        )
-
-
-def measured(subject: Subject, name: str, measure: Measure, record: Evaluation, order: Sequence[str]) -> list[str]:
-    """Add one measure to the record and to the figures on disk; why it failed, if it did. The others go on anyway."""
-    begun = time.perf_counter()
-    try:
-        outcome = measure(subject)
-    except Inapplicable as reason:
-        outcome = Outcome(absent={name: str(reason)})
-    except Exception as error:
-        if TRACEBACKS:
-            raise
-        said = str(error) if isinstance(error, Invalid) else f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return [f"{subject.folder.name}, {name}: {said}"]
-    for key in [key for key, value in outcome.values.items() if not isfinite(value.value)]:
-        outcome.absent[key] = f"it is {outcome.values.pop(key).value}"
-    entry = {
-        "settings": settings(measure),
-        "values": {key: value._asdict() for key, value in outcome.values.items()},
-        "series": outcome.series,
-        "absent": outcome.absent,
-        "seconds": round(time.perf_counter() - begun, 3),
-    }
-    record.add(name, entry, order)
-    for key, figure in outcome.figures.items():
-        figures.save(figure, subject.folder / FIGURES / key)
-    record.write(subject.folder)
-    return []
+        print(f"table      {os.path.join(home, TABLE)}")
+        print(f"compare    python src/compare.py {shlex.quote(home)}")
 
 
 def settings(measure: Measure) -> dict[str, Any]:
-    """A measure's numbers and names, for the record; data modules in it by their class."""
-    plain = int | float | str | list
-    return {key: value if isinstance(value, plain) else type(value).__name__ for key, value in vars(measure).items()}
+    """A measure's numbers and names, for the record; a data module in it by its name."""
+    return {key: value.name if isinstance(value, ImageData) else value for key, value in vars(measure).items()}
 
 
 def tracker(bars: Progress) -> Any:
@@ -142,8 +149,11 @@ def tracker(bars: Progress) -> Any:
 
 
 def folders(given: str | ListConfig) -> list[Path]:
-    """The folders that `run` names, each once."""
-    return list(dict.fromkeys(Path(str(one)) for one in ([given] if isinstance(given, str) else given)))
+    """The folders that `run` names, each once. Raises `Invalid` where it names none."""
+    named = [str(one) for one in ([given] if isinstance(given, str) else given) if str(one).strip()]
+    if not named:
+        raise Invalid("run", "nothing", "folders of completed runs, or of studies")
+    return list(dict.fromkeys(map(Path, named)))
 
 
 def chosen_measures(config: DictConfig) -> list[str]:

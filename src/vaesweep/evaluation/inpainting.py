@@ -11,7 +11,7 @@ from vaesweep.evaluation.outcome import Outcome, Value
 from vaesweep.evaluation.subject import Subject
 from vaesweep.terms import Batch
 
-SHOWN = 10
+SHOWN, KNOWN = 10, 5000
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Inpainting:
 
     `decoded`: by the reconstruction of the image with 0 in the square. `optimised`: by E[x|z] at the z that explains
     the visible pixels best, argmin_z -log p(x_visible|z), and - log p(z) where there is a prior; from the code of the
-    masked image in `steps` steps of Adam. PSNR in dB of the square alone, all images pooled, beside that of the
-    training images' mean.
+    masked image in `steps` steps of Adam. PSNR in dB of the square alone, all images pooled, beside that of the mean
+    of `KNOWN` training images.
     """
 
     share: float
@@ -40,9 +40,7 @@ class Inpainting:
         filled = {
             "decoded": subject.reconstruct(masked, batch.label),
             "optimised": subject.member.generate(self.search(subject, batch, masked, hidden), batch.label),
-            "mean_image": torch.cat([b.image for b in subject.batches("train", 10 * self.images)])
-            .mean(0)
-            .expand_as(masked),
+            "mean_image": torch.cat([b.image for b in subject.batches("train", KNOWN)]).mean(0).expand_as(masked),
         }
         square = hidden.expand_as(masked)
         values = {
@@ -72,7 +70,7 @@ class Inpainting:
         """The best codes [B, d] for the visible pixels. Steps are in standard deviations of the codes."""
         member, label = subject.member, batch.label
         start = member.posterior(masked, label).mean.detach()
-        scale = subject.codes("train", 10 * self.images).mean.std(0)
+        scale = subject.codes("train", KNOWN).mean.std(0)
         steps = torch.zeros_like(start, requires_grad=True)
         adam = torch.optim.Adam([steps], lr=0.05)
         visible = (~hidden).float()

@@ -1,5 +1,6 @@
 """From one image to another, through code space."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from vaesweep import figures
 from vaesweep.checks import whole
-from vaesweep.evaluation.outcome import Outcome
+from vaesweep.evaluation.outcome import Inapplicable, Outcome
 from vaesweep.evaluation.subject import Subject
 
 
@@ -32,7 +33,10 @@ def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Interpolation:
-    """Decoded codes on the way between `pairs` of test images of different classes, straight and on a sphere."""
+    """Decoded codes on the way between `pairs` of test images, straight and on a sphere.
+
+    The two are of different classes where there are such, and of one class for a member that is told it.
+    """
 
     pairs: int
     steps: int
@@ -45,20 +49,29 @@ class Interpolation:
         member, share = subject.member, torch.linspace(0, 1, self.steps, device=subject.device)
         batch = subject.examples(20 * self.pairs)
         codes, classes = member.posterior(*batch).mean, batch.label[:, 0]
-        rows, names, used = list[Tensor](), list[str](), set[int]()
-        for a in range(len(codes)):
-            if len(rows) == 2 * self.pairs:
-                break
-            others = [b for b in range(a + 1, len(codes)) if b not in used and classes[b] != classes[a]]
-            b = others[0] if others else a + 1  # images without classes: the next one
-            if a in used or b >= len(codes):
-                continue
-            used |= {a, b}
+        rows, names = [], []
+        for a, b in couples(classes.tolist(), alike=subject.told_class)[: self.pairs]:
             for name, path in (("linear", lerp), ("spherical", slerp)):
                 z = path(codes[a], codes[b], share)
                 rows.append(member.generate(z, batch.label[a].expand(len(z), -1)))
                 names.append(name)
+        if not rows:
+            raise Inapplicable("there are fewer than two test images to go between")
         columns = [f"{t:.2f}" for t in share.tolist()]
         images = torch.stack(rows)
         drawn = figures.panel("Between two test images, in code space", images, names, columns, "share of the way")
         return Outcome(figures={"interpolation": drawn})
+
+
+def couples(classes: Sequence[int], alike: bool) -> list[tuple[int, int]]:
+    """Places of images, each in one pair, of the same class or of different ones; of neighbours where all are alike."""
+    if len(set(classes)) < 2:
+        return [(a, a + 1) for a in range(0, len(classes) - 1, 2)]
+    left, found = list(range(len(classes))), list[tuple[int, int]]()
+    while left:
+        a = left.pop(0)
+        b = next((b for b in left if (classes[b] == classes[a]) == alike), None)
+        if b is not None:
+            left.remove(b)
+            found.append((a, b))
+    return found

@@ -6,6 +6,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
+from yaml import YAMLError
 
 from vaesweep.checks import Invalid
 from vaesweep.data import ImageData
@@ -21,7 +22,8 @@ def load(folder: Path, checkpoint: str | None, root: str | None, device: torch.d
     """The completed run in `folder`, with the weights of checkpoints/`checkpoint`.ckpt (by default those it tested).
 
     `root` is where its data lie now, where that is another place than in training. Raises `Invalid` for a folder that
-    is no run, one that never finished, and for a checkpoint that is missing or does not fit the run's config.
+    is no run, one that never finished, data that have no such place, and for a checkpoint that is missing or does not
+    fit the run's config.
     """
     results = finished(folder)
     try:
@@ -31,10 +33,13 @@ def load(folder: Path, checkpoint: str | None, root: str | None, device: torch.d
         parts = OmegaConf.create(
             {key: OmegaConf.to_container(config[key], resolve=True) for key in ("network", "model")}
         )
-        placed = {"data": {"root": root}} if root and "root" in config.data else {}
+        place = next((key for key in ("root", "path") if key in config.data), None)
+        if root and not place:
+            raise Invalid("root", root, f"nothing, for {config.choices.data}, which lie nowhere")
+        placed = {"data": {place: root}} if root else {}
         parts.data = OmegaConf.to_container(OmegaConf.merge(config, placed).data, resolve=True)
         tested, project = config.test, config.logger.project
-    except (OSError, AssertionError, OmegaConfBaseException) as error:
+    except (OSError, AssertionError, AttributeError, TypeError, OmegaConfBaseException, YAMLError) as error:
         raise Invalid(
             "run", f"{folder}, whose {CONFIG} cannot be read ({error})", "a run folder as it was left"
         ) from None

@@ -25,7 +25,7 @@ class Posterior:
         return Outcome(
             {
                 "width": Value(posterior.sigma.mean().item(), "mean sigma"),
-                "aggregate_spread": Value(z.std(0).mean().item(), "mean standard deviation"),
+                "aggregate_spread": Value(z.std(0, correction=0).mean().item(), "mean standard deviation"),
             },
             series={"sigma_per_dimension": posterior.sigma.mean(0).tolist()},
             figures={

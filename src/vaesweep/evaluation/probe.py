@@ -29,6 +29,8 @@ class Probe:
         whole("neighbours", self.neighbours)
 
     def __call__(self, subject: Subject) -> Outcome:
+        if subject.told_class:
+            raise Inapplicable("the member is told the class, which its codes therefore leave out")
         known, asked = (subject.codes(split, most).numpy() for split, most in (("train", self.images), ("test", None)))
         if len(set(known[1])) < 2:
             raise Inapplicable("the images have no classes")

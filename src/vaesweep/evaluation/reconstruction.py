@@ -5,10 +5,10 @@ from typing import cast
 
 from torch import Tensor
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
+from torchmetrics.regression import MeanSquaredError
 
 from vaesweep.evaluation.outcome import Outcome, Value
 from vaesweep.evaluation.subject import Subject
-from vaesweep.metrics import Average
 
 WINDOW = 11
 """Pixels a side of the window of SSIM."""
@@ -19,13 +19,13 @@ class Reconstruction:
     """mse, PSNR = -10 log10 mse, and SSIM (Wang et al. 2004) of E[x|z] at the posterior mean, over the test split."""
 
     def __call__(self, subject: Subject) -> Outcome:
-        mse = Average()
+        mse = MeanSquaredError().to(subject.device)
         psnr = PeakSignalNoiseRatio(data_range=1.0).to(subject.device)
         ssim = StructuralSimilarityIndexMeasure(data_range=1.0).to(subject.device)
         large = min(subject.member.image_shape[1:]) >= WINDOW
         for batch in subject.batches("test"):
             output = subject.reconstruct(batch.image, batch.label)
-            mse.update((output - batch.image).square().mean().cpu(), len(batch.image))
+            mse.update(output, batch.image)
             psnr.update(output, batch.image)
             if large:
                 ssim.update(output, batch.image)

@@ -7,7 +7,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from vaesweep import figures
 from vaesweep.checks import Invalid, whole
-from vaesweep.evaluation.outcome import Outcome, Value
+from vaesweep.evaluation.outcome import Inapplicable, Outcome, Value
 from vaesweep.evaluation.subject import Subject
 
 QUERIES, SHOWN = 8, 10
@@ -29,19 +29,22 @@ class Retrieval:
             raise Invalid("k", self.k, f"at most images, {self.images}")
 
     def __call__(self, subject: Subject) -> Outcome:
+        if subject.told_class:
+            raise Inapplicable("the member is told the class, which its codes therefore leave out")
         known, asked = subject.codes("train", self.images), subject.codes("test")
         (codes, classes), (queries, wanted) = known.numpy(), asked.numpy()
-        nearest = NearestNeighbors(n_neighbors=min(max(self.k, SHOWN), len(codes))).fit(codes)
+        k = min(self.k, len(codes))
+        nearest = NearestNeighbors(n_neighbors=min(max(k, SHOWN), len(codes))).fit(codes)
         found = nearest.kneighbors(queries, return_distance=False)
         right = torch.from_numpy(classes[found] == wanted[:, None])
         labelled = len(set(classes)) > 1
         made = Outcome()
         if labelled:
-            made.values[f"precision_at_{self.k}"] = Value(right[:, : self.k].float().mean().item(), "share of hits")
+            made.values[f"precision_at_{k}"] = Value(right[:, :k].float().mean().item(), "share of hits")
         else:
             made.absent["precision"] = "the images have no classes"
         rows = torch.arange(min(QUERIES, len(queries)))
         hits = torch.from_numpy(found)[rows, :SHOWN]
-        pictures = subject.pictures("test", rows), subject.pictures("train", hits)
+        pictures = subject.pictures("test", None, rows), subject.pictures("train", self.images, hits)
         made.figures = {"retrieval": figures.hits(*pictures, right[rows, :SHOWN] if labelled else None)}
         return made

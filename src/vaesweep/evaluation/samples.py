@@ -17,6 +17,8 @@ from vaesweep.evaluation.subject import Subject
 from vaesweep.family import Conditional
 
 ROWS, COLUMNS = 8, 12
+IMAGES = 10
+"""Images a component and dimension, below which full covariances learn them by heart."""
 
 
 @dataclass(frozen=True)
@@ -38,27 +40,27 @@ class Samples:
 
     def __call__(self, subject: Subject) -> Outcome:
         member, drawn = subject.member, dict[str, Figure | list[Figure]]()
-        label = subject.examples(1).label.repeat(ROWS * COLUMNS, 1)
-        rows: list[str] = []
-        if isinstance(member, Conditional):
-            label[:, 0] = (torch.arange(len(label), device=label.device) // COLUMNS) % member.classes
-            rows = [f"class {label[i * COLUMNS, 0].item()}" for i in range(ROWS)]
+        count = member.classes if isinstance(member, Conditional) else ROWS
+        rows = [f"class {i}" for i in range(count)] if isinstance(member, Conditional) else []
+        label = subject.examples(1).label.repeat(count * COLUMNS, 1)
+        if rows:
+            label[:, 0] = torch.arange(count, device=label.device).repeat_interleave(COLUMNS)
         if subject.has_posterior:
             shape = len(label), member.latent_dim
             z = torch.randn(shape, generator=subject.draw("samples"), device=subject.device)
-            drawn["samples"] = figures.samples(tiles(member.generate(z, label)), rows)
+            drawn["samples"] = figures.samples(member.generate(z, label).unflatten(0, (count, COLUMNS)), rows)
         if isinstance(member, Conditional):
             drawn["conditional"] = self.conditional(subject, member, z[:COLUMNS])
         codes, _ = subject.codes("train", self.images).numpy()
         test, _ = subject.codes("test").numpy()
-        single, mixture = (fitted(codes, count, subject.seed) for count in (1, self.components))
+        single, mixture = (fitted(codes, most, subject.seed) for most in (1, self.components))
         gain = float(mixture.score(test) - single.score(test))
         chosen, _ = mixture[-1].sample(len(label))
         # they come sorted by component
         order = torch.randperm(len(label), generator=subject.draw("order"), device=subject.device)
         z = torch.from_numpy(mixture[0].inverse_transform(chosen)).float().to(subject.device)[order]
         title = f"E[x|z] for z drawn from a mixture of {mixture[-1].n_components} Gaussians fitted to the codes"
-        drawn["mixture_samples"] = figures.panel(title, tiles(member.generate(z, label)), rows)
+        drawn["mixture_samples"] = figures.panel(title, member.generate(z, label).unflatten(0, (count, COLUMNS)), rows)
         return Outcome({"code_density": Value(gain, "nats over one Gaussian")}, figures=drawn)
 
     def conditional(self, subject: Subject, member: Conditional, z: Tensor) -> Figure:
@@ -68,12 +70,11 @@ class Samples:
         return figures.panel("The same draws as every class", images, [f"class {i}" for i in range(member.classes)])
 
 
-def tiles(images: Tensor) -> Tensor:
-    """[R K, C, H, W] as [R, K, C, H, W]."""
-    return images.unflatten(0, (ROWS, COLUMNS))
-
-
 def fitted(codes: np.ndarray, components: int, seed: int) -> Pipeline:
-    """A Gaussian mixture over standardised codes [N, d], in which a dimension that hardly varies does no harm."""
-    mixture = GaussianMixture(min(components, len(codes)), reg_covar=1e-4, random_state=seed)
+    """A Gaussian mixture over standardised codes [N, d], in which a dimension that hardly varies does no harm.
+
+    Of up to `components`, but with no fewer than `IMAGES` images for each dimension of each.
+    """
+    enough = max(1, len(codes) // (IMAGES * codes.shape[1]))
+    mixture = GaussianMixture(min(components, enough), reg_covar=1e-4, random_state=seed)
     return make_pipeline(StandardScaler(), mixture).fit(codes.astype(np.float64))

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from vaesweep.data import ImageData
+from vaesweep.data.images import Split
 from vaesweep.distributions import DiagonalGaussian
-from vaesweep.family import Autoencoder
+from vaesweep.family import Autoencoder, Conditional
 from vaesweep.results import Results
 from vaesweep.seeds import generator
 from vaesweep.terms import Batch
@@ -59,40 +60,43 @@ class Subject:
         return self.member.penalty_name == "kl"
 
     @property
-    def classes(self) -> int:
-        """Classes in the data; 1 where images are not labelled."""
-        return self.data.spec.classes
+    def told_class(self) -> bool:
+        """Whether encoder and decoder are told the class, so that codes need not know of it."""
+        return isinstance(self.member, Conditional)
 
     def draw(self, *name: int | str) -> torch.Generator:
         """The generator of the draws that are named so, on the device."""
         return generator(self.seed, "evaluation", *name, device=self.device)
 
-    def count(self, split: str, most: int | None = None) -> int:
-        """How many images a pass over `split` has."""
-        there = len(self.data.splits[split].rows)
-        return there if most is None else min(there, most)
+    def part(self, split: str, most: int | None = None) -> Split:
+        """`most` images of a split, drawn by the seed, or all; in their order. Smaller parts are in larger ones.
+
+        Drawn, because many data sets are sorted by class or factor.
+        """
+        there = self.data.splits[split]
+        if most is None or most >= len(there.rows):
+            return there
+        chosen = torch.randperm(len(there.rows), generator=generator(self.seed, "part", split))[:most]
+        return Split(there.images, there.labels, there.rows[chosen.sort().values])
 
     def batches(self, split: str, most: int | None = None) -> Iterator[Batch]:
-        """The first `most` images of a split (or all), as the run's own test saw them, under the progress bar."""
-        left = self.count(split, most)
+        """`part` in batches, under the progress bar; a whole split as the run's own test saw it."""
         batches = self.data.batches(split)
-        for batch in self.track(batches, -(-left // self.data.batch_size)):
-            yield Batch(*(part[:left].to(self.device) for part in batch))
-            left -= len(batch.image)
-            if left <= 0:
-                return
+        batches.split = self.part(split, most)
+        for batch in self.track(batches, len(batches)):
+            yield Batch(*(values.to(self.device) for values in batch))
 
     def examples(self, count: int, split: str = "test") -> Batch:
-        """The first `count` images of a split."""
+        """`count` images of a split."""
         return Batch(*(torch.cat(parts) for parts in zip(*self.batches(split, count), strict=True)))
 
     def reconstruct(self, image: Tensor, label: Tensor) -> Tensor:
         """E[x|z] [B, C, H, W] at the posterior mean of images that are shown as they are."""
         return self.member.generate(self.member.posterior(image, label).mean, label)
 
-    def pictures(self, split: str, index: Tensor) -> Tensor:
-        """The stored images at places `index` [...] of a split, in [0, 1], [..., C, H, W]; never binarised."""
-        there = self.data.splits[split]
+    def pictures(self, split: str, most: int | None, index: Tensor) -> Tensor:
+        """The stored images at places `index` [...] of `part`, in [0, 1], [..., C, H, W]; never binarised."""
+        there = self.part(split, most)
         rows = there.rows[index.cpu()].to(there.images.device)
         return there.images[rows].float() / self.data.peak
 

@@ -59,7 +59,7 @@ def histograms(title: str, panels: Mapping[str, Mapping[str, Tensor]]) -> Figure
 
 
 def stacked(title: str, parts: Mapping[str, float], unit: str) -> Figure:
-    """Numbers that add up to one, as a bar in parts, each named with its value."""
+    """Parts of a whole as one bar, each named with its value."""
     figure, axes = canvas(7, 2, title)
     left = 0.0
     for (name, value), color in zip(parts.items(), (BLUE, ORANGE, GREY), strict=True):
