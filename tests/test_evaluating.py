@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import MEMBERS, ROOT
+from filelock import FileLock
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 from PIL import Image
+from test_datasets import write_photos
 from test_loggers import recorded
 
 from evaluate import spelled
@@ -23,6 +25,7 @@ from vaesweep.comparison.reading import read
 from vaesweep.comparison.report import report
 from vaesweep.evaluated import Evaluation
 from vaesweep.evaluation.evaluating import evaluate
+from vaesweep.evaluation.loading import load
 from vaesweep.run import run
 
 QUICK = [
@@ -39,7 +42,7 @@ def trained(tmp_path_factory):
 
     def train(*overrides):
         if overrides not in made:
-            folder = home / re.sub(r"\W+", "_", "_".join(overrides))
+            folder = home / str(len(made))
             folder.mkdir()
             with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
                 given = [f"hydra.runtime.output_dir={folder}", "trainer=cpu", "logger.mode=disabled", "callbacks=lean"]
@@ -102,7 +105,13 @@ def test_every_measure_of_every_member(copied, name, capsys):
         assert entry["values"] or entry["absent"] or key in ("interpolation", "traversal", "grid"), key
         assert all(isinstance(value["value"], float | int) and value["unit"] for value in entry["values"].values())
     figures = {path.name for path in (folder / "evaluation").iterdir()}
-    assert {"inpainting.png", "contraction.png", "mixture_samples.png", "traversal.gif", "denoised_masking.png"} <= figures
+    assert {
+        "inpainting.png",
+        "contraction.png",
+        "mixture_samples.png",
+        "traversal.gif",
+        "denoised_masking.png",
+    } <= figures
     assert ("samples.png" in figures) == probabilistic
     assert ("conditional.png" in figures) == (name == "cvae")
     for path in (folder / "evaluation").iterdir():
@@ -157,7 +166,44 @@ def test_a_schedule_is_at_its_end(copied):
     weights = torch.load(file, weights_only=True)
     weights["state_dict"]["member.progress"].fill_(0.1)
     torch.save(weights, file)
-    assert measure(folder, "measures=reconstruction") == []
+    assert load(folder, None, None, torch.device("cpu"), 0).member.progress == 1
+
+
+def test_other_draws_are_another_evaluation(copied):
+    folder = copied("model=vae")
+    measure(folder, "measures=[denoising,reconstruction]", *QUICK)
+    measure(folder, "measures=[reconstruction]", "seed=1")
+    assert list(kept(folder)["measures"]) == ["reconstruction"]
+    assert list((folder / "evaluation").iterdir()) == []
+
+
+def test_a_folder_at_work_is_left_alone(copied):
+    folder = copied("model=ae")
+    with FileLock(folder / ".lock"):
+        (problem,) = measure(folder, "measures=reconstruction")
+    assert re.fullmatch(
+        r"run: got .*run while another process is at work in it; allowed: one process at a time", problem
+    )
+
+
+def test_data_that_were_moved_are_found(copied, tmp_path):
+    write_photos(tmp_path / "photos")
+    data = ["data=folder", f"data.path={tmp_path}/photos", f"data.cache={tmp_path}/cache", "data.size=8"]
+    folder = copied("model=ae", *data, "data.batch_size=1", "data.test_fraction=0.3", "data.val_fraction=0.3")
+    (tmp_path / "photos").rename(tmp_path / "elsewhere")
+    (problem,) = measure(folder, "measures=reconstruction")
+    assert "which is no folder" in problem
+    assert measure(folder, "measures=reconstruction", f"root={tmp_path}/elsewhere") == []
+    (problem,) = measure(copied("model=ae", name="digits"), "measures=reconstruction", "root=elsewhere")
+    assert problem == "root: got elsewhere; allowed: nothing, for digits, which lie nowhere"
+
+
+def test_what_was_measured_otherwise_is_said(copied, tmp_path):
+    for seed in (0, 1):
+        folder = copied("model=ae", f"seed={seed}", name=f"study/{seed}")
+        measure(folder, "measures=probe", f"probe.images={100 + seed}")
+    told = report(read([tmp_path / "study"])).absences
+    assert any(line.startswith("probe: not measured alike in all runs: ") for line in told)
 
 
 def test_a_class_left_out_is_the_anomaly(copied):
@@ -178,6 +224,8 @@ LAST = Path("checkpoints/last.ckpt")
         (lambda run: (run / LAST).write_bytes(b"?"), r"checkpoint: got .*does not fit the run"),
         (lambda run: mend(run, latent_dim=7), r"checkpoint: got .*does not fit.*size mismatch"),
         (lambda run: mend(run, _target_="os.system"), r"model: got settings that it does not take"),
+        (lambda run: (run / ".hydra" / "config.yaml").write_text("model: ["), r"run: got .*cannot be read"),
+        (lambda run: (run / "evaluation").touch(), r"bad, reconstruction: |bad: FileExistsError|bad, denoising: "),
         (lambda run: (run / ".hydra" / "config.yaml").unlink(), r"run: got .*cannot be read"),
         (lambda run: rewrite(run, status="interrupted", epochs=1), r"run: got .*, interrupted after 1 epoch.*resume="),
     ],
@@ -185,10 +233,10 @@ LAST = Path("checkpoints/last.ckpt")
 def test_what_is_wrong_with_a_run_is_said_and_the_others_go_on(copied, spoil, line):
     good, bad = copied("model=ae", name="good"), copied("model=ae", name="bad")
     spoil(bad)
-    (problem,) = measure([bad, good], "measures=reconstruction")
+    (problem,) = measure([bad, good], "measures=[reconstruction,denoising]", *QUICK)
     assert re.match(line, problem)
-    assert not (bad / "evaluation.json").exists()
-    assert kept(good)["measures"]["reconstruction"]
+    assert problem.startswith("bad, ") or not (bad / "evaluation.json").exists()
+    assert list(kept(good)["measures"]) == ["reconstruction", "denoising"]
 
 
 def mend(folder, **settings):
@@ -233,6 +281,15 @@ def test_bad_settings_are_told_before_anything_is_measured(copied, override, lin
         measure(folder, override)
     assert re.fullmatch(line or r"denoising.levels: got 2; allowed: a number in \[0, 1\]", str(told.value))
     assert not (folder / "evaluation.json").exists()
+
+
+@pytest.mark.parametrize("given", ["run=", "run=[]"])
+def test_no_folder_at_all_is_not_this_one(given):
+    with (
+        initialize_config_dir(str(ROOT / "conf"), version_base="1.3"),
+        pytest.raises(Invalid, match="run: got nothing; allowed: folders of"),
+    ):
+        evaluate(compose("evaluate", [given]))
 
 
 def test_a_folder_without_runs_is_refused(tmp_path):
@@ -285,6 +342,8 @@ def test_names_of_folders_are_spelled_for_hydra(tmp_path, monkeypatch):
     assert spelled("run=nowhere") == "run=['nowhere']"
     assert spelled("run='quoted=already'") == "run='quoted=already'"
     assert spelled("nll.k=5") == "nll.k=5"
+    assert spelled("run=") == "run="
+    assert spelled("run=b=1_seed=[01]") == "run=['b=1_seed=0','b=1_seed=1']"
 
 
 def command(*arguments):
@@ -301,6 +360,14 @@ def test_the_command_tells_what_it_could_not_do(copied, tmp_path):
     assert "the code is not meant to be sparse" in done.stdout
     assert kept(folder)["measures"]["units"]["absent"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["beta=4"]
+
+
+def test_a_sweep_of_evaluations_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = command("-m", "run=a,b")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: -m: got several evaluations; allowed: one of several runs")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_names_every_measure():

@@ -4,15 +4,18 @@ import math
 
 import pytest
 import torch
-from conftest import DIGITS
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from vaesweep import evaluation as measures
+from vaesweep import figures
 from vaesweep.checks import Invalid
-from vaesweep.data import Digits
+from vaesweep.data import Digits, ImageData, Shapes
+from vaesweep.distributions import DiagonalGaussian
 from vaesweep.evaluation import likelihood
-from vaesweep.evaluation.interpolation import lerp, slerp
+from vaesweep.evaluation.anomaly import scores
+from vaesweep.evaluation.interpolation import couples, lerp, slerp
 from vaesweep.evaluation.outcome import Inapplicable
 from vaesweep.evaluation.subject import Codes, Subject
 from vaesweep.results import Results
@@ -223,7 +226,8 @@ def test_the_jacobian_of_a_linear_code_is_its_matrix(pca):
     weight *= torch.arange(1.0, 7)[:, None]
     outcome = measures.Contraction(images=100)(made)
     assert outcome.series["singular_values"] == pytest.approx([6, 5, 4, 3, 2, 1], rel=1e-4)
-    assert outcome.values["frobenius"].value == pytest.approx(weight.norm().item(), rel=1e-4)
+    found = [outcome.values[name].value for name in ("frobenius", "largest", "smallest")]
+    assert found == pytest.approx([weight.norm().item(), 6, 1], rel=1e-4)
 
 
 def test_units_that_are_off_are_counted(subject):
@@ -235,6 +239,9 @@ def test_units_that_are_off_are_counted(subject):
     assert outcome.series["rho_hat"] == pytest.approx([0.7, 0.125, 0.05])
     with pytest.raises(Inapplicable):
         measures.Units(0.1)(subject("model=ae"))
+    signed = subject("model=sparse", "model.latent_dim=3", "model.penalty=l1", "model.code=tanh")
+    signed.cache["test", None] = Codes(torch.tensor([[-0.5, 0.5, 0.0]]), torch.zeros(1, 1).long())
+    assert measures.Units(0.1)(signed).series["rho_hat"] == pytest.approx([0.5, 0.5, 0])
 
 
 def test_a_projection_is_where_it_moves_to(pca):
@@ -305,5 +312,164 @@ def test_images_without_classes_are_told_so(subject, digits):
     assert "no classes" in measures.Retrieval(10, 10_000)(made).absent["precision"]
 
 
-def test_spec_is_that_of_digits(digits):
-    assert digits.spec == DIGITS
+class Sorted(ImageData):
+    """400 images of 12 x 12 in the order of their 4 classes; two factors."""
+
+    def load(self):
+        label = torch.arange(400) // 100
+        source = torch.Generator().manual_seed(0)
+        noise = torch.randint(0, 60, (400, 1, 12, 12), generator=source, dtype=torch.uint8)
+        return (noise + 40 * label[:, None, None, None].to(torch.uint8), torch.stack([label, label % 2], dim=1)), None
+
+
+@pytest.fixture
+def in_order():
+    options = {"val_fraction": 0.1, "test_fraction": 0.3, "binarize": "none", "on_device": False, "seed": 0}
+    data = Sorted(batch_size=16, **options)
+    data.setup()
+    return data
+
+
+def test_a_part_of_a_sorted_split_has_every_class(subject, in_order):
+    made = subject("model=ae", data=in_order)
+    small, large = (made.part("train", most).rows.tolist() for most in (40, 100))
+    assert len(small) == 40
+    assert set(small) < set(large)
+    assert small == sorted(small)
+    assert {row // 100 for row in small} == {0, 1, 2, 3}
+    assert made.part("train", 10_000).rows.tolist() == in_order.splits["train"].rows.tolist()
+
+
+def test_codes_labels_and_pictures_are_of_the_same_images(subject, in_order):
+    made = subject("model=ae", data=in_order)
+    codes, index = made.codes("train", 40), torch.tensor([[3, 0], [39, 17]])
+    images = made.pictures("train", 40, index)
+    assert torch.equal(codes.label[index], in_order.splits["train"].labels[made.part("train", 40).rows[index]])
+    again = made.member.posterior(images.flatten(0, 1), codes.label).mean
+    assert torch.allclose(again, codes.mean[index].flatten(0, 1), atol=1e-5)
+
+
+def test_structure_is_compared_between_images_and_their_reconstructions(subject, in_order):
+    made = subject("model=ae", data=in_order)
+    image, label = (torch.cat(parts) for parts in zip(*made.batches("test"), strict=True))
+    expected = structural_similarity_index_measure(made.reconstruct(image, label), image, data_range=1.0)
+    assert numbers(measures.Reconstruction(), made)["ssim"] == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_what_is_learnt_is_learnt_from_the_training_split(subject):
+    made = coded(subject("model=ae"), one_hot)
+    for most in (None, 10_000):
+        test = made.cache["test", most]
+        made.cache["test", most] = Codes(one_hot((test.label[:, 0] + 1) % 10).float(), test.label)
+    assert set(numbers(measures.Probe(10_000, 5), made).values()) == {
+        0,
+        numbers(measures.Probe(10_000, 5), made)["chance"],
+    }
+    assert numbers(measures.Retrieval(10, 10_000), made)["precision_at_10"] == 0
+    made.cache["test", None] = Codes(5 * one_hot(test.label[:, 0]).float(), test.label)
+    assert numbers(measures.Arithmetic(a=3, b=8, images=10_000), made)["moved"] == 0
+
+
+def test_hits_are_training_images(subject, monkeypatch):
+    shown = []
+    monkeypatch.setattr(figures, "hits", lambda *given: shown.append(given))
+    made = coded(subject("model=ae"), one_hot)
+    measures.Retrieval(k=10, images=10_000)(made)
+    ((queries, found, right),) = shown
+    assert right.all()
+    train, label = (torch.cat(parts) for parts in zip(*made.batches("train"), strict=True))
+    asked = torch.cat([batch.label for batch in made.batches("test")])[: len(queries), 0]
+    for row, wanted in zip(found, asked, strict=True):
+        for image in row:
+            (places,) = (train == image).flatten(1).all(1).nonzero(as_tuple=True)
+            assert wanted in label[places, 0]
+
+
+def test_nelbo_of_an_image_is_its_kl_and_its_distortion(subject):
+    made = subject("model=vae")
+    batch = made.examples(20)
+    posterior = made.member.posterior(*batch)
+    q = torch.distributions.Normal(posterior.mean, posterior.sigma)
+    kl = torch.distributions.kl_divergence(q, torch.distributions.Normal(0, 1)).sum(1)
+    z = posterior.sample(torch.randn(posterior.mean.shape, generator=made.draw("anomaly", 0)))
+    p = torch.distributions.Bernoulli(logits=made.member.decode(z, batch.label), validate_args=False)
+    assert torch.allclose(scores(made, [batch])["nelbo"], kl - p.log_prob(batch.image).flatten(1).sum(1), rtol=1e-4)
+
+
+def test_other_data_are_binary_where_the_members_own_are(subject, in_order):
+    options = {"val_fraction": 0.1, "test_fraction": 0.2, "on_device": False, "seed": 0}
+    for binarize in ("threshold", "dynamic"):
+        data = Digits(batch_size=64, binarize=binarize, **options)
+        data.setup()
+        batches = measures.Anomaly(in_order, 50).others(subject("model=ae", data=data))
+        assert sum(len(batch.image) for batch in batches) == 50
+        assert all(batch.image.shape[1:] == (1, 8, 8) for batch in batches)
+        assert {value for batch in batches for value in batch.image.unique().tolist()} == {0, 1}
+
+
+def test_a_collapsed_posterior_is_the_prior(subject):
+    made = subject("model=vae")
+    for parameter in made.member.encoder.parameters():
+        parameter.zero_()
+    found = numbers(measures.Posterior(), made)
+    assert found["width"] == 1
+    assert found["aggregate_spread"] == pytest.approx(1, abs=0.05)
+    assert numbers(measures.Rate(50), made)["active_units"] == 0
+
+
+def test_a_grid_is_that_of_the_most_active_dimensions(subject, monkeypatch):
+    made = subject("model=vae", "model.latent_dim=4")
+    mean = torch.tensor([0.0, 2.0, 0.1, 3.0]).expand(9, -1)
+    monkeypatch.setattr(made, "posterior", lambda split: DiagonalGaussian(mean, torch.zeros_like(mean)))
+    seen = []
+    monkeypatch.setattr(made.member, "generate", lambda z, y: seen.append(z) or torch.zeros(len(z), 1, 8, 8))
+    (figure,) = measures.Grid(size=3, range=[0.1, 0.9])(made).figures.values()
+    assert figure.axes[0].get_xlabel().startswith("z4")
+    assert figure.axes[0].get_ylabel().startswith("z2")
+    z = seen[0].view(3, 3, 4)
+    assert z[0, :, 3].tolist() == pytest.approx([-1.2816, 0, 1.2816], abs=1e-4)
+    assert z[:, 0, 1].tolist() == pytest.approx([-1.2816, 0, 1.2816], abs=1e-4)
+    assert (z[..., [0, 2]] == 0).all()
+
+
+def test_images_in_a_pair_are_of_different_classes_unless_the_class_is_told():
+    assert couples([0, 0, 1, 2, 1], alike=False) == [(0, 2), (1, 3)]
+    assert couples([0, 1, 0, 2, 1], alike=True) == [(0, 2), (1, 4)]
+    assert couples([7, 7, 7], alike=False) == [(0, 1)]
+    assert couples([7], alike=False) == []
+
+
+def test_interpolation_is_linear_and_then_spherical(subject, monkeypatch):
+    made, walked = subject("model=ae"), []
+    monkeypatch.setattr(made.member, "generate", lambda z, y: walked.append(z) or torch.zeros(len(z), 1, 8, 8))
+    measures.Interpolation(pairs=1, steps=5)(made)
+    straight, arc = walked
+    share = torch.linspace(0, 1, 5)
+    assert torch.allclose(straight, lerp(straight[0], straight[-1], share))
+    assert torch.allclose(arc, slerp(straight[0], straight[-1], share))
+    assert not torch.allclose(arc, straight, atol=1e-3)
+
+
+def test_every_batch_has_noise_of_its_own(subject):
+    made = subject("model=ae")
+    measure = measures.Denoising(["gaussian"], [0.5], 100)
+    batch = made.examples(10)
+    first, second = (measure.noisy(made, "gaussian", batch, number)[0] for number in (0, 1))
+    assert not torch.allclose(first, second)
+
+
+def test_codes_that_are_the_factors_are_disentangled(subject):
+    options = {"val_fraction": 0.1, "test_fraction": 0.4, "binarize": "none", "on_device": False, "seed": 0}
+    data = Shapes(size=5000, batch_size=64, **options)
+    data.setup()
+    made = subject("model=vae", data=data)
+    for split in ("train", "test"):
+        part = made.part(split, 2000)
+        label = part.labels[part.rows]
+        made.cache[split, 2000] = Codes(label.float() + 0.05 * torch.randn(label.shape), label)
+    found = numbers(measures.Disentanglement(images=2000), made)
+    assert found["factor_vae"] == 1
+    assert found["beta_vae"] > 0.97
+    assert 0.6 < found["mig"] < 0.95
+    assert 0.8 < found["dci_disentanglement"] <= 1
+    assert 0.6 < found["sap"] < 0.9

@@ -44,3 +44,9 @@ def test_what_stops_a_run_or_chooses_its_weights_is_part_of_its_name():
     assert config_hash(base) != config_hash({"callbacks": {"best": best | {"monitor": "val/mse"}}})
     assert config_hash(base) != config_hash({"callbacks": {"best": best, "stop": {"patience": 3}}})
     assert config_hash({"beta": 4}) == config_hash({"beta": 4.0}) != config_hash({"beta": 4.5})
+
+
+def test_a_setting_that_came_later_leaves_earlier_runs_their_hash():
+    earlier = {"data": {"seed": 0}, "seed": 0}
+    assert config_hash(earlier) == config_hash({"data": {"seed": 0, "exclude_label": None}, "seed": 0})
+    assert config_hash(earlier) != config_hash({"data": {"seed": 0, "exclude_label": 3}, "seed": 0})

@@ -35,7 +35,7 @@ def load(folder: Path, checkpoint: str | None, root: str | None, device: torch.d
         )
         place = next((key for key in ("root", "path") if key in config.data), None)
         if root and not place:
-            raise Invalid("root", root, f"nothing, for {config.choices.data}, which lie nowhere")
+            raise Invalid("root", root, f"nothing, for {results.data}, which lie nowhere")
         placed = {"data": {place: root}} if root else {}
         parts.data = OmegaConf.to_container(OmegaConf.merge(config, placed).data, resolve=True)
         tested, project = config.test, config.logger.project
