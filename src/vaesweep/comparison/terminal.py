@@ -37,11 +37,14 @@ def evaluations(wide: pd.DataFrame, reasons: Sequence[str]) -> None:
     settings = list(wide.columns[len(KEYS) :])
     full = spacious or len(settings) == 1
     table = Table(box=None, header_style="bold")
-    for head in ["", *settings, *["unit"] * full]:
-        # the heads of many settings are folded, their numbers are not
-        table.add_column(
-            Text(head), justify="right" if head in settings else "left", no_wrap=head == "", overflow="fold"
-        )
+    # a member that all settings begin with is left out of their heads
+    shared = settings[0].partition(" ")[0] + " "
+    shared = shared if all(setting.startswith(shared) for setting in settings) else ""
+    table.add_column("", no_wrap=True)
+    for setting in settings:
+        table.add_column(Text(setting.removeprefix(shared)), justify="right", overflow="fold")
+    if full:
+        table.add_column("unit")
     for measure, rows in wide.groupby("measure", sort=False):
         table.add_row(Text(str(measure), style="bold"))
         for _, value, unit, *texts in rows.itertuples(index=False):
