@@ -246,7 +246,7 @@ def test_units_that_are_off_are_counted(subject):
 
 def test_a_projection_is_where_it_moves_to(pca):
     assert numbers(measures.Field(size=5), pca(2))["change"] == pytest.approx(0, abs=1e-5)
-    with pytest.raises(Inapplicable, match="2 latent dimensions, and there are 3"):
+    with pytest.raises(Inapplicable, match="codes of 2 dimensions"):
         measures.Field(size=5)(pca(3))
 
 

@@ -25,7 +25,7 @@ class Field:
 
     def __call__(self, subject: Subject) -> Outcome:
         if subject.member.latent_dim != 2:
-            raise Inapplicable(f"it is drawn for 2 latent dimensions, and there are {subject.member.latent_dim}")
+            raise Inapplicable("it is drawn for codes of 2 dimensions, such as experiment=plane has")
         codes = subject.codes("test").mean
         low, high = codes.quantile(0.005, dim=0), codes.quantile(0.995, dim=0)
         unit = torch.linspace(0, 1, self.size, device=subject.device)
