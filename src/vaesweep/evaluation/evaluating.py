@@ -3,7 +3,7 @@
 import os
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
@@ -25,7 +25,7 @@ from vaesweep.entry import TRACEBACKS, build
 from vaesweep.evaluated import FIGURES, Evaluation
 from vaesweep.evaluation.loading import load
 from vaesweep.evaluation.outcome import Inapplicable, Measure, Outcome
-from vaesweep.evaluation.subject import Subject
+from vaesweep.evaluation.subject import Subject, Track
 from vaesweep.files import atomically
 
 TABLE = "evaluation.md"
@@ -56,11 +56,16 @@ def evaluate(config: DictConfig) -> list[str]:
             try:
                 with FileLock(folder / ".lock").acquire(timeout=0):
                     subject = load(folder, config.checkpoint, config.root, device, config.seed)
-                    subject.track = tracker(bars)
-                    for problem in measured(subject, measures, known(config)):
-                        problems += [problem] if problem else []
+                    record = Evaluation.begun(folder, subject.results.config_hash, subject.checkpoint, config.seed)
+                    for name, measure in measures.items():
+                        subject.track = tracker(bars, name)
+                        try:
+                            record.add(name, measured(subject, name, measure), known(config))
+                            record.write(folder)
+                        except Exception as error:
+                            problems.append(told(error, f"{folder.name}, {name}"))
                         bars.advance(task)
-                    if config.wandb and (record := Evaluation.found(folder)):
+                    if config.wandb:
                         loggers.log_evaluation(folder, record, subject.project, config.wandb)
             except Timeout:
                 busy = Invalid("run", f"{folder} while another process is at work in it", "one process at a time")
@@ -71,41 +76,33 @@ def evaluate(config: DictConfig) -> list[str]:
     return problems
 
 
-def measured(subject: Subject, measures: Mapping[str, Measure], order: Sequence[str]) -> Iterator[str | None]:
-    """Take every measure, keep what it found, and yield None, or why it failed; the others go on anyway."""
-    record = Evaluation.begun(subject.folder, subject.results.config_hash, subject.checkpoint, subject.seed)
-    for name, measure in measures.items():
-        begun = time.perf_counter()
-        try:
-            try:
-                outcome = measure(subject)
-            except Inapplicable as reason:
-                outcome = Outcome(absent={name: str(reason)})
-            drawn = [figures.save(figure, subject.folder / FIGURES / key) for key, figure in outcome.figures.items()]
-            for key in [key for key, value in outcome.values.items() if not isfinite(value.value)]:
-                outcome.absent[key] = f"it is {outcome.values.pop(key).value}"
-            entry = {
-                "settings": settings(measure),
-                "values": {key: value._asdict() for key, value in outcome.values.items()},
-                "series": {k: [v if isfinite(v) else None for v in values] for k, values in outcome.series.items()},
-                "absent": outcome.absent,
-                "figures": [path.name for path in drawn],
-                "seconds": round(time.perf_counter() - begun, 3),
-            }
-            record.add(name, entry, order)
-            record.write(subject.folder)
-            yield None
-        except Exception as error:
-            yield told(error, f"{subject.folder.name}, {name}")
+def measured(subject: Subject, name: str, measure: Measure) -> dict[str, Any]:
+    """What the record keeps of one measure; its figures are drawn and saved. Raises whatever the measure does."""
+    begun = time.perf_counter()
+    try:
+        outcome = measure(subject)
+    except Inapplicable as reason:
+        outcome = Outcome(absent={name: str(reason)})
+    drawn = [figures.save(figure, subject.folder / FIGURES / key) for key, figure in outcome.figures.items()]
+    for key in [key for key, value in outcome.values.items() if not isfinite(value.value)]:
+        outcome.absent[key] = f"it is {outcome.values.pop(key).value}"
+    return {
+        "settings": settings(measure),
+        "values": {key: value._asdict() for key, value in outcome.values.items()},
+        "series": {k: [v if isfinite(v) else None for v in values] for k, values in outcome.series.items()},
+        "absent": outcome.absent,
+        "figures": [path.name for path in drawn],
+        "seconds": round(time.perf_counter() - begun, 3),
+    }
 
 
 def told(error: Exception, where: str) -> str:
     """An error in one line. Raises it where tracebacks are wanted."""
     if TRACEBACKS:
         raise error
-    return (
-        str(error) if isinstance(error, Invalid) else f"{where}: {type(error).__name__}: {' '.join(str(error).split())}"
-    )
+    if isinstance(error, Invalid):
+        return str(error)
+    return f"{where}: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def conclude(asked: Sequence[Path]) -> None:
@@ -133,11 +130,11 @@ def settings(measure: Measure) -> dict[str, Any]:
     return {key: value.name if isinstance(value, ImageData) else value for key, value in vars(measure).items()}
 
 
-def tracker(bars: Progress) -> Any:
-    """Shows the way through an iterable as a second bar, which goes when it is through."""
+def tracker(bars: Progress, name: str) -> Track:
+    """Shows the way through an iterable as one more bar, under `name`, which goes when it is through."""
 
     def track(items: Iterable[Any], total: int) -> Iterator[Any]:
-        task = bars.add_task("", total=total)
+        task = bars.add_task(name, total=total)
         try:
             for item in items:
                 yield item

@@ -39,7 +39,7 @@ class Likelihood:
             posterior = subject.member.posterior(batch.image, batch.label)
             assert isinstance(posterior, DiagonalGaussian)
             source, parts, total = subject.draw("nll", i), [], torch.zeros(len(batch.image), device=subject.device)
-            for samples in chunks:
+            for samples in subject.track(chunks, len(chunks)):
                 shape = (samples, *posterior.mean.shape)
                 noise = torch.randn(shape, generator=source, device=subject.device)
                 weights = log_weights(subject.member, batch, posterior, noise)
