@@ -38,7 +38,7 @@ def evaluations(wide: pd.DataFrame, reasons: Sequence[str]) -> None:
     full = spacious or len(settings) == 1
     table = Table(box=None, header_style="bold")
     # a member that all settings begin with is left out of their heads
-    shared = settings[0].partition(" ")[0] + " "
+    shared = next(iter(settings), "").partition(" ")[0] + " "
     shared = shared if all(setting.startswith(shared) for setting in settings) else ""
     table.add_column("", no_wrap=True)
     for setting in settings:
@@ -50,7 +50,8 @@ def evaluations(wide: pd.DataFrame, reasons: Sequence[str]) -> None:
         for _, value, unit, *texts in rows.itertuples(index=False):
             told = [*texts, unit] if full else [text.partition(" ±")[0] for text in texts]
             table.add_row(f"  {value}", *(Text(word) for word in told))
-    console.print(table)
+    if len(wide):
+        console.print(table)
     for reason in reasons:
         console.print(f"- {reason}", markup=False, soft_wrap=True)
 
