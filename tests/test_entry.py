@@ -3,7 +3,7 @@ from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
 
 from vaesweep.checks import Invalid
-from vaesweep.entry import build, one_line
+from vaesweep.entry import build, launch, one_line
 
 
 def test_a_launcher_without_its_package_names_the_extra():
@@ -24,3 +24,15 @@ def test_what_a_constructor_does_not_take_is_an_error_of_the_part():
     config = OmegaConf.create({"part": {"_target_": "fractions.Fraction", "numerator": "x", "_convert_": "all"}})
     with pytest.raises(Invalid, match=r"part: got settings that it does not take \(.*x.*\); allowed: see"):
         build(config, "part")
+
+
+def test_ctrl_c_ends_without_a_traceback(monkeypatch, capsys):
+    def stopped():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.argv", ["evaluate.py"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # which is put back afterwards
+    with pytest.raises(SystemExit) as left:
+        launch(stopped)
+    assert left.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"

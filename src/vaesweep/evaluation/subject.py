@@ -86,9 +86,9 @@ class Subject:
         for batch in self.track(batches, len(batches)):
             yield Batch(*(values.to(self.device) for values in batch))
 
-    def examples(self, count: int, split: str = "test") -> Batch:
-        """`count` images of a split."""
-        return Batch(*(torch.cat(parts) for parts in zip(*self.batches(split, count), strict=True)))
+    def examples(self, count: int) -> Batch:
+        """`count` test images."""
+        return Batch(*(torch.cat(parts) for parts in zip(*self.batches("test", count), strict=True)))
 
     def reconstruct(self, image: Tensor, label: Tensor) -> Tensor:
         """E[x|z] [B, C, H, W] at the posterior mean of images that are shown as they are."""
