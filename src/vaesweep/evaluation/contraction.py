@@ -16,7 +16,7 @@ from vaesweep.family.contractive import jacobian
 
 @dataclass(frozen=True)
 class Contraction:
-    """The Jacobian of the code, dz/dx, at the first `images` of the test split (Rifai et al. 2011, sec. 3 and 5.3).
+    """The Jacobian of the code, dz/dx, at `images` of the test split (Rifai et al. 2011, sec. 3 and 5.3).
 
     `frobenius` is the mean of ||dz/dx||_F; the singular values, in falling order, are means over images too.
     """

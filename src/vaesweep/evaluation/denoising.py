@@ -23,8 +23,7 @@ SHOWN = 10
 class Denoising:
     """Robustness curves: PSNR of reconstructions from corrupted test images against the clean ones, by `levels`.
 
-    `corruptions` and their levels are those of `family.Denoising`; the PSNR is -10 log10 mse, in dB, over the first
-    `images`.
+    `corruptions` and their levels are those of `family.Denoising`; the PSNR is -10 log10 mse, in dB, over `images`.
     """
 
     corruptions: Sequence[str]

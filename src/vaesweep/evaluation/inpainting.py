@@ -16,7 +16,7 @@ SHOWN, KNOWN = 10, 5000
 
 @dataclass(frozen=True)
 class Inpainting:
-    """A square of `share` of each side, in the middle of the first `images` test images, is hidden and filled in.
+    """A square of `share` of each side, in the middle of each of `images` test images, is hidden and filled in.
 
     `decoded`: by the reconstruction of the image with 0 in the square. `optimised`: by E[x|z] at the z that explains
     the visible pixels best, argmin_z -log p(x_visible|z), and - log p(z) where there is a prior; from the code of the
