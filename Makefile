@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.ready
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test bench lint lock clean
 
 demo: $(SETUP)  ## train the default beta-VAE on digits
 	$(BIN)/python src/train.py
 
 test: $(SETUP)  ## run the tests, two processes at a time
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+bench: $(SETUP)  ## what an epoch on MNIST costs, ours against other ways to train
+	$(BIN)/python tests/benchmarks/epoch.py
 
 lint: $(SETUP)  ## style and types
 	$(BIN)/ruff check .
