@@ -137,7 +137,7 @@ def ours(*overrides: str) -> float:
 
 def contenders() -> dict[str, Callable[[], float]]:
     """What is measured, by name."""
-    published = MNIST(DATA, train=True)
+    published = MNIST(DATA, train=True, download=True)
     images = published.data[:, None]
     transformed = MNIST(DATA, train=True, transform=ToTensor())
     train, val = Subset(transformed, range(TRAIN)), Subset(transformed, range(TRAIN, len(images)))

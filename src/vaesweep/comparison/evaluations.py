@@ -15,15 +15,15 @@ ACRONYMS = {"dci", "kl", "l0", "mig", "mse", "nll", "pca", "psnr", "sap", "ssim"
 
 
 def measured(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
-    """A row a value of a run: `setting`, `series`, `beta`, `data`, `run`, KEYS and `number`, in the order measured."""
+    """A row a value of a run: `setting`, `series`, `beta`, KEYS and `number`, in the order measured."""
     rows = [
-        {"setting": row.setting, "series": row.series, "beta": row.beta, "data": row.data, "run": row.run}
+        {"setting": row.setting, "series": row.series, "beta": row.beta}
         | {"measure": measure, "value": name, "unit": found["unit"], "number": found["value"]}
         for row in frame.itertuples()
         for measure, entry in measures(runs[row.Index])
         for name, found in entry["values"].items()
     ]
-    return pd.DataFrame(rows, columns=["setting", "series", "beta", "data", "run", *KEYS, "number"])
+    return pd.DataFrame(rows, columns=["setting", "series", "beta", *KEYS, "number"])
 
 
 def by_run(runs: Sequence[Run]) -> pd.DataFrame:
