@@ -8,6 +8,7 @@ import pytest
 import torch
 from conftest import MEMBERS
 
+from vaesweep.account import Account
 from vaesweep.checks import Diverged, Invalid
 from vaesweep.data import Digits, ImageData
 from vaesweep.experiment import Experiment
@@ -24,7 +25,7 @@ def trainer(**options):
 
 
 def experiment(made, lr=1e-3, rate="constant", seed=0):
-    return Experiment(made, Adam(lr, 0.0, (0.9, 0.999), rate), seed)
+    return Experiment(Account(made, Adam(lr, 0.0, (0.9, 0.999), rate), seed))
 
 
 class Recorder(L.Callback):
@@ -191,7 +192,7 @@ def test_weight_decay_leaves_sigma_alone(member):
         datamodule=data, limit_train_batches=0.5, accumulate_grad_batches=2, max_epochs=4, max_steps=-1,
         gradient_clip_val=None, precision="32-true",
     )  # fmt: skip
-    module.optimizer = Adam(1e-3, 0.1, (0.9, 0.999), "constant")
+    module.accounts[0].optimizer = Adam(1e-3, 0.1, (0.9, 0.999), "constant")
     groups = module.configure_optimizers().param_groups
     assert module.steps == 3 * 4
     (sigma,) = [g for g in groups if g["weight_decay"] == 0]

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-import wandb
 
 from vaesweep import loggers
 from vaesweep.checks import Invalid
@@ -20,7 +19,8 @@ def closed(monkeypatch):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", "/nonexistent")
     yield
-    loggers.finish(failed=False)
+    for folder in list(loggers.OPEN):
+        loggers.finish(folder, failed=False)
 
 
 def recorded(folder):
@@ -32,7 +32,7 @@ def recorded(folder):
 def test_an_offline_run_keeps_config_nested_and_knobs_flat_and_how_it_ended(tmp_path):
     logger = loggers.start(tmp_path, CONFIG, mode="offline", **OPTIONS)
     logger.log_metrics({"test/loss": 1.5}, step=7)
-    loggers.finish(failed=True)
+    loggers.finish(tmp_path, failed=True)
     run = recorded(tmp_path)
     assert run["config"]["model"] == CONFIG["model"]
     flat = {"model.beta": 4, "model.schedule.warmup": 0.1, "seed": 3}
@@ -48,7 +48,7 @@ def test_the_jobs_of_a_study_share_a_group(tmp_path):
         folder = tmp_path / str(group)
         folder.mkdir()
         assert loggers.start(folder, CONFIG, mode="offline", **OPTIONS | {"group": group}).experiment.group == expected
-        loggers.finish(failed=False)
+        loggers.finish(folder, failed=False)
 
 
 def test_each_job_has_a_run_of_its_own_and_a_resumed_one_keeps_its_id(tmp_path):
@@ -56,14 +56,13 @@ def test_each_job_has_a_run_of_its_own_and_a_resumed_one_keeps_its_id(tmp_path):
     for folder in (tmp_path / "a", tmp_path / "b", tmp_path / "a"):
         folder.mkdir(exist_ok=True)
         ids.append(loggers.start(folder, CONFIG, mode="offline", **OPTIONS).experiment.id)
-        loggers.finish(failed=False)
-        assert wandb.run is None
+        loggers.finish(folder, failed=False)
     assert ids[0] == ids[2] != ids[1]
 
 
 def test_disabled_leaves_nothing(tmp_path):
     loggers.start(tmp_path, CONFIG, mode="disabled", **OPTIONS).log_metrics({"a": 1.0}, step=0)
-    loggers.finish(failed=False)
+    loggers.finish(tmp_path, failed=False)
     assert not loggers.hints(tmp_path)
 
 
@@ -84,8 +83,8 @@ def test_online_without_an_answer_falls_back_to_offline(tmp_path):
         port = free.getsockname()[1]
     code = (
         "from pathlib import Path; from vaesweep import loggers; loggers.PATIENCE = 2;"
-        f"loggers.start(Path({str(tmp_path)!r}), {{}}, mode='online', project='p', name='n', group=None, tags=[]);"
-        "loggers.finish(False)"
+        f"here = Path({str(tmp_path)!r});"
+        "loggers.start(here, {}, mode='online', project='p', name='n', group=None, tags=[]); loggers.finish(here, False)"
     )
     env = {
         "WANDB_API_KEY": "0" * 40,
@@ -101,7 +100,7 @@ def test_online_without_an_answer_falls_back_to_offline(tmp_path):
 
 def test_hints_name_the_commands(tmp_path):
     loggers.start(tmp_path, CONFIG, mode="offline", **OPTIONS)
-    loggers.finish(failed=False)
+    loggers.finish(tmp_path, failed=False)
     look, upload = loggers.hints(tmp_path)
     assert look.startswith("wandb leet ")
     assert upload.startswith("wandb sync ")

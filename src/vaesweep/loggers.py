@@ -19,8 +19,8 @@ from vaesweep.resuming import STUDY
 log = logging.getLogger(__name__)
 PATIENCE = 30
 """Seconds for W&B to answer at the start; it has four times as many at the end, to take what is left."""
-
-
+OPEN: dict[Path, wandb.Run] = {}
+"""The W&B runs of this process, by folder."""
 KNOBS = ("model", "network", "data", "optimizer")
 """Config sections whose settings are also recorded flat."""
 
@@ -73,16 +73,19 @@ def opened(folder: Path, mode: str, **what: Any) -> wandb.Run:
         "dir": str(folder),
         "id": run_id(earlier[-1]) if earlier else None,
         "mode": mode,
+        "reinit": "create_new",  # a stack has several at a time
         # in an offline recording too, for a sync to count on from the steps of the earlier one
         "resume": "allow" if mode == "online" or earlier else None,
         "settings": wandb.Settings(silent=True, init_timeout=PATIENCE, finish_timeout=4 * PATIENCE),
     }
     try:
-        return wandb.init(**options)
+        OPEN[folder] = wandb.init(**options)
     except (wandb.errors.CommError, wandb.errors.UsageError) as error:
         log.warning("W&B did not answer (%s): recording offline", " ".join(str(error).split()))
-        wandb.teardown()
-        return wandb.init(**options | {"mode": "offline", "resume": None})
+        if not OPEN:
+            wandb.teardown()
+        OPEN[folder] = wandb.init(**options | {"mode": "offline", "resume": None})
+    return OPEN[folder]
 
 
 def log_report(study: str, folder: Path, runs: Any, project: str, mode: str) -> None:
@@ -91,7 +94,7 @@ def log_report(study: str, folder: Path, runs: Any, project: str, mode: str) -> 
     pictures = {f"report/{path.stem}": wandb.Image(str(path)) for path in sorted(folder.glob("*.png"))}
     text = runs.astype({column: str for column in runs if runs[column].dtype == object})
     run.log({"report/page": wandb.Html(str(folder / "index.html")), "runs": wandb.Table(dataframe=text), **pictures})
-    finish(failed=False)
+    finish(folder, failed=False)
 
 
 def log_evaluation(folder: Path, evaluation: Evaluation, project: str, mode: str) -> None:
@@ -101,7 +104,7 @@ def log_evaluation(folder: Path, evaluation: Evaluation, project: str, mode: str
     for path in evaluation.figures(folder):
         film = path.suffix == ".gif"
         run.log({f"evaluation/{path.stem}": wandb.Video(str(path), format="gif") if film else wandb.Image(str(path))})
-    finish(failed=False)
+    finish(folder, failed=False)
 
 
 def knobs(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,10 +123,10 @@ def run_id(recording: Path) -> str | None:
     return next((file.stem.removeprefix("run-") for file in recording.glob("run-*.wandb")), None)
 
 
-def finish(failed: bool) -> None:
-    """Close the W&B run of this process, if any, marked by how the job ended; the next job starts its own."""
-    if wandb.run is not None:
-        wandb.finish(exit_code=1 if failed else 0)
+def finish(folder: Path, failed: bool) -> None:
+    """Close the W&B run of the run in `folder`, if it is open, marked by how the job ended."""
+    if folder in OPEN:
+        OPEN.pop(folder).finish(exit_code=1 if failed else 0)
 
 
 def hints(folder: Path) -> list[str]:

@@ -1,11 +1,13 @@
 """Optimizer and learning rate."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from vaesweep.checks import Invalid, choice, real
@@ -34,14 +36,18 @@ class Adam:
         choice("rate", self.rate, ("constant", "onecycle"))
 
     def __call__(
-        self, groups: Iterable[dict[str, Any]], steps: int, fused: bool = True
+        self,
+        groups: Iterable[dict[str, Any]],
+        steps: int,
+        fused: bool = True,
+        kind: type[torch.optim.Adam] = torch.optim.Adam,
     ) -> tuple[torch.optim.Optimizer, LRScheduler | None]:
         """The optimizer of some parameter groups, and for `onecycle` its scheduler over `steps` optimizer steps.
 
         `fused` takes the fused kernel where the device has one.
         """
         make = partial(
-            torch.optim.Adam,
+            kind,
             list(groups),
             lr=self.lr,
             betas=(self.betas[0], self.betas[1]),
@@ -53,4 +59,60 @@ class Adam:
             optimizer = make()
         if self.rate == "constant":
             return optimizer, None
-        return optimizer, OneCycleLR(optimizer, self.lr, total_steps=steps)
+        return optimizer, OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=steps)
+
+
+def runs(optimizers: Sequence[Adam]) -> Iterator[tuple[slice, Adam]]:
+    """Stretches of members that share a rate and a decay: the fewer, the fewer calls of the optimizer's kernel."""
+    start = 0
+    for adam, same in groupby(optimizers):
+        stop = start + len(list(same))
+        yield slice(start, stop), adam
+        start = stop
+
+
+def together(
+    optimizers: Sequence[Adam], groups: Sequence[dict[str, Any]], steps: int, fused: bool = True
+) -> tuple[torch.optim.Optimizer, LRScheduler | None]:
+    """The optimizer of stacked parameters [M, ...], in which each member has its own `lr` and `weight_decay`.
+
+    For each of the `runs` of members there are the groups that a member has alone, over its rows.
+    """
+    split = [
+        {"lr": adam.lr, "weight_decay": adam.weight_decay} | group | {"rows": rows}
+        for rows, adam in runs(optimizers)
+        for group in groups
+    ]
+    return optimizers[0](split, steps, fused, Memberwise)
+
+
+class Memberwise(torch.optim.Adam):
+    """Adam over `rows`, a slice of the first axis, of each group's parameters: every row is what it would be alone."""
+
+    def __init__(self, groups: Iterable[dict[str, Any]], **options: Any) -> None:
+        self.views: list[tuple[nn.Parameter, nn.Parameter, slice]] = []
+        own = []
+        for group in groups:
+            rows = group["rows"]
+            views = [(nn.Parameter(whole.data[rows]), whole, rows) for whole in group["params"]]
+            own.append(
+                {key: value for key, value in group.items() if key != "rows"} | {"params": [v[0] for v in views]}
+            )
+            self.views += views
+        super().__init__(own, **options)
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step, after `closure` where it is given, which is to compute the gradients."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for view, whole, rows in self.views:
+            view.grad = None if whole.grad is None else whole.grad[rows]
+        super().step()
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Let go of the gradients, those of the stacked parameters too."""
+        for view, whole, _ in self.views:
+            view.grad = whole.grad = None

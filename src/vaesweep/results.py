@@ -53,6 +53,8 @@ class Results:
     seconds_per_epoch: float = 0.0
     epochs: int = 0
     parameters: int = 0
+    stacked: int = 1
+    """Members that were trained as one with it; the seconds are this one's share."""
     versions: dict[str, str] = field(default_factory=lambda: versions())
 
     @classmethod

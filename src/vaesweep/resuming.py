@@ -11,7 +11,7 @@ from yaml import YAMLError
 
 from vaesweep.checks import Invalid
 
-OVERRIDES, CHECKPOINT = Path(".hydra/overrides.yaml"), Path("checkpoints/last.ckpt")
+OVERRIDES = Path(".hydra/overrides.yaml")
 STUDY = "multirun.yaml"
 """What Hydra leaves in the folder of a study: its configuration, and the overrides it was started with."""
 RUNS = Path("runs")

@@ -55,5 +55,6 @@ def scene(trainer: L.Trainer, experiment: L.LightningModule, count: int) -> tupl
     data = getattr(trainer, "datamodule", None)
     if not trainer.is_global_zero or not isinstance(experiment, Experiment) or not isinstance(data, ImageData):
         return None
+    assert isinstance(experiment.member, Autoencoder)
     images = trainer.precision_plugin.convert_input(data.examples(count))
     return experiment.member, Batch(*(part.to(experiment.device) for part in images))

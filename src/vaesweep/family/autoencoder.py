@@ -46,17 +46,28 @@ class Autoencoder(nn.Module):
 
     def forward(self, batch: Batch, noise: Tensor) -> Terms:
         """The objective on one batch, given standard normal `noise` of `noise_shape(batch)`."""
-        distortion, means = self.parts(batch, noise)
+        distortion, means, *_ = self.parts(batch, noise)
         penalty, weighted = self.penalty(mean_over_ranks(means) if self.training else means)
         return Terms(distortion, penalty, distortion + weighted)
 
-    def parts(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Distortion, a scalar, and the means [k] that `penalty` is a function of: both add up over batches."""
+    def score(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """What an evaluation averages over batches [2 + k]: distortion, the squared error a pixel of decoded posterior
+        means, and the means that `penalty` is a function of. And the posterior means [B, d]."""
+        distortion, means, posterior, eta = self.parts(batch, noise)
+        output = eta if isinstance(posterior, Dirac) else self.decode(posterior.mean, batch.label)
+        mse = (self.likelihood.mean(output) - batch.image).square().mean()
+        return torch.cat([distortion[None], mse[None], means]), posterior.mean
+
+    def parts(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor, Dirac | DiagonalGaussian, Tensor]:
+        """Distortion, a scalar, and the means [k] that `penalty` is a function of: both add up over batches.
+
+        And what they come from: q(z|x), and eta [B, C, H, W] of the codes drawn from it.
+        """
         seen = self.corrupt(batch.image, noise)
         posterior = self.posterior(seen, batch.label)
         eta = self.decode(posterior.sample(noise), batch.label)
         distortion = self.likelihood.nll(eta, batch.image).mean()
-        return distortion, self.means(posterior, seen, batch.label)
+        return distortion, self.means(posterior, seen, batch.label), posterior, eta
 
     def noise_shape(self, batch: Batch) -> tuple[int, ...]:
         """Shape of the standard normal noise that `forward` wants; the first axis is the batch."""

@@ -6,7 +6,7 @@ from torchmetrics import Metric
 
 
 class Average(Metric):
-    """sum_b n_b x_b / sum_b n_b over batches b of n_b images, and over processes; x_b [k] is a batch mean."""
+    """sum_b n_b x_b / sum_b n_b over batches b of n_b images, and over processes; x_b [..., k] is a batch mean."""
 
     total: Tensor
     count: Tensor

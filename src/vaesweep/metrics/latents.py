@@ -17,7 +17,7 @@ def activity(posterior: Dirac | DiagonalGaussian) -> Tensor:
 
 
 class CodeVariance(Metric):
-    """Var_x(E[z_j|x]) of every dimension j [d]: how much its posterior mean varies with the image."""
+    """Var_x(E[z_j|x]) of every dimension j [..., d]: how much its posterior mean varies with the image."""
 
     first: Tensor
     second: Tensor
@@ -29,10 +29,10 @@ class CodeVariance(Metric):
             self.add_state(name, torch.zeros(shape), dist_reduce_fx="sum")
 
     def update(self, means: Tensor) -> None:
-        """Posterior means [B, d]."""
-        self.first += means.sum(0)
-        self.second += means.square().sum(0)
-        self.count += len(means)
+        """Posterior means [..., B, d]."""
+        self.first = self.first + means.sum(-2)
+        self.second = self.second + means.square().sum(-2)
+        self.count = self.count + means.shape[-2]
 
     def compute(self) -> Tensor:
         return (self.second / self.count - (self.first / self.count).square()).clamp(min=0)

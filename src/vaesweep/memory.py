@@ -1,0 +1,75 @@
+"""How many members fit into memory at a time."""
+
+import os
+import weakref
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from vaesweep.family import Autoencoder
+from vaesweep.terms import Batch
+
+SHARE = 0.8
+"""Of the free memory that a stack may take: there are figures to be drawn, and allocators leave gaps."""
+
+
+class Peak(TorchDispatchMode):
+    """Counts the bytes of all tensors made in the block, on whatever device: at present `now`, at most `most`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = 0
+        self.known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, torch.Tensor):
+                self.count(tensor.untyped_storage())
+        return made
+
+    def count(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage.data_ptr(), storage.nbytes()
+        if size and key not in self.known:
+            self.known.add(key)
+            self.now += size
+            self.most = max(self.most, self.now)
+            weakref.finalize(storage, self.forget, key, size)
+
+    def forget(self, key: int, size: int) -> None:
+        self.known.discard(key)
+        self.now -= size
+
+
+def footprint(member: Autoencoder, batch: Batch) -> int:
+    """Bytes that training `member` takes: a step's most, and weights and Adam's two moments beside it.
+
+    Measured by taking a step of it, without an optimizer.
+    """
+    weights = sum(p.numel() * p.element_size() for p in member.parameters())
+    with Peak() as peak:
+        noise = torch.zeros(member.noise_shape(batch), dtype=batch.image.dtype)
+        loss = member(batch, noise).loss
+        loss.backward()
+    member.zero_grad()
+    return 3 * weights + peak.most
+
+
+def free(gpu: bool) -> int:
+    """Bytes that this process could still take, on the first GPU or of main memory."""
+    if gpu:
+        return torch.cuda.mem_get_info()[0]
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    kinds = dict(line.split(":") for line in read("/proc/meminfo").splitlines())
+    available = int(kinds["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in kinds else pages // 2
+    # a container's share may be smaller than the machine
+    limit, used = read("/sys/fs/cgroup/memory.max"), read("/sys/fs/cgroup/memory.current")
+    return min(available, int(limit) - int(used)) if limit.isdigit() and used.isdigit() else available
+
+
+def read(path: str) -> str:
+    """A file of the system's, or nothing where there is none."""
+    return Path(path).read_text().strip() if Path(path).is_file() else ""
