@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.ready
 
-.PHONY: demo test bench lint lock clean
+.PHONY: demo test bench bench-stack lint lock clean
 
 demo: $(SETUP)  ## train the default beta-VAE on digits
 	$(BIN)/python src/train.py
@@ -14,6 +14,9 @@ test: $(SETUP)  ## run the tests, two processes at a time
 
 bench: $(SETUP)  ## what an epoch on MNIST costs, ours against other ways to train
 	$(BIN)/python tests/benchmarks/epoch.py
+
+bench-stack: $(SETUP)  ## what a study costs as a stack, against one job after the other and the pool
+	$(BIN)/python tests/benchmarks/stack.py
 
 lint: $(SETUP)  ## style and types
 	$(BIN)/ruff check .

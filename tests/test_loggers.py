@@ -84,7 +84,8 @@ def test_online_without_an_answer_falls_back_to_offline(tmp_path):
     code = (
         "from pathlib import Path; from vaesweep import loggers; loggers.PATIENCE = 2;"
         f"here = Path({str(tmp_path)!r});"
-        "loggers.start(here, {}, mode='online', project='p', name='n', group=None, tags=[]); loggers.finish(here, False)"
+        "loggers.start(here, {}, mode='online', project='p', name='n', group=None, tags=[]);"
+        "loggers.finish(here, False)"
     )
     env = {
         "WANDB_API_KEY": "0" * 40,

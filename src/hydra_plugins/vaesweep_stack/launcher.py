@@ -15,7 +15,7 @@ from rich.console import Console
 
 from hydra_plugins.vaesweep_pool.launcher import PoolLauncher
 from hydra_plugins.vaesweep_pool.plan import Plan
-from vaesweep.checks import Invalid, real
+from vaesweep.checks import Diverged, Invalid, real
 
 if TYPE_CHECKING:
     from vaesweep.run import Job
@@ -88,8 +88,8 @@ class StackLauncher(PoolLauncher):
             self.say(f"{len(stack)} members do not fit ({one_line(error)}): {half} at a time")
             torch.cuda.empty_cache()
             return [job for part in (stack[:half], stack[half:]) for job in (self.train(part) if half else part)]
-        except Invalid as error:
-            self.say(f"failed a stack of {len(stack)}: {error}")
+        except (Invalid, Diverged):
+            pass  # their records say so
         except Exception as error:
             self.say(f"a stack of {len(stack)} cannot be trained ({one_line(error)}): its jobs run alone")
             return list(stack)

@@ -1,0 +1,222 @@
+"""Studies trained as stacks: what each job leaves, what makes a stack, and what becomes of trouble."""
+
+import re
+
+import pandas as pd
+import pytest
+import torch
+from omegaconf import OmegaConf
+from test_loggers import recorded
+from test_run import interrupted_at
+from test_studies import only
+from test_train import QUICK, record, train
+
+from compare import main as compare
+from hydra_plugins.vaesweep_stack.launcher import StackLauncher
+from vaesweep import run as running
+from vaesweep.grouping import grouped
+from vaesweep.memory import Peak, footprint
+from vaesweep.results import Results
+from vaesweep.run import Job, attempt, run
+from vaesweep.stack import Stack
+
+SMALL = ["model=beta_vae", "network.hidden=[32]", "trainer.max_epochs=3"]
+KNOBS = (["model.beta=4"], ["seed=1", "optimizer.lr=1e-2"], ["model.beta=1", "optimizer.lr=1e-2"])
+
+
+@pytest.fixture
+def job(config, tmp_path):
+    """A job as a launcher makes it, in a folder of its own."""
+
+    def make(name, *overrides):
+        composed = config(*SMALL, *overrides, folder=tmp_path / name)
+        OmegaConf.resolve(composed)
+        return Job(composed, tmp_path / name, Results.of(composed, list(overrides)))
+
+    return make
+
+
+def checkpoint(job, name="last"):
+    return torch.load(job.folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
+
+
+def outline(value):
+    """What a checkpoint is but for its numbers: keys, types and shapes."""
+    if isinstance(value, dict):
+        return {str(key).rpartition("/")[2]: outline(inner) for key, inner in value.items()}  # without folders
+    if isinstance(value, list | tuple):
+        return [outline(inner) for inner in value]
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+
+
+def left(folder):
+    """Files in a run folder, without what W&B numbers."""
+    names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {re.sub(r"(offline-)?run-[\w-]*|_\d+_\w{20}", "", str(name)) for name in names}
+
+
+def test_nobody_downstream_can_tell(config, tmp_path, job):
+    whole = ["callbacks=default", "callbacks.drawing.examples=50", "logger.mode=offline", "test=best"]
+    together = [job(f"stack/{k}", *whole, *own) for k, own in enumerate(KNOBS)]
+    attempt(together)
+    one, alone = together[1], tmp_path / "alone" / "1"
+    run(config(*SMALL, *whole, *KNOBS[1], folder=alone))
+    assert left(one.folder) == left(alone)
+    assert all(left(other.folder) == left(alone) for other in together)
+
+    mine, theirs = Results.read(one.folder), Results.read(alone)
+    assert (mine.status, mine.config_hash, mine.epochs) == ("completed", theirs.config_hash, 3)
+    assert mine.metrics == pytest.approx(theirs.metrics, rel=1e-3)
+    assert (mine.stacked, theirs.stacked) == (3, 1)
+    curves = [pd.read_csv(folder / "curves.csv") for folder in (one.folder, alone)]
+    pd.testing.assert_frame_equal(*curves, rtol=1e-3)
+    for name in ("best", "last"):
+        kept = [torch.load(f / "checkpoints" / f"{name}.ckpt", weights_only=True) for f in (one.folder, alone)]
+        assert outline(kept[0]) == outline(kept[1])
+        rates = [[g["lr"] for g in k["optimizer_states"][0]["param_groups"]] for k in kept]
+        assert rates[0] == pytest.approx(rates[1])
+        assert kept[0]["accounts"][0]["settings"] == kept[1]["accounts"][0]["settings"]
+
+    seen = [recorded(folder) for folder in (one.folder, alone)]
+    assert seen[0]["summary"].keys() == seen[1]["summary"].keys()
+    assert seen[0]["config"]["optimizer"] == seen[1]["config"]["optimizer"]
+    assert seen[0]["summary"]["test/loss"] == pytest.approx(mine.metrics["test/loss"], rel=1e-6)
+    assert {recorded(other.folder)["name"] for other in together} == set("012")
+
+
+def test_best_is_by_each_members_own_validation_loss(job, monkeypatch):
+    """A member whose decoder is wrecked in the last epoch keeps and tests the weights of the one before."""
+
+    def wreck(self):
+        if self.current_epoch == 2:
+            torch.nn.init.normal_(self.member.one.decoder[0].weight.data[1], std=10)
+
+    monkeypatch.setattr("vaesweep.experiment.Experiment.on_train_epoch_start", wreck)
+    jobs = [job(str(k), "test=best", "optimizer=adam_constant", f"seed={k}") for k in range(2)]
+    attempt(jobs)
+    assert [checkpoint(one, "best")["epoch"] for one in jobs] == [2, 1]
+    assert jobs[1].results.metrics["test/loss"] < 40
+
+
+@pytest.mark.parametrize("step", [27, 40])
+def test_an_interrupted_stack_resumes_to_the_same_weights_in_a_stack_or_alone(config, tmp_path, job, monkeypatch, step):
+    whole = [job(f"whole/{k}", *own) for k, own in enumerate(KNOBS)]
+    attempt(whole)
+    parts = [job(f"part/{k}", *own) for k, own in enumerate(KNOBS)]
+    with monkeypatch.context() as patch:
+        interrupted_at(step, patch)
+        with pytest.raises(SystemExit, match="143"):
+            attempt(parts)
+    assert {Results.read(one.folder).status for one in parts} == {"interrupted"}
+    assert {checkpoint(one)["global_step"] for one in parts} == {step}
+    # the last of them alone, the others in a stack
+    run(config(*SMALL, *KNOBS[2], "resume=true", folder=parts[2].folder))
+    attempt([job(f"part/{k}", *KNOBS[k], "resume=true") for k in range(2)])
+    for mine, theirs in zip(parts, whole, strict=True):
+        for name, weight in checkpoint(theirs)["state_dict"].items():
+            assert torch.allclose(checkpoint(mine)["state_dict"][name], weight, rtol=1e-3, atol=1e-4), name
+        assert Results.read(mine.folder).metrics == pytest.approx(theirs.results.metrics, rel=1e-3)
+        assert len(pd.read_csv(mine.folder / "curves.csv")) == 3
+
+
+def test_one_that_diverges_is_failed_with_step_and_term_and_the_rest_go_on(job):
+    jobs = [job("a"), job("b", "optimizer.lr=1e30"), job("c", "seed=1")]
+    attempt(jobs)
+    assert [Results.read(one.folder).status for one in jobs] == ["completed", "failed", "completed"]
+    assert re.match(r"(distortion|kl) is (nan|inf) at training step \d+", Results.read(jobs[1].folder).reason)
+    assert not Results.read(jobs[1].folder).metrics
+
+
+def test_where_all_diverge_the_study_goes_on(job):
+    jobs = [job(str(k), "optimizer.lr=1e30", f"seed={k}") for k in range(2)]
+    launcher = StackLauncher(None, None)
+    assert launcher.train(jobs) == []
+    assert {Results.read(one.folder).status for one in jobs} == {"failed"}
+
+
+def test_jobs_that_differ_in_knobs_and_seeds_make_a_stack(job):
+    alike = [job(str(k), *own) for k, own in enumerate([*KNOBS, ["model=vae"]])]
+    others = [
+        job("wide", "model.latent_dim=3"),
+        job("wider", "model.latent_dim=3", "seed=1"),
+        job("order", "data.seed=1"),
+        job("long", "trainer.max_epochs=4"),
+        job("ddp", "trainer=ddp", "trainer.devices=2"),
+        job("half", "trainer.precision=16-mixed"),
+        job("wrong", "seed=-1"),
+        job("early", "+callbacks.early={_target_:lightning.pytorch.callbacks.EarlyStopping,monitor:val/loss}"),
+    ]
+    found = grouped([*alike, *others], None)
+    assert [sorted(one.folder.name for one in stack) for stack in found.stacks] == [list("0123"), ["wide", "wider"]]
+    reasons = {one.folder.name: reason for one, reason in found.alone}
+    assert reasons.keys() == {"order", "long", "ddp", "half", "wrong", "early"}
+    assert reasons["order"] == reasons["long"] == "no other job differs from it in knobs and seeds alone"
+    assert reasons["ddp"] == "trainer.devices=2: a stack is trained on one device"
+    assert reasons["half"].startswith("trainer.precision=16-mixed: ")
+    assert reasons["wrong"] == "seed: got -1; allowed: a whole number of at least 0"
+    assert reasons["early"] == "callbacks.early: a EarlyStopping may act on the whole run"
+
+
+def test_a_stack_too_large_is_split_into_the_largest_that_fit(job, digits, member):
+    jobs = [job(str(k), f"seed={k}") for k in range(5)]
+    each = footprint(member(*SMALL[:2]), next(iter(digits.train_dataloader())))
+    found = grouped(jobs, 2.5 * each / 2**30)
+    assert [len(stack) for stack in found.stacks] == [2, 2]
+    assert [reason for _, reason in found.alone] == [f"no room for a second of {each / 2**20:.0f} MiB a member"]
+    assert re.fullmatch(r"5 members of \d+ MiB a member do not fit into 0.0 GiB: 2 at a time", found.said[0])
+
+
+def test_peak_counts_what_is_alive_at_a_time():
+    with Peak() as peak:
+        a = torch.ones(1000)
+        b = a.view(10, 100) + 1  # a view is no new memory
+        del a
+        c = torch.cat([b, b])
+        del b
+    assert peak.most == 4 * 3000
+    assert peak.now == c.nbytes
+
+
+def test_what_cannot_be_stacked_runs_alone_and_it_is_said_why(job, monkeypatch, capsys):
+    def broken(self, batch, noise):
+        raise RuntimeError("vmap: no such\nrule")
+
+    monkeypatch.setattr(Stack, "forward", broken)
+    jobs = [job("a"), job("b", "seed=1")]
+    assert StackLauncher(None, None).train(jobs) == jobs
+    assert (
+        "a stack of 2 cannot be trained (RuntimeError: vmap: no such rule): its jobs run alone"
+        in capsys.readouterr().out
+    )
+
+
+def test_what_the_gpu_has_no_room_for_is_halved(job, monkeypatch, capsys):
+    sizes = []
+
+    def attempt(jobs):
+        sizes.append(len(jobs))
+        if len(jobs) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(running, "attempt", attempt)
+    jobs = [job(str(k), f"seed={k}") for k in range(5)]
+    assert StackLauncher(None, None).train(jobs) == []
+    assert sizes == [5, 2, 3, 1, 2]
+    assert "5 members do not fit (OutOfMemoryError: CUDA out of memory): 2 at a time" in capsys.readouterr().out
+
+
+def test_a_study_on_the_command_line(tmp_path):
+    swept = ["-m", "model=beta_vae", "model.beta=1,4", "seed=0,-1", "model.latent_dim=2,3", *QUICK]
+    done = train(tmp_path, *swept, "hydra/launcher=stack")
+    assert done.returncode == 1  # for the seed that is none
+    study = only(tmp_path)
+    assert "8 jobs, 0 completed earlier; a stack of 2; a stack of 2; 4 alone" in done.stdout
+    assert len(re.findall(r"alone: \S+: seed: got -1; allowed: a whole number of at least 0", done.stdout)) == 4
+    ended = [record(path.parent) for path in study.glob("*/results.json")]
+    assert sorted((one["status"], one["stacked"]) for one in ended) == [("completed", 2)] * 4 + [("failed", 1)] * 4
+    assert all((path.parent / ".hydra" / "config.yaml").is_file() for path in study.glob("*/results.json"))
+    assert compare([str(study)]) == 0
+    again = train(tmp_path, *swept, "hydra/launcher=stack", "resume=true")
+    assert "8 jobs, 4 completed earlier; 4 alone" in again.stdout
+    unchanged = {path: record(path.parent) for path in study.glob("*/results.json")}
+    assert [one["status"] for one in unchanged.values()].count("completed") == 4
