@@ -12,8 +12,9 @@ demo: $(SETUP)  ## train the default beta-VAE on digits
 test: $(SETUP)  ## run the tests, two processes at a time
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-bench: $(SETUP)  ## what an epoch on MNIST costs, ours against other ways to train
+bench: $(SETUP)  ## what an epoch on MNIST costs, ours against other ways to train; what a contraction costs
 	$(BIN)/python tests/benchmarks/epoch.py
+	$(BIN)/python tests/benchmarks/contraction.py
 
 bench-stack: $(SETUP)  ## what a study costs as a stack, against one job after the other and the pool
 	$(BIN)/python tests/benchmarks/stack.py

@@ -1,9 +1,13 @@
 """The contraction against autograd's Jacobian and a closed form."""
 
+import copy
+import itertools
+
 import pytest
 import torch
 from conftest import noise_for
 from torch.autograd.functional import jacobian
+from torch.func import functional_call, stack_module_state, vmap
 
 from vaesweep.checks import Invalid
 from vaesweep.terms import Batch
@@ -48,3 +52,63 @@ def test_its_gradient_agrees_with_finite_differences(member, batch):
 def test_a_negative_weight_is_refused(member):
     with pytest.raises(Invalid, match=r"model.lam: got -1; allowed: a number of at least 0"):
         member("model=contractive", "model.lam=-1")
+
+
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+@pytest.mark.parametrize("probes", [1, 2])
+def test_probes_are_unbiased_and_their_variance_is_known(member, batch, network, probes):
+    """Over every pattern of signs there is: mean ||J||_F^2, variance 2 sum_{i != j} (J J^T)_ij^2 / probes."""
+    small = "network.hidden=[9]" if network == "mlp" else "network.channels=[3,4]"
+    made = member("model=contractive", f"network={network}", small, "model.latent_dim=3", f"model.probes={probes}")
+    made.double()
+    one = Batch(batch.image[:1].double(), batch.label[:1])
+    assert made.noise_shape(one) == (1, 3 * probes)
+    patterns = torch.tensor(list(itertools.product((-0.3, 2.0), repeat=3 * probes))).double()
+    found = torch.stack([made(one, pattern[None]).penalty for pattern in patterns])
+    rows = jacobian(lambda x: made.posterior(x, one.label).mean, one.image).reshape(3, -1)
+    products = rows @ rows.T
+    assert torch.allclose(found.mean(), products.trace())
+    apart = products.square().sum() - products.diagonal().square().sum()
+    assert torch.allclose(found.var(correction=0), 2 * apart / probes)
+
+
+def test_every_image_has_probes_of_its_own(member, batch):
+    made = member("model=contractive", "model.probes=2")
+    few = Batch(batch.image[:3], batch.label[:3])
+    noise = noise_for(made, few)
+    alone = [made(Batch(few.image[i : i + 1], few.label[i : i + 1]), noise[i : i + 1]).penalty for i in range(3)]
+    assert torch.allclose(made(few, noise).penalty, torch.stack(alone).mean())
+    assert not torch.allclose(made(few, -noise[[1, 2, 0]]).penalty, made(few, noise).penalty)
+
+
+@pytest.mark.parametrize("network", ["mlp", "conv", "linear"])
+def test_what_is_not_training_is_scored_exactly(member, batch, network):
+    made = member("model=contractive", f"network={network}").eval()
+    probing = member("model=contractive", f"network={network}", "model.probes=1")
+    noise = noise_for(probing, batch)
+    exact = made(batch, noise_for(made, batch))
+    with torch.no_grad():
+        assert torch.allclose(probing.eval()(batch, noise).penalty, exact.penalty)
+    assert not torch.allclose(probing.train()(batch, noise).penalty, exact.penalty)
+
+
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+def test_probes_in_a_stack(member, batch, network):
+    made = [member("model=contractive", f"network={network}", "model.probes=2").double() for _ in range(2)]
+    for parameter in made[1].parameters():
+        parameter.data.mul_(1.1)
+    few = Batch(batch.image[:5].double(), batch.label[:5])
+    noise = torch.stack([noise_for(m, few, seed) for seed, m in enumerate(made)])
+    state, skeleton = stack_module_state(made), copy.deepcopy(made[0]).to("meta")
+    losses = vmap(lambda p, b, draw: functional_call(skeleton, (p, b), (few, draw)).loss)(*state, noise)
+    losses.sum().backward()
+    for i, m in enumerate(made):
+        m(few, noise[i]).loss.backward()
+        for name, together in state[0].items():
+            assert torch.allclose(together.grad[i], m.get_parameter(name).grad)
+
+
+@pytest.mark.parametrize("given", [0, -1, 1.5])
+def test_probes_must_be_a_whole_number(member, given):
+    with pytest.raises(Invalid, match=f"model.probes: got {given}; allowed: a whole number of at least 1"):
+        member("model=contractive", f"model.probes={given}")

@@ -50,3 +50,5 @@ def test_a_setting_that_came_later_leaves_earlier_runs_their_hash():
     earlier = {"data": {"seed": 0}, "seed": 0}
     assert config_hash(earlier) == config_hash({"data": {"seed": 0, "exclude_label": None}, "seed": 0})
     assert config_hash(earlier) != config_hash({"data": {"seed": 0, "exclude_label": 3}, "seed": 0})
+    assert config_hash({"model": {"lam": 1}}) == config_hash({"model": {"lam": 1, "probes": None}})
+    assert config_hash({"model": {"lam": 1}}) != config_hash({"model": {"lam": 1, "probes": 1}})

@@ -108,18 +108,17 @@ class Experiment(L.LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         trainer: Any = self.trainer
         if len(self.recent) >= trainer.log_every_n_steps or batch_idx + 1 == trainer.num_training_batches:
-            self.log("loss", self.flush(), prog_bar=True, logger=False)
+            self.log("loss", torch.stack(self.flush()).mean(), prog_bar=True, logger=False)
 
-    def flush(self) -> Tensor | None:
-        """Enter the terms kept since the last time into the accounts, where they are checked; the mean of their losses."""
+    def flush(self) -> list[Tensor]:
+        """Enter the terms kept since the last time into the accounts, where they are checked; returns the mean losses."""
         if not self.recent:
-            return None
+            return []
         steps, kept = zip(*self.recent, strict=True)
         self.recent.clear()
         rows = self.trainer.strategy.reduce(torch.stack(kept), reduce_op="mean").cpu()
         books = rows.unbind(1) if self.stacked else [rows]
-        losses = self.each(lambda account, k: account.enter(books[k], steps, self.current_epoch, self.global_step))
-        return torch.stack(losses).mean()
+        return self.each(lambda account, k: account.enter(books[k], steps, self.current_epoch, self.global_step))
 
     def each(self, what: Callable[[Account, int], Any]) -> list[Any]:
         """`what` of each account that has not diverged, and its number; one that does so now is left out from here on.

@@ -43,11 +43,15 @@ class Encoder(nn.Module):
         self.body, self.planes = body, planes
 
     def forward(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
+        return self.body(self.joined(image, condition))
+
+    def joined(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
+        """What `body` sees, the image first: [B, pixels + conditions], or planes [B, C + conditions, H, W]."""
         x = image if self.planes else image.flatten(1)
         if condition is not None:
             c = condition.to(x.dtype)
             x = torch.cat([x, c[:, :, None, None].expand(-1, -1, *x.shape[2:]) if self.planes else c], dim=1)
-        return self.body(x)
+        return x
 
 
 def activation(name: str, key: str = "activation") -> nn.Module:

@@ -15,7 +15,7 @@ from vaesweep import __version__
 from vaesweep.files import atomically
 
 FILE = "results.json"
-LATER = {"data.exclude_label"}
+LATER = {"data.exclude_label", "model.probes"}
 """Settings that earlier versions did not have, where null is what those did: it leaves a run its hash."""
 IMMATERIAL = {
     *("folder", "resume", "logger", "hydra"),

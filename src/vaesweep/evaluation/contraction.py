@@ -11,7 +11,7 @@ from vaesweep.checks import whole
 from vaesweep.evaluation.outcome import Outcome, Value
 from vaesweep.evaluation.subject import Subject
 from vaesweep.family import Autoencoder
-from vaesweep.family.contractive import jacobian
+from vaesweep.jacobian import jacobian
 
 
 @dataclass(frozen=True)

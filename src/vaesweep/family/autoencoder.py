@@ -67,7 +67,7 @@ class Autoencoder(nn.Module):
         posterior = self.posterior(seen, batch.label)
         eta = self.decode(posterior.sample(noise), batch.label)
         distortion = self.likelihood.nll(eta, batch.image).mean()
-        return distortion, self.means(posterior, seen, batch.label), posterior, eta
+        return distortion, self.means(posterior, seen, batch.label, noise), posterior, eta
 
     def noise_shape(self, batch: Batch) -> tuple[int, ...]:
         """Shape of the standard normal noise that `forward` wants; the first axis is the batch."""
@@ -90,7 +90,7 @@ class Autoencoder(nn.Module):
         condition = self.condition(label)
         return in_full(self.decoder(z if condition is None else torch.cat([z, condition.to(z.dtype)], dim=1)))
 
-    def means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor) -> Tensor:
+    def means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor, noise: Tensor) -> Tensor:
         """What the penalty needs to know of a batch: the mean over its images of k numbers [k]. Here none."""
         return posterior.mean.new_zeros(0)
 

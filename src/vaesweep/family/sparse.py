@@ -39,7 +39,7 @@ class Sparse(Autoencoder):
         self.register_buffer("beta", torch.tensor(real("beta", beta, 0)))
         self.register_buffer("rho", torch.tensor(real("rho", rho, 0, 1, strict=True)))
 
-    def means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor) -> Tensor:
+    def means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor, noise: Tensor) -> Tensor:
         """Mean activation of each unit, or its mean magnitude for l1 [d]."""
         z = posterior.mean
         return (z if self.kind == "kl" else z.abs()).mean(0)

@@ -46,7 +46,7 @@ class Variational(Autoencoder):
         """q(z|x) = N(mean, diag(exp(logvar)))."""
         return DiagonalGaussian.split(in_full(self.encoder(image, self.condition(label))))
 
-    def means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor) -> Tensor:
+    def means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor, noise: Tensor) -> Tensor:
         """KL of each dimension [d], nats."""
         assert isinstance(posterior, DiagonalGaussian)
         return posterior.kl().mean(0)
