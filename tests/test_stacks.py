@@ -108,7 +108,8 @@ def test_an_interrupted_stack_resumes_to_the_same_weights_in_a_stack_or_alone(co
         with pytest.raises(SystemExit, match="143"):
             attempt(parts)
     assert {Results.read(one.folder).status for one in parts} == {"interrupted"}
-    assert {checkpoint(one)["global_step"] for one in parts} == {step}
+    # of a signal in the last step of an epoch the epoch's checkpoint takes care, and the next step stops
+    assert {checkpoint(one)["global_step"] for one in parts} == {step + (step == 40)}
     # the last of them alone, the others in a stack
     run(config(*SMALL, *KNOBS[2], "resume=true", folder=parts[2].folder))
     attempt([job(f"part/{k}", *KNOBS[k], "resume=true") for k in range(2)])

@@ -111,7 +111,7 @@ class Experiment(L.LightningModule):
             self.log("loss", torch.stack(self.flush()).mean(), prog_bar=True, logger=False)
 
     def flush(self) -> list[Tensor]:
-        """Enter the terms kept since the last time into the accounts, where they are checked; returns the mean losses."""
+        """Enter the terms kept since the last time into the accounts, where they are checked; the mean losses."""
         if not self.recent:
             return []
         steps, kept = zip(*self.recent, strict=True)
