@@ -21,6 +21,9 @@ PATIENCE = 30
 """Seconds for W&B to answer at the start; it has four times as many at the end, to take what is left."""
 
 
+# the inputs of W&B Launch, which has no part in our runs, would take a second of every start to import
+wandb.Run._detect_and_apply_job_inputs = lambda self: None  # type: ignore[method-assign]
+
 KNOBS = ("model", "network", "data", "optimizer")
 """Config sections whose settings are also recorded flat."""
 
