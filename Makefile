@@ -12,7 +12,8 @@ demo: $(SETUP)  ## train the default beta-VAE on digits
 test: $(SETUP)  ## run the tests, two processes at a time
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-bench: $(SETUP)  ## what an epoch on MNIST costs, ours against other ways to train; what a contraction costs
+bench: $(SETUP)  ## what it costs to begin, what an epoch on MNIST costs beside other ways to train, a contraction
+	$(BIN)/python tests/benchmarks/startup.py
 	$(BIN)/python tests/benchmarks/epoch.py
 	$(BIN)/python tests/benchmarks/contraction.py
 

@@ -9,7 +9,8 @@ from vaesweep.entry import job, launch
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(config: DictConfig) -> dict[str, float]:
     """One run, or with -m one job of a sweep; returns its test metrics."""
-    from vaesweep.run import run  # here, because torch takes seconds to import and --help should not
+    from vaesweep import sooner  # noqa: F401  here, because torch takes seconds to import and --help should not
+    from vaesweep.run import run
 
     return job(run, config)
 

@@ -50,6 +50,23 @@ def test_help_lists_the_groups_without_importing_torch(tmp_path):
     assert not re.search(r"\| +(torch|lightning|wandb)$", done.stderr, re.MULTILINE)
 
 
+def test_the_configuration_is_printed_without_importing_torch(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(ROOT / "src" / "train.py"), "--cfg", "job"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "latent_dim: 10" in done.stdout
+    assert not re.search(r"\| +(torch|lightning|wandb)$", done.stderr, re.MULTILINE)
+
+
+def test_training_starts_without_what_only_others_need(tmp_path):
+    code = "import sys; from vaesweep import sooner; from vaesweep import callbacks, data, run; print(*sys.modules)"
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not {"scipy", "torchvision", "matplotlib", "pandas", "sklearn"} & {*done.stdout.split()}
+
+
 def test_the_first_command_of_the_readme(tmp_path):
     done = train(tmp_path, "model=beta_vae", "model.beta=4", "trainer.max_epochs=2")
     assert done.returncode == 0, done.stderr

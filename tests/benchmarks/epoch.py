@@ -6,17 +6,23 @@
 - bare: a loop over tensors that stay in memory, with fused Adam;
 - plain: the loop of most tutorials, torchvision's dataset with ToTensor and a DataLoader;
 - stock: Lightning as it comes, a TensorDataset and three `self.log` a step;
+- pythae: its trainer, where the package is installed;
 - ours without its parts, one at a time: where the difference goes.
 
-All take turns in one process, and each figure is a median over the turns. The first turn warms up and is not counted.
+Figures and W&B are costs of a run rather than of an epoch, so that they are told by the seconds of a whole run of ours,
+of 10 epochs. All take turns in one process, and each figure is a median over the turns. The first turn warms up and is
+not counted. Run it in a terminal: elsewhere there is no progress bar to pay for.
 """
 
 import argparse
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,12 +43,16 @@ from vaesweep.run import run
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = os.environ.get("VAESWEEP_DATA", "data")
-EPOCHS, BATCH, TRAIN = 2, 128, 54_000
+EPOCHS, LONG, BATCH, TRAIN = 2, 10, 128, 54_000
 PARTS = {
     "without progress bar": ["~callbacks.progress", "+trainer.enable_progress_bar=false"],
-    "without figures": ["callbacks=lean"],
-    "without W&B": ["logger.mode=disabled"],
     "without keeping checkpoints": ["~callbacks.last", "~callbacks.interruption"],
+}
+FIGURES, WANDB = "callbacks=lean", "logger.mode=disabled"
+PARTS_OF_A_RUN = {
+    "without figures": [FIGURES],
+    "without W&B": [WANDB],
+    "without figures and W&B": [FIGURES, WANDB],
 }
 
 
@@ -122,10 +132,10 @@ def stock(images: Tensor) -> float:
     return timer.time_elapsed("train") / EPOCHS
 
 
-def ours(*overrides: str) -> float:
+def ours(*overrides: str, epochs: int = EPOCHS) -> float:
     """Seconds an epoch of our own run."""
     with TemporaryDirectory() as folder, initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        told = ["model=vae", "model.latent_dim=20", "network=mlp", "data=mnist", f"trainer.max_epochs={EPOCHS}"]
+        told = ["model=vae", "model.latent_dim=20", "network=mlp", "data=mnist", f"trainer.max_epochs={epochs}"]
         where = [f"hydra.runtime.output_dir={folder}", "trainer=cpu", f"data.root={DATA}"]
         composed = compose("config", [*told, *where, *overrides], return_hydra_config=True)
         HydraConfig.instance().set_config(composed)
@@ -135,8 +145,22 @@ def ours(*overrides: str) -> float:
         return Results.read(Path(folder)).seconds_per_epoch
 
 
+def whole(*overrides: str) -> float:
+    """Seconds of a long run of our own, from its configuration to its results."""
+    begun = time.perf_counter()
+    ours(*overrides, epochs=LONG)
+    return time.perf_counter() - begun
+
+
+def pythae(images: Tensor) -> float:
+    """Seconds an epoch of pythae's trainer."""
+    from with_pythae import epoch  # here, because the package is none of our dependencies
+
+    return epoch(*(images.float() / 255).split(TRAIN), BATCH, EPOCHS)
+
+
 def contenders() -> dict[str, Callable[[], float]]:
-    """What is measured, by name."""
+    """Whose epoch is measured, by name."""
     published = MNIST(DATA, train=True, download=True)
     images = published.data[:, None]
     transformed = MNIST(DATA, train=True, transform=ToTensor())
@@ -146,28 +170,47 @@ def contenders() -> dict[str, Callable[[], float]]:
         "bare": lambda: loop(resident(images[:TRAIN], True), resident(images[TRAIN:], False), fused=True),
         "plain": lambda: loop(lambda: DataLoader(train, BATCH, shuffle=True), lambda: DataLoader(val, BATCH)),
         "stock Lightning": lambda: stock(images),
-    } | {f"ours {name}": lambda overrides=overrides: ours(*overrides) for name, overrides in PARTS.items()}
+        **({"pythae": lambda: pythae(images)} if find_spec("pythae") else {}),
+        **{f"ours {name}": partial(ours, *overrides) for name, overrides in PARTS.items()},
+    }
 
 
-def main() -> None:
-    """Measure, print the table, and write it."""
-    parser = argparse.ArgumentParser(description="What an epoch costs.")
-    parser.add_argument("--turns", type=int, default=5, help="turns of each (default: 5)")
-    parser.add_argument("--out", type=Path, default=Path("runs/bench/epoch.md"), help="where the table goes")
-    given = parser.parse_args()
-    timed = contenders()
+def take_turns(turns: int, timed: dict[str, Callable[[], float]]) -> dict[str, float]:
+    """Median seconds of each of `timed` over `turns` turns, after one that is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in timed}
-    for turn in range(given.turns + 1):
+    for turn in range(turns + 1):
         for name, measure in timed.items():
-            print(f"turn {turn} of {given.turns}: {name}")  # among what the contenders print: bars are part of the cost
+            print(f"turn {turn} of {turns}: {name}")  # among what the contenders print: bars are part of the cost
             took = measure()
             if turn:
                 seconds[name].append(took)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    lines = ["| | seconds an epoch | ours is |", "|---|--:|--:|"]
-    lines += [f"| {name} | {s:.2f} | {medians['ours'] / s:.2f} x |" for name, s in medians.items()]
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def table(what: str, medians: dict[str, float]) -> list[str]:
+    """The seconds of each beside those of the first, in Markdown."""
+    first, *_ = medians
+    lines = [f"| | {what} | {first} is |", "|---|--:|--:|"]
+    return lines + [f"| {name} | {s:.2f} | {medians[first] / s:.2f} x |" for name, s in medians.items()]
+
+
+def main() -> None:
+    """Measure, print the tables, and write them."""
+    parser = argparse.ArgumentParser(description="What an epoch costs.")
+    parser.add_argument("--turns", type=int, default=5, help="turns of each epoch (default: 5)")
+    parser.add_argument("--long-turns", type=int, default=3, help="turns of each run of 10 epochs (default: 3)")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/epoch.md"), help="where the tables go")
+    given = parser.parse_args()
+    runs = {"ours": whole} | {f"ours {name}": partial(whole, *over) for name, over in PARTS_OF_A_RUN.items()}
+    lines = table("seconds an epoch", take_turns(given.turns, contenders()))
+    lines += ["", *table(f"seconds of {LONG} epochs, start to end", take_turns(given.long_turns, runs))]
     machine = f"{os.cpu_count()} CPU cores, {platform.machine()}, torch {torch.__version__}"
-    lines += ["", f"Medians of {given.turns} turns; {machine}, {torch.get_num_threads()} threads."]
+    threads = f"{torch.get_num_threads()} threads"
+    lines += ["", f"Medians of {given.turns} and {given.long_turns} turns; {machine}, {threads}."]
+    if not sys.stdout.isatty():
+        lines += ["Not in a terminal, and so without a progress bar."]
+    if not find_spec("pythae"):
+        lines += ["pythae is not installed, and so left out."]
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text("\n".join(lines) + "\n")
     Console().print("\n".join(lines), markup=False, highlight=False)

@@ -49,7 +49,8 @@ class StackLauncher(PoolLauncher):
         self.console = Console(highlight=False, soft_wrap=True)
 
     def work(self, study: Path, plans: Sequence[Plan]) -> None:
-        from vaesweep.grouping import grouped  # here, as it imports torch, and Hydra every launcher at every start
+        from vaesweep import sooner  # noqa: F401  here, as it imports torch, and Hydra every launcher at every start
+        from vaesweep.grouping import grouped
 
         shown = os.path.relpath(study)
         of = {plan.folder: plan for plan in plans}

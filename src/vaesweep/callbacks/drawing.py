@@ -10,8 +10,6 @@ from vaesweep.checks import whole
 from vaesweep.data import ImageData
 from vaesweep.experiment import Experiment
 from vaesweep.family import Autoencoder
-from vaesweep.figures import save
-from vaesweep.gallery import gallery
 from vaesweep.seeds import generator
 from vaesweep.terms import Batch
 
@@ -40,6 +38,9 @@ class Drawing(L.Callback):
         """Each figure to disk, whole or not at all, and to the loggers. The first process draws for all."""
         if (given := scene(trainer, experiment, self.examples)) is None:
             return
+        from vaesweep.figures import save  # here, because training need not wait for matplotlib
+        from vaesweep.gallery import gallery
+
         assert isinstance(experiment, Experiment)
         source = generator(experiment.seed, "figures", device=experiment.device)
         with trainer.precision_plugin.forward_context():

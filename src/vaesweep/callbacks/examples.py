@@ -3,14 +3,12 @@
 from pathlib import Path
 
 import lightning as L
-import matplotlib.image
 import torch
 from torch import Tensor
 
 from vaesweep.callbacks.drawing import scene
 from vaesweep.checks import whole
 from vaesweep.distributions import DiagonalGaussian
-from vaesweep.figures import mosaic
 from vaesweep.files import atomically
 from vaesweep.seeds import generator
 
@@ -42,6 +40,10 @@ class Examples(L.Callback):
 
     def keep(self, name: str, images: Tensor) -> None:
         """Images [K, C, H, W] as one strip."""
+        import matplotlib.image  # here, because training need not wait for it
+
+        from vaesweep.figures import mosaic
+
         strip = mosaic(images[None])
         with atomically(self.folder / f"{name}.png") as path:
             matplotlib.image.imsave(path, strip.repeat(3 // strip.shape[-1], axis=-1), format="png")

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from filelock import FileLock
 from torch import Tensor
-from torchvision.datasets.utils import download_url
 
 from vaesweep.checks import Invalid
 from vaesweep.data.images import ImageData
@@ -34,6 +33,8 @@ class DSprites(ImageData):
     def prepare(self) -> None:
         if self.file.exists():
             return
+        from torchvision.datasets.utils import download_url  # here, because it takes a while and is needed once
+
         part = self.file.with_name(f"{FILE}.part")
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from filelock import FileLock
 from torch import Tensor
-from torchvision import datasets
 
 from vaesweep.checks import Invalid, choice
 from vaesweep.data.images import ImageData
 
-DATASETS = {"mnist": datasets.MNIST, "fashion_mnist": datasets.FashionMNIST, "cifar10": datasets.CIFAR10}
+DATASETS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
+"""What torchvision calls them."""
 
 
 class Published(ImageData):
@@ -48,8 +48,10 @@ class Published(ImageData):
 
     def read(self, train: bool, download: bool = False) -> tuple[Tensor, Tensor]:
         """Images uint8 [N, C, H, W] and labels [N, 1]. Raises `Invalid` for what is missing or does not read."""
+        from torchvision import datasets  # here, because it takes a while and other data do without
+
         try:
-            dataset = DATASETS[self.dataset](str(self.root), train=train, download=download)
+            dataset = getattr(datasets, DATASETS[self.dataset])(str(self.root), train=train, download=download)
         except (OSError, RuntimeError, ValueError, EOFError) as error:
             given = f"{self.root}, where {self.dataset} is missing or damaged ({shorten(str(error), 100)})"
             raise Invalid(
