@@ -176,7 +176,9 @@ class Experiment(L.LightningModule):
     def conclude(self, stage: str) -> None:
         """Log the objective over the whole split, whatever its batches were."""
         values, variance = self.scores.compute(), self.codes.compute()
-        if not self.stacked:
+        if isinstance(self.member, Stack):
+            self.member.members()  # the penalty is a function of their knobs, wherever those are by now
+        else:
             values, variance = values[None], variance[None]
 
         def close(account: Account, k: int) -> None:

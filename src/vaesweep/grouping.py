@@ -12,7 +12,6 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from vaesweep.callbacks import Curves, Drawing, Examples
 from vaesweep.checkpoints import CHECKPOINT
-from vaesweep.checks import Invalid
 from vaesweep.data import ImageData
 from vaesweep.entry import build
 from vaesweep.family import Autoencoder
@@ -47,8 +46,8 @@ def grouped(jobs: Sequence[Job], memory: float | None) -> Groups:
                 spec = loaded(job.config, data).spec
                 member = build(job.config, "model", network=build(job.config, "network"), spec=spec)
                 kin.setdefault(kind(job, member), []).append((job, member))
-        except Invalid as error:
-            hindrance = str(error)  # alone, it is recorded where it belongs
+        except Exception as error:  # whatever it is, alone it is recorded where it belongs
+            hindrance = " ".join(str(error).split())
         if hindrance:
             found.alone.append((job, hindrance))
     for pairs in kin.values():
@@ -58,7 +57,7 @@ def grouped(jobs: Sequence[Job], memory: float | None) -> Groups:
         (job, member), batch = pairs[0], next(iter(loaded(pairs[0][0].config, data).train_dataloader()))
         double = job.config.trainer.precision == "64-true"
         each = footprint(member, batch) * (2 if double else 1)
-        room = memory * 2**30 if memory else SHARE * free(on_gpu(job.config))
+        room = memory * 2**30 if memory else SHARE * free(gpu(job.config))
         most = max(1, int(room // each))
         # members that share a rate and a decay stand together: see `runs`
         ordered = sorted((j for j, _ in pairs), key=lambda j: [float(j.config.optimizer[key]) for key in RATES])
@@ -120,5 +119,9 @@ def loaded(config: DictConfig, known: dict[str, ImageData]) -> ImageData:
     return known[key]
 
 
-def on_gpu(config: DictConfig) -> bool:
-    return config.trainer.accelerator in ("auto", "gpu", "cuda") and CUDAAccelerator.is_available()
+def gpu(config: DictConfig) -> int | None:
+    """The GPU that the job is to be trained on, or None."""
+    if config.trainer.accelerator not in ("auto", "gpu", "cuda") or not CUDAAccelerator.is_available():
+        return None
+    devices = config.trainer.devices
+    return int(devices[0]) if isinstance(devices, ListConfig) else 0

@@ -58,10 +58,10 @@ def footprint(member: Autoencoder, batch: Batch) -> int:
     return 3 * weights + peak.most
 
 
-def free(gpu: bool) -> int:
-    """Bytes that this process could still take, on the first GPU or of main memory."""
-    if gpu:
-        return torch.cuda.mem_get_info()[0]
+def free(gpu: int | None = None) -> int:
+    """Bytes that this process could still take: of a GPU's memory, or of main memory."""
+    if gpu is not None:
+        return torch.cuda.mem_get_info(gpu)[0]
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     kinds = dict(line.split(":") for line in read("/proc/meminfo").splitlines())
     available = int(kinds["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in kinds else pages // 2

@@ -138,16 +138,20 @@ def attempt(jobs: Sequence[Job]) -> None:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+        unwritten = []
         for job in jobs if not others else ():
             if job.results.status != "completed" and job.results.reason is None:
                 job.results.status, job.results.reason = ending, reason
             try:
                 if not refused:
                     job.results.write(job.folder)
-            finally:
-                loggers.finish(job.folder, failed=job.results.status != "completed")
+            except OSError as error:  # a full disk, for which the other records may be small enough
+                unwritten.append(error)
+            loggers.finish(job.folder, failed=job.results.status != "completed")
             if not told and len(jobs) == 1:
                 farewell(job.results, job.folder)
+        if unwritten:
+            raise unwritten[0]
         handler = before[REQUEUE]
         if requeued and callable(handler):
             handler(REQUEUE, None)

@@ -55,6 +55,7 @@ class Batches:
         epoch = self.epoch() if self.epoch else -1
         if self.epoch:
             rows = rows[torch.randperm(len(rows), generator=generator(self.seed, "order", epoch))]
+        rows = rows.to(self.split.images.device)  # at once: a copy at every step would wait for the GPU
         for b in range(start, len(self)):
             chosen = rows[b * self.batch_size : (b + 1) * self.batch_size]
             self.given = b + 1
