@@ -17,8 +17,9 @@ from vaesweep import run as running
 from vaesweep.grouping import grouped
 from vaesweep.memory import Peak, footprint
 from vaesweep.results import Results
-from vaesweep.run import Job, attempt, run
+from vaesweep.run import attempt, run
 from vaesweep.stack import Stack
+from vaesweep.training import Job
 
 SMALL = ["model=beta_vae", "network.hidden=[32]", "trainer.max_epochs=3"]
 KNOBS = (["model.beta=4"], ["seed=1", "optimizer.lr=1e-2"], ["model.beta=1", "optimizer.lr=1e-2"])
@@ -207,17 +208,16 @@ def test_what_the_gpu_has_no_room_for_is_halved(job, monkeypatch, capsys):
 
 
 def test_a_study_on_the_command_line(tmp_path):
-    swept = ["-m", "model=beta_vae", "model.beta=1,4", "seed=0,-1", "model.latent_dim=2,3", *QUICK]
+    swept = ["-m", "model=beta_vae", "seed=0,1,-1", *QUICK]
     done = train(tmp_path, *swept, "hydra/launcher=stack")
     assert done.returncode == 1  # for the seed that is none
     study = only(tmp_path)
-    assert "8 jobs, 0 completed earlier; a stack of 2; a stack of 2; 4 alone" in done.stdout
-    assert len(re.findall(r"alone: \S+: seed: got -1; allowed: a whole number of at least 0", done.stdout)) == 4
-    ended = [record(path.parent) for path in study.glob("*/results.json")]
-    assert sorted((one["status"], one["stacked"]) for one in ended) == [("completed", 2)] * 4 + [("failed", 1)] * 4
-    assert all((path.parent / ".hydra" / "config.yaml").is_file() for path in study.glob("*/results.json"))
+    assert "3 jobs, 0 completed earlier; a stack of 2; 1 alone" in done.stdout
+    assert re.search(r"alone: \S+: seed: got -1; allowed: a whole number of at least 0", done.stdout)
+    folders = [path.parent for path in study.glob("*/results.json")]
+    ended = sorted((record(folder)["status"], record(folder)["stacked"]) for folder in folders)
+    assert ended == [("completed", 2), ("completed", 2), ("failed", 1)]
+    assert all((folder / ".hydra" / "config.yaml").is_file() for folder in folders)
     assert compare([str(study)]) == 0
     again = train(tmp_path, *swept, "hydra/launcher=stack", "resume=true")
-    assert "8 jobs, 4 completed earlier; 4 alone" in again.stdout
-    unchanged = {path: record(path.parent) for path in study.glob("*/results.json")}
-    assert [one["status"] for one in unchanged.values()].count("completed") == 4
+    assert "3 jobs, 2 completed earlier; 1 alone" in again.stdout

@@ -16,8 +16,8 @@ from vaesweep.data import ImageData
 from vaesweep.entry import build
 from vaesweep.family import Autoencoder
 from vaesweep.memory import SHARE, footprint, free
-from vaesweep.run import SHARED, Job, check
 from vaesweep.stack import alike
+from vaesweep.training import SHARED, Job, check
 
 OWN = ("folder", "seed", "resume", "logger", "model")
 """Settings that jobs of a stack may differ in; of `model` only what becomes a tensor."""

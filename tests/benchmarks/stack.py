@@ -25,7 +25,8 @@ from omegaconf import OmegaConf, open_dict
 from rich.console import Console
 
 from vaesweep.results import Results
-from vaesweep.run import Job, attempt
+from vaesweep.run import attempt
+from vaesweep.training import Job
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = os.environ.get("VAESWEEP_DATA", "data")

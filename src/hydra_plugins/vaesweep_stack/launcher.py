@@ -18,7 +18,7 @@ from hydra_plugins.vaesweep_pool.plan import Plan
 from vaesweep.checks import Diverged, Invalid, real
 
 if TYPE_CHECKING:
-    from vaesweep.run import Job
+    from vaesweep.training import Job
 
 
 @dataclass
@@ -101,7 +101,7 @@ class StackLauncher(PoolLauncher):
 
     def job(self, plan: Plan) -> "Job":
         """A planned job with its configuration resolved, which several of one process could not be later on."""
-        from vaesweep.run import Job
+        from vaesweep.training import Job
 
         with read_write(plan.config.hydra.runtime), open_dict(plan.config.hydra.runtime):
             plan.config.hydra.runtime.output_dir = str(plan.folder)
