@@ -71,7 +71,10 @@ def test_in_float64_weights_agree_with_training_alone_to_1e_8_after_100_steps(ac
         assert one.dimensions == pytest.approx(alone.dimensions, rel=1e-5, abs=1e-6)
 
 
-@pytest.mark.parametrize("options", [{}, {"precision": "bf16-mixed"}, {"gradient_clip_val": 20.0}], ids=str)
+BY_VALUE = {"gradient_clip_val": 0.1, "gradient_clip_algorithm": "value"}
+
+
+@pytest.mark.parametrize("options", [{}, {"precision": "bf16-mixed"}, {"gradient_clip_val": 20.0}, BY_VALUE], ids=str)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_in_float32_test_metrics_agree_to_1e_3(account, digits, network, options):
     jobs = [["model=beta_vae", *NETWORKS[network], *own] for own in STUDIES["beta_vae"][:2]]

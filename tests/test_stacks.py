@@ -1,10 +1,12 @@
 """Studies trained as stacks: what each job leaves, what makes a stack, and what becomes of trouble."""
 
+import importlib
 import re
 
 import pandas as pd
 import pytest
 import torch
+from filelock import FileLock
 from omegaconf import OmegaConf
 from test_loggers import recorded
 from test_run import interrupted_at
@@ -119,14 +121,58 @@ def test_an_interrupted_stack_resumes_to_the_same_weights_in_a_stack_or_alone(co
             assert torch.allclose(checkpoint(mine)["state_dict"][name], weight, rtol=1e-3, atol=1e-4), name
         assert Results.read(mine.folder).metrics == pytest.approx(theirs.results.metrics, rel=1e-3)
         assert len(pd.read_csv(mine.folder / "curves.csv")) == 3
+        shown = checkpoint(mine)["callbacks"]["Timer"]["time_elapsed"]["train"]
+        assert shown == pytest.approx(Results.read(mine.folder).seconds, rel=0.2)  # its share, in whatever company
 
 
-def test_one_that_diverges_is_failed_with_step_and_term_and_the_rest_go_on(job):
-    jobs = [job("a"), job("b", "optimizer.lr=1e30"), job("c", "seed=1")]
+@pytest.mark.parametrize("tested", ["last", "best"])
+def test_one_that_diverges_is_failed_with_step_and_term_and_the_rest_go_on(job, tested):
+    jobs = [job(name, f"test={tested}", *own) for name, own in zip("abc", ([], ["optimizer.lr=1e30"], ["seed=1"]))]  # noqa: B905
     attempt(jobs)
     assert [Results.read(one.folder).status for one in jobs] == ["completed", "failed", "completed"]
     assert re.match(r"(distortion|kl) is (nan|inf) at training step \d+", Results.read(jobs[1].folder).reason)
     assert not Results.read(jobs[1].folder).metrics
+
+
+def full(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+def only_for(folder, original):
+    """`original`, but for an argument that lies in `folder`, where the disk is full."""
+
+    def patched(*given, **options):
+        named = [getattr(one, "folder", one) for one in given]
+        return (full if any(str(one).startswith(str(folder)) for one in named) else original)(*given, **options)
+
+    return patched
+
+
+@pytest.mark.parametrize("what", ["vaesweep.callbacks.Examples.keep", "vaesweep.checkpoints.Whole.save_checkpoint"])
+def test_what_fails_for_one_member_fails_it_alone(job, monkeypatch, what):
+    jobs = [job(name, f"seed={seed}") for seed, name in enumerate("abc")]
+    owner, _, method = what.rpartition(".")
+    module, _, name = owner.rpartition(".")
+    kind = getattr(importlib.import_module(module), name)
+    monkeypatch.setattr(kind, method, only_for(jobs[1].folder, getattr(kind, method)))
+    attempt(jobs)
+    assert [Results.read(one.folder).status for one in jobs] == ["completed", "failed", "completed"]
+    assert Results.read(jobs[1].folder).reason == "OSError: [Errno 28] No space left on device"
+
+
+def test_a_record_that_cannot_be_written_costs_that_job_alone(job, monkeypatch):
+    jobs = [job(name, f"seed={seed}") for seed, name in enumerate("abc")]
+    original = Results.write
+    monkeypatch.setattr(Results, "write", lambda self, f: full() if f == jobs[0].folder else original(self, f))
+    assert StackLauncher(None, None).train(jobs) == jobs[:1]  # to be tried again
+    assert [Results.read(one.folder).status for one in jobs[1:]] == ["completed"] * 2
+
+
+def test_a_folder_in_which_another_process_runs_sends_the_jobs_their_own_way(job, monkeypatch):
+    monkeypatch.setattr(running, "PATIENCE", 0.1)
+    jobs = [job("a"), job("b", "seed=1")]
+    with FileLock(jobs[1].folder / ".lock"):
+        assert StackLauncher(None, None).train(jobs) == jobs
 
 
 def test_where_all_diverge_the_study_goes_on(job):
@@ -146,13 +192,18 @@ def test_jobs_that_differ_in_knobs_and_seeds_make_a_stack(job):
         job("ddp", "trainer=ddp", "trainer.devices=2"),
         job("half", "trainer.precision=16-mixed"),
         job("wrong", "seed=-1"),
+        job("rate", "optimizer.lr=oops"),
+        job("timed", "+callbacks.best.every_n_train_steps=5"),
         job("early", "+callbacks.early={_target_:lightning.pytorch.callbacks.EarlyStopping,monitor:val/loss}"),
     ]
     found = grouped([*alike, *others], None)
     assert [sorted(one.folder.name for one in stack) for stack in found.stacks] == [list("0123"), ["wide", "wider"]]
     reasons = {one.folder.name: reason for one, reason in found.alone}
-    assert reasons.keys() == {"order", "long", "ddp", "half", "wrong", "early"}
-    assert reasons["order"] == reasons["long"] == "no other job differs from it in knobs and seeds alone"
+    assert reasons.keys() == {"order", "long", "ddp", "half", "wrong", "rate", "timed", "early"}
+    lonely = "no other job differs from it in knobs and seeds alone, at the same step"
+    assert reasons["order"] == reasons["long"] == lonely
+    assert reasons["rate"] == "optimizer.lr: got oops; allowed: a number above 0"
+    assert reasons["timed"] == "callbacks.best.every_n_train_steps: a stack is saved at the end of epochs"
     assert reasons["ddp"] == "trainer.devices=2: a stack is trained on one device"
     assert reasons["half"].startswith("trainer.precision=16-mixed: ")
     assert reasons["wrong"] == "seed: got -1; allowed: a whole number of at least 0"
@@ -187,8 +238,7 @@ def test_what_cannot_be_stacked_runs_alone_and_it_is_said_why(job, monkeypatch, 
     jobs = [job("a"), job("b", "seed=1")]
     assert StackLauncher(None, None).train(jobs) == jobs
     assert (
-        "a stack of 2 cannot be trained (RuntimeError: vmap: no such rule): its jobs run alone"
-        in capsys.readouterr().out
+        "a stack of 2 cannot be trained (RuntimeError: vmap: no such rule): 2 jobs run alone" in capsys.readouterr().out
     )
 
 
@@ -203,8 +253,8 @@ def test_what_the_gpu_has_no_room_for_is_halved(job, monkeypatch, capsys):
     monkeypatch.setattr(running, "attempt", attempt)
     jobs = [job(str(k), f"seed={k}") for k in range(5)]
     assert StackLauncher(None, None).train(jobs) == []
-    assert sizes == [5, 2, 3, 1, 2]
-    assert "5 members do not fit (OutOfMemoryError: CUDA out of memory): 2 at a time" in capsys.readouterr().out
+    assert sizes == [5, 3, 2, 1, 2]
+    assert "5 members do not fit (OutOfMemoryError: CUDA out of memory): 3 at a time" in capsys.readouterr().out
 
 
 def test_a_study_on_the_command_line(tmp_path):

@@ -17,7 +17,7 @@ from vaesweep.terms import Terms
 
 @dataclass(eq=False)
 class Account:
-    """One member's settings, and its books: means of the training terms, metrics, and whether it diverged.
+    """One member's settings, and its books: means of the training terms, metrics, and what became of it.
 
     `settings` go into every checkpoint; one with other settings is refused with `Invalid`.
     """
@@ -30,7 +30,8 @@ class Account:
     metrics: dict[str, Tensor] = field(default_factory=dict)
     """The latest validation and test metrics."""
     dimensions: list[float] = field(default_factory=list)
-    failure: Diverged | None = None
+    failure: Exception | None = None
+    """Why it is left out from here on: it diverged, or what is its own could not be drawn or written."""
     epoch: dict[str, Any] = field(default_factory=lambda: {"number": -1})
 
     def enter(self, rows: Tensor, steps: Sequence[int], epoch: int, now: int) -> Tensor:

@@ -29,7 +29,8 @@ class Unstacked(Whole):
     """Writes the checkpoint of a stack as its members', and reads theirs as the stack's.
 
     `stretches` are the slices of `seats` that share groups of the optimizer. A seat given as `storage_options` alone
-    is written, to the path; otherwise each that has not diverged, to CHECKPOINT in its folder.
+    is written, to the path; otherwise each that is not left out, to CHECKPOINT in its folder. The clock in a member's
+    checkpoint shows its share of the time.
     """
 
     def __init__(self, seats: Sequence[Seat], stretches: Sequence[slice]) -> None:
@@ -39,8 +40,14 @@ class Unstacked(Whole):
         for index, seat in enumerate(self.seats):
             if storage_options is seat or (storage_options is None and seat.taken):
                 own = row(checkpoint, index, self.stretches)
-                own["callbacks"] = checkpoint["callbacks"] | seat.callback_states()
-                super().save_checkpoint(own, path if storage_options else seat.folder / CHECKPOINT)
+                shared = timed(checkpoint["callbacks"], 1 / len(self.seats))
+                own["callbacks"] = shared | seat.callback_states()
+                try:
+                    super().save_checkpoint(own, path if storage_options else seat.folder / CHECKPOINT)
+                except OSError as error:  # a full disk, where the others may still find room
+                    if storage_options:
+                        raise
+                    seat.account.failure = error
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         every = [
@@ -50,8 +57,15 @@ class Unstacked(Whole):
         own = self.seats[0].callback_states()
         shared = {key: state for key, state in every[0]["callbacks"].items() if key not in own}
         return rows(every, self.stretches) | {
-            "callbacks": shared | {"Members": [checkpoint["callbacks"] for checkpoint in every]}
+            "callbacks": timed(shared, len(self.seats)) | {"Members": [checkpoint["callbacks"] for checkpoint in every]}
         }
+
+
+def timed(callbacks: Mapping[str, Any], factor: float) -> dict[str, Any]:
+    """States of callbacks with the clock set to `factor` times what it shows."""
+    shown = callbacks.get("Timer", {}).get("time_elapsed", {})
+    clock = {"Timer": {"time_elapsed": {stage: seconds * factor for stage, seconds in shown.items()}}}
+    return {**callbacks, **(clock if shown else {})}
 
 
 def row(checkpoint: Mapping[str, Any], index: int, stretches: Sequence[slice]) -> dict[str, Any]:

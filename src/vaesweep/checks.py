@@ -19,6 +19,12 @@ class Diverged(ArithmeticError):
     """A term of the objective is no longer finite."""
 
 
+def reason(error: Exception) -> str:
+    """Why something failed, in one line: ours speak for themselves, others with their class."""
+    said = " ".join(str(error).split())
+    return said if isinstance(error, Invalid | Diverged) else f"{type(error).__name__}: {said}"
+
+
 def real(key: str, given: object, low: float = -math.inf, high: float = math.inf, *, strict: bool = False) -> float:
     """`given` as a float in [low, high], or in (low, high) when `strict`. Raises `Invalid`."""
     left, right = ("(", ")") if strict else ("[", "]")

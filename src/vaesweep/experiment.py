@@ -8,6 +8,7 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_value_
 
 from vaesweep.account import Account
 from vaesweep.checks import Diverged, Invalid
@@ -25,7 +26,7 @@ class Experiment(L.LightningModule):
 
     Training terms are kept on the device and read every `log_every_n_steps` steps and at the end of an epoch, which
     is also when a loss that is not finite is noticed. Raises `Diverged`, naming the first such step and term, once
-    all members have diverged; until then such a member is left out and its account says why.
+    no member is left; until then one that diverges is left out and its account says why.
     """
 
     def __init__(self, *accounts: Account) -> None:
@@ -100,7 +101,9 @@ class Experiment(L.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        if isinstance(self.member, Stack) and gradient_clip_val and gradient_clip_algorithm != "value":
+        if gradient_clip_val and gradient_clip_algorithm == "value":
+            clip_grad_value_(self.member.parameters(), gradient_clip_val)
+        elif gradient_clip_val and isinstance(self.member, Stack):
             self.member.clip(gradient_clip_val)
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
@@ -108,7 +111,9 @@ class Experiment(L.LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         trainer: Any = self.trainer
         if len(self.recent) >= trainer.log_every_n_steps or batch_idx + 1 == trainer.num_training_batches:
-            self.log("loss", torch.stack(self.flush()).mean(), prog_bar=True, logger=False)
+            losses = self.flush()
+            if losses:  # none where a checkpoint at this step was quicker
+                self.log("loss", torch.stack(losses).mean(), prog_bar=True, logger=False)
 
     def flush(self) -> list[Tensor]:
         """Enter the terms kept since the last time into the accounts, where they are checked; the mean losses."""
@@ -121,20 +126,21 @@ class Experiment(L.LightningModule):
         return self.each(lambda account, k: account.enter(books[k], steps, self.current_epoch, self.global_step))
 
     def each(self, what: Callable[[Account, int], Any]) -> list[Any]:
-        """`what` of each account that has not diverged, and its number; one that does so now is left out from here on.
-
-        Raises `Diverged` when none is left.
-        """
+        """`what` of each account that is not left out, and its number; one that diverges now is."""
         done = []
         for k, account in enumerate(self.accounts):
             if account.failure is None:
                 try:
                     done.append(what(account, k))
                 except Diverged as error:
-                    account.failure = error
-        if not done:
-            raise next(account.failure for account in reversed(self.accounts) if account.failure)
+                    self.lose(account, error)
         return done
+
+    def lose(self, account: Account, error: Exception) -> None:
+        """Leave a member out from here on, or raise the error where it was the last."""
+        account.failure = error
+        if all(one.failure for one in self.accounts):
+            raise error
 
     def trained(self) -> dict[str, float]:
         """The mean training terms of the epoch that has just ended, by name."""
@@ -146,7 +152,8 @@ class Experiment(L.LightningModule):
         checkpoint["accounts"] = [account.state() for account in self.accounts]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        for account, state in zip(self.accounts, checkpoint["accounts"], strict=True):
+        # earlier versions kept the one account's entries among the others
+        for account, state in zip(self.accounts, checkpoint.get("accounts", [checkpoint]), strict=True):
             account.restore(state)
 
     def on_validation_start(self) -> None:

@@ -7,24 +7,24 @@ from typing import Any
 
 import torch
 from lightning.pytorch.accelerators import CUDAAccelerator
-from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from vaesweep.callbacks import Curves, Drawing, Examples
+from vaesweep.callbacks import OWN, SHARED
 from vaesweep.checkpoints import CHECKPOINT
+from vaesweep.checks import reason
 from vaesweep.data import ImageData
 from vaesweep.entry import build
 from vaesweep.family import Autoencoder
 from vaesweep.memory import SHARE, footprint, free
 from vaesweep.stack import alike
-from vaesweep.training import SHARED, Job, check
+from vaesweep.training import Job, check
 
-OWN = ("folder", "seed", "resume", "logger", "model")
+FREE = ("folder", "seed", "resume", "logger", "model", "choices")
 """Settings that jobs of a stack may differ in; of `model` only what becomes a tensor."""
 RATES = ("lr", "weight_decay")
 """And those of the optimizer."""
-MEMBERWISE = Curves, Drawing, Examples, ModelCheckpoint
-"""Callbacks that each member of a stack can have for itself."""
+UNHEARD = ("every_n_train_steps", "train_time_interval", "save_on_exception")
+"""Occasions of checkpoints that a stack does not have."""
 
 
 @dataclass
@@ -47,29 +47,36 @@ def grouped(jobs: Sequence[Job], memory: float | None) -> Groups:
                 member = build(job.config, "model", network=build(job.config, "network"), spec=spec)
                 kin.setdefault(kind(job, member), []).append((job, member))
         except Exception as error:  # whatever it is, alone it is recorded where it belongs
-            hindrance = " ".join(str(error).split())
+            hindrance = reason(error)
         if hindrance:
             found.alone.append((job, hindrance))
     for pairs in kin.values():
+        together = [job for job, _ in pairs]
         if len(pairs) == 1:
-            found.alone.append((pairs[0][0], "no other job differs from it in knobs and seeds alone"))
+            found.alone.append((together[0], "no other job differs from it in knobs and seeds alone, at the same step"))
             continue
-        (job, member), batch = pairs[0], next(iter(loaded(pairs[0][0].config, data).train_dataloader()))
-        double = job.config.trainer.precision == "64-true"
-        each = footprint(member, batch) * (2 if double else 1)
-        room = memory * 2**30 if memory else SHARE * free(gpu(job.config))
-        most = max(1, int(room // each))
-        # members that share a rate and a decay stand together: see `runs`
-        ordered = sorted((j for j, _ in pairs), key=lambda j: [float(j.config.optimizer[key]) for key in RATES])
-        parts = [ordered[start : start + most] for start in range(0, len(ordered), most)]
-        size = f"{each / 2**20:.0f} MiB a member"
-        if len(parts) > 1:
-            found.said.append(
-                f"{len(ordered)} members of {size} do not fit into {room / 2**30:.1f} GiB: {most} at a time"
-            )
-        found.stacks += [part for part in parts if len(part) > 1]
-        found.alone += [(part[0], f"no room for a second of {size}") for part in parts if len(part) == 1]
+        try:
+            split(together, pairs[0][1], loaded(together[0].config, data), memory, found)
+        except Exception as error:
+            found.alone += [(job, reason(error)) for job in together]
     return found
+
+
+def split(jobs: list[Job], member: Autoencoder, data: ImageData, memory: float | None, found: Groups) -> None:
+    """Add jobs of one kind, of which `member` is one, to `found`, as many to a stack as there is room for."""
+    config = jobs[0].config
+    double = config.trainer.precision == "64-true"
+    each = footprint(member, next(iter(data.train_dataloader()))) * (2 if double else 1)
+    room = memory * 2**30 if memory else SHARE * free(gpu(config))
+    most = max(1, int(room // each))
+    # members that share a rate and a decay stand together: see `stretches`
+    ordered = sorted(jobs, key=lambda job: [float(job.config.optimizer[key]) for key in RATES])
+    parts = [ordered[start : start + most] for start in range(0, len(ordered), most)]
+    size = f"{each / 2**20:.0f} MiB a member"
+    if len(parts) > 1:
+        found.said.append(f"{len(jobs)} members of {size} do not fit into {room / 2**30:.1f} GiB: {most} at a time")
+    found.stacks += [part for part in parts if len(part) > 1]
+    found.alone += [(part[0], f"no room for a second of {size}") for part in parts if len(part) == 1]
 
 
 def hindered(job: Job) -> str | None:
@@ -83,10 +90,12 @@ def hindered(job: Job) -> str | None:
         return "trainer.precision=16-mixed: one scale of the loss for all would couple the members"
     for name, node in config.callbacks.items():
         built = build(config, f"callbacks.{name}")
-        if not isinstance(built, MEMBERWISE + SHARED):
+        if type(built) not in OWN and not isinstance(built, SHARED):
             return f"callbacks.{name}: a {type(built).__name__} may act on the whole run"
-        if node.get("every_n_train_steps"):
-            return f"callbacks.{name}.every_n_train_steps: a stack is saved at the end of epochs"
+        for occasion in UNHEARD:
+            if node.get(occasion):
+                return f"callbacks.{name}.{occasion}: a stack is saved at the end of epochs"
+    build(config, "optimizer")
     return None
 
 
@@ -94,10 +103,12 @@ def kind(job: Job, member: Autoencoder) -> str:
     """All that jobs of one stack have in common: how they are trained, how their members are built, and the step that
     they go on from."""
     plain: Any = OmegaConf.to_container(job.config)
-    rest = {key: value for key, value in plain.items() if key not in OWN and key != "choices"}
+    rest = {key: value for key, value in plain.items() if key not in FREE}
     for key in RATES:
         del rest["optimizer"][key]
-    return json.dumps([rest, alike(member), reached(job)], sort_keys=True).replace(str(job.folder), "")
+    return json.dumps([rest, alike(member), reached(job)], sort_keys=True).replace(
+        json.dumps(str(job.folder))[1:-1], ""
+    )
 
 
 def reached(job: Job) -> int:
@@ -105,7 +116,7 @@ def reached(job: Job) -> int:
     path = job.folder / CHECKPOINT
     if not job.config.resume or not path.is_file():
         return 0
-    step: int = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["global_step"]
+    step: int = torch.load(path, map_location="cpu", weights_only=True)["global_step"]
     return step
 
 

@@ -126,7 +126,10 @@ def run_id(recording: Path) -> str | None:
 def finish(folder: Path, failed: bool) -> None:
     """Close the W&B run of the run in `folder`, if it is open, marked by how the job ended."""
     if folder in OPEN:
-        OPEN.pop(folder).finish(exit_code=1 if failed else 0)
+        try:
+            OPEN.pop(folder).finish(exit_code=1 if failed else 0)
+        except Exception as error:  # the run itself is over, and its recording can be uploaded later
+            log.warning("W&B did not finish (%s)", " ".join(str(error).split()))
 
 
 def hints(folder: Path) -> list[str]:

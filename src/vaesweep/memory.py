@@ -45,17 +45,19 @@ class Peak(TorchDispatchMode):
 
 
 def footprint(member: Autoencoder, batch: Batch) -> int:
-    """Bytes that training `member` takes: a step's most, and weights and Adam's two moments beside it.
+    """Bytes that training `member` takes: weights, Adam's two moments, and the most of a step or of a validation.
 
-    Measured by taking a step of it, without an optimizer.
+    Measured by taking either, without an optimizer.
     """
     weights = sum(p.numel() * p.element_size() for p in member.parameters())
-    with Peak() as peak:
-        noise = torch.zeros(member.noise_shape(batch), dtype=batch.image.dtype)
-        loss = member(batch, noise).loss
-        loss.backward()
+    noise = torch.zeros(member.noise_shape(batch), dtype=batch.image.dtype)
+    with Peak() as step:
+        member.train()(batch, noise).loss.backward()
     member.zero_grad()
-    return 3 * weights + peak.most
+    with Peak() as validation, torch.no_grad():
+        member.eval().score(batch, noise)
+    member.train()
+    return 3 * weights + max(step.most, validation.most)
 
 
 def free(gpu: int | None = None) -> int:

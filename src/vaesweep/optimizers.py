@@ -62,8 +62,8 @@ class Adam:
         return optimizer, OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=steps)
 
 
-def runs(optimizers: Sequence[Adam]) -> Iterator[tuple[slice, Adam]]:
-    """Stretches of members that share a rate and a decay: the fewer, the fewer calls of the optimizer's kernel."""
+def stretches(optimizers: Sequence[Adam]) -> Iterator[tuple[slice, Adam]]:
+    """Neighbours that share a rate and a decay: the fewer, the fewer calls of the optimizer's kernel."""
     start = 0
     for adam, same in groupby(optimizers):
         stop = start + len(list(same))
@@ -76,11 +76,11 @@ def together(
 ) -> tuple[torch.optim.Optimizer, LRScheduler | None]:
     """The optimizer of stacked parameters [M, ...], in which each member has its own `lr` and `weight_decay`.
 
-    For each of the `runs` of members there are the groups that a member has alone, over its rows.
+    For each of the `stretches` of members there are the groups that a member has alone, over its rows.
     """
     split = [
         {"lr": adam.lr, "weight_decay": adam.weight_decay} | group | {"rows": rows}
-        for rows, adam in runs(optimizers)
+        for rows, adam in stretches(optimizers)
         for group in groups
     ]
     return optimizers[0](split, steps, fused, Memberwise)

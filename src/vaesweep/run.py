@@ -13,7 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from vaesweep import loggers
-from vaesweep.checks import Diverged, Invalid
+from vaesweep.checks import Diverged, Invalid, reason
 from vaesweep.farewell import farewell
 from vaesweep.results import Results
 from vaesweep.signals import REQUEUE, SIGNALS, Interrupted, interrupt
@@ -80,17 +80,18 @@ def attempt(jobs: Sequence[Job]) -> None:
     """
     others = getattr(rank_zero_only, "rank", 0) > 0  # the first process speaks for all
     refused = told = requeued = False
-    ending, reason = "failed", None
+    ending, why = "failed", None
+    for job in jobs:
+        job.results.status, job.results.reason = "failed", None
     before = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}
     try:
         execute(jobs)
     except Interrupted as stop:
-        ending, reason = "interrupted", signal.Signals(stop.signum).name
+        ending, why = "interrupted", signal.Signals(stop.signum).name
         requeued = stop.signum == REQUEUE
         raise SystemExit(0 if others else 128 + stop.signum) from None
     except Exception as error:
-        ours = isinstance(error, Invalid | Diverged)
-        reason = str(error) if ours else f"{type(error).__name__}: {' '.join(str(error).split())}"
+        ours, why = isinstance(error, Invalid | Diverged), reason(error)
         told = ours and HydraConfig.get().mode != RunMode.MULTIRUN
         # what an earlier session left is worth more than the record of a resumption that never began
         refused = isinstance(error, Invalid) and bool(jobs[0].config.resume)
@@ -99,17 +100,13 @@ def attempt(jobs: Sequence[Job]) -> None:
             raise SystemExit(0) from None
         raise
     finally:
+        mine = jobs if not others else ()
+        for signum in SIGNALS:
+            signal.signal(signum, signal.SIG_IGN)  # the records take no time, and W&B may take minutes
+        unwritten = [] if refused else [failed for job in mine if (failed := recorded(job, ending, why))]
         for signum, handler in before.items():
             signal.signal(signum, handler)
-        unwritten = []
-        for job in jobs if not others else ():
-            if job.results.status != "completed" and job.results.reason is None:
-                job.results.status, job.results.reason = ending, reason
-            try:
-                if not refused:
-                    job.results.write(job.folder)
-            except OSError as error:  # a full disk, for which the other records may be small enough
-                unwritten.append(error)
+        for job in mine:
             loggers.finish(job.folder, failed=job.results.status != "completed")
             if not told and len(jobs) == 1:
                 farewell(job.results, job.folder)
@@ -118,3 +115,16 @@ def attempt(jobs: Sequence[Job]) -> None:
         handler = before[REQUEUE]
         if requeued and callable(handler):
             handler(REQUEUE, None)
+
+
+def recorded(job: Job, ending: str, why: str | None) -> Exception | None:
+    """Write the record of a job, which ended so where nothing else is known of it; returns why that failed."""
+    results = job.results
+    if results.status != "completed" and results.reason is None:
+        results.status, results.reason = ending, why
+    try:
+        results.write(job.folder)
+    except Exception as error:  # a full disk, a number that is none: the other records are to be written
+        results.status, results.reason = "failed", reason(error)
+        return error
+    return None

@@ -31,7 +31,7 @@ class Seat:
 
     @property
     def taken(self) -> bool:
-        """Whether the member has not diverged."""
+        """Whether the member is not left out."""
         return self.account.failure is None
 
     @property

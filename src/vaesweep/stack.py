@@ -27,7 +27,7 @@ class Stack(nn.Module):
         if len({alike(member) for member in members}) > 1:
             raise ValueError("members of a stack may differ in weights and knobs alone")
         self.one = copy.deepcopy(members[0])
-        self.shares = members
+        self.solos = members
         for name, part in self.one.named_modules():
             twins = [member.get_submodule(name) for member in members]
             for key, weight in part.named_parameters(recurse=False):
@@ -57,13 +57,13 @@ class Stack(nn.Module):
         """
         for name, rows in self.state().items():
             owner, _, key = name.rpartition(".")
-            for member, row in zip(self.shares, rows.detach().unbind(), strict=True):
+            for member, row in zip(self.solos, rows.detach().unbind(), strict=True):
                 part = member.get_submodule(owner)
                 if isinstance(getattr(part, key), nn.Parameter):
                     getattr(part, key).data = row
                 else:
                     setattr(part, key, row)
-        return self.shares
+        return self.solos
 
     def clip(self, norm: float) -> None:
         """Scale each member's gradient down to `norm`, where it is longer (Pascanu et al. 2013, algorithm 1)."""
@@ -110,7 +110,7 @@ def alike(member: nn.Module) -> str:
 
 def described(part: nn.Module) -> tuple[Any, ...]:
     """One module's own class, settings, and shapes of parameters and buffers."""
-    settings = {key: value for key, value in vars(part).items() if not key.startswith("_") and key != "training"}
+    settings = {key: value for key, value in vars(part).items() if key not in vars(nn.Module())}
     return type(part), settings, shapes(part._parameters), shapes(part._buffers)
 
 

@@ -13,18 +13,18 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
-from lightning.pytorch.callbacks import LambdaCallback, ModelCheckpoint, ProgressBar, Timer
+from lightning.pytorch.callbacks import LambdaCallback, ModelCheckpoint, Timer
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from vaesweep.account import Account
-from vaesweep.callbacks import Interruption, Members
+from vaesweep.callbacks import SHARED, Members
 from vaesweep.checkpoints import ALONE, CHECKPOINT, Unstacked, Whole
-from vaesweep.checks import Invalid, choice, flag, whole
+from vaesweep.checks import Invalid, choice, flag, reason, whole
 from vaesweep.data import ImageData
 from vaesweep.entry import build
 from vaesweep.experiment import Experiment
-from vaesweep.optimizers import runs
+from vaesweep.optimizers import stretches
 from vaesweep.results import Results, canonical, flat
 from vaesweep.resuming import OVERRIDES
 from vaesweep.seat import Seat
@@ -37,8 +37,6 @@ QUIET = (
     "Checkpoint directory",  # that it is not empty, which a resumed run's should not be
 )
 """Warnings that say nothing to the person."""
-SHARED = Interruption, ProgressBar, Timer
-"""Callbacks of which a stack has one."""
 
 
 @dataclass(eq=False)
@@ -89,20 +87,20 @@ def execute(jobs: Sequence[Job]) -> None:
     try:
         start = checkpoint if config.resume and checkpoint.is_file() else None
         trainer.fit(experiment, datamodule=data, ckpt_path=start, weights_only=True)
+        if config.test == "best":
+            for one, callbacks in zip(accounts, own, strict=True):
+                keeper = next(c for c in callbacks if isinstance(c, ModelCheckpoint) and c.monitor)
+                if not one.failure:
+                    load(experiment, one, keeper.best_model_path)
+        trainer.test(experiment, datamodule=data, verbose=False)
     finally:
         for record, one in zip(results, accounts, strict=True):
             record.epochs = trainer.current_epoch
             record.stacked = len(jobs)
             record.seconds = round(timer.time_elapsed("train") / len(jobs), 3)
             record.seconds_per_epoch = round(record.seconds / max(1, record.epochs), 4)
-            record.reason = str(one.failure) if one.failure else None
-    if config.test == "best":
-        for one, callbacks in zip(accounts, own, strict=True):
-            keeper = next(c for c in callbacks if isinstance(c, ModelCheckpoint) and c.monitor)
-            load(experiment, one, keeper.best_model_path)
-    trainer.test(experiment, datamodule=data, verbose=False)
+            record.reason = reason(one.failure) if one.failure else None
     for record, one in zip(results, accounts, strict=True):
-        record.reason = str(one.failure) if one.failure else None
         if not one.failure:
             scores = {name: value.item() for name, value in one.metrics.items() if name.startswith("test/")}
             record.metrics = {name: round(value, 6) for name, value in scores.items()}
@@ -128,8 +126,8 @@ def stacked(
         Seat(one, [callback for callback in own if not isinstance(callback, SHARED)], folder)
         for one, own, folder in zip(accounts, callbacks, folders, strict=True)
     ]
-    stretches = [stretch for stretch, _ in runs([one.optimizer for one in accounts])]
-    plugin = Unstacked(seats, stretches)
+    sharing = [rows for rows, _ in stretches([one.optimizer for one in accounts])]
+    plugin = Unstacked(seats, sharing)
     return {"callbacks": [*shared, Members(seats)], "plugins": plugin, "enable_checkpointing": False}
 
 

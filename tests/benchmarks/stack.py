@@ -132,8 +132,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/bench/stack.md"), help="where the table goes")
     given = parser.parse_args()
     lines = [
-        "| | M | one after the other, s | pool, s | stack, s | stack is faster by | member-steps/s alone | in the stack "
-        "| faster by | MiB alone | stack |",
+        "| | M | one after the other, s | pool, s | stack, s | stack is faster by | member-steps/s alone "
+        "| in the stack | faster by | MiB alone | stack |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for case in given.cases:
@@ -152,7 +152,8 @@ def main() -> None:
             steps = members * given.steps
             cells = [
                 case, members, f"{alone:.1f}", pool, f"{stack:.1f}", f"{alone / stack:.2f} x",
-                f"{steps / apart:.0f}", f"{steps / together:.0f}", f"{apart / together:.2f} x", f"{low:.0f}", f"{high:.0f}",
+                f"{steps / apart:.0f}", f"{steps / together:.0f}", f"{apart / together:.2f} x",
+                f"{low:.0f}", f"{high:.0f}",
             ]  # fmt: skip
             lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
             given.out.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
@@ -47,6 +48,11 @@ class Plan:
     def arguments(self) -> list[str]:
         """Those of a single run in the job's folder."""
         return [*self.overrides, f"hydra.run.dir={quoted(self.folder)}"]
+
+    def going_on(self) -> Self:
+        """The same job from its last checkpoint, where it has one by now."""
+        self.overrides.append("resume=true")
+        return self
 
     def conclude(self, job: Job) -> str:
         """Take over what the job recorded, or record what became of it; a line for the person."""

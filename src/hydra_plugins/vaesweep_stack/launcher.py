@@ -1,5 +1,6 @@
 """`hydra/launcher=stack`: jobs that differ in knobs and seeds alone are trained as one, in this process."""
 
+import gc
 import os
 import shlex
 import sys
@@ -15,7 +16,7 @@ from rich.console import Console
 
 from hydra_plugins.vaesweep_pool.launcher import PoolLauncher
 from hydra_plugins.vaesweep_pool.plan import Plan
-from vaesweep.checks import Diverged, Invalid, real
+from vaesweep.checks import Diverged, real, reason
 
 if TYPE_CHECKING:
     from vaesweep.training import Job
@@ -39,8 +40,8 @@ class StackLauncher(PoolLauncher):
     """Trains each stack of jobs on one device, the stacks one after the other; what is in none is left to the pool.
 
     Every job leaves what it would leave alone, and can be resumed alone or in a stack. Where a stack fails for a reason
-    that is not one of its members', such as an operation that cannot be stacked, its jobs are run alone; where it is
-    too large for the GPU after all, in two halves. Raises `Invalid` before anything is run.
+    that is not one member's own, such as an operation that cannot be stacked, its jobs go on alone; where it is too
+    large for the GPU after all, in two halves.
     """
 
     def __init__(self, memory: float | None, n_jobs: int | None) -> None:
@@ -63,12 +64,12 @@ class StackLauncher(PoolLauncher):
         self.say(f"{shown}: {'; '.join([earlier, *sizes])}")
         for line in found.said:
             self.say(line)
-        for job, reason in found.alone:
-            self.say(f"alone: {job.folder.name}: {reason}")
+        for job, hindrance in found.alone:
+            self.say(f"alone: {job.folder.name}: {hindrance}")
         alone = [of[job.folder] for job, _ in found.alone]
         try:
             for stack in found.stacks:
-                alone += [of[job.folder] for job in self.train(stack)]
+                alone += [of[job.folder].going_on() for job in self.train(stack)]
         except SystemExit:
             print(f"stopped; resume={shlex.quote(shown)} goes on", file=sys.stderr)
             raise
@@ -81,23 +82,30 @@ class StackLauncher(PoolLauncher):
 
         from vaesweep.run import alone, attempt
 
+        problem, too_large = "", False
         try:
             with alone(stack):
                 attempt(stack)
-        except torch.OutOfMemoryError as error:
-            half = len(stack) // 2
-            self.say(f"{len(stack)} members do not fit ({one_line(error)}): {half} at a time")
-            torch.cuda.empty_cache()
-            return [job for part in (stack[:half], stack[half:]) for job in (self.train(part) if half else part)]
-        except (Invalid, Diverged):
-            pass  # their records say so
+        except Diverged:
+            pass  # all of them, as their records say
         except Exception as error:
-            self.say(f"a stack of {len(stack)} cannot be trained ({one_line(error)}): its jobs run alone")
-            return list(stack)
+            problem, too_large = reason(error), isinstance(error, torch.OutOfMemoryError)
+        # not within the handler: the error holds on to all that was on the device
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        left = [job for job in stack if problem and job.results.status != "completed"]
+        if too_large and len(left) > 1:
+            half = (len(left) + 1) // 2
+            self.say(f"{len(left)} members do not fit ({problem}): {half} at a time")
+            return self.train(left[:half]) + self.train(left[half:])
+        if left:
+            self.say(f"a stack of {len(stack)} cannot be trained ({problem}): {len(left)} jobs run alone")
         for job in stack:
-            reason = f": {job.results.reason}" if job.results.reason else ""
-            self.say(f"{job.results.status} {job.folder.name}{reason}")
-        return []
+            why = f": {job.results.reason}" if job.results.reason else ""
+            if job not in left:
+                self.say(f"{job.results.status} {job.folder.name}{why}")
+        return left
 
     def job(self, plan: Plan) -> "Job":
         """A planned job with its configuration resolved, which several of one process could not be later on."""
@@ -117,7 +125,3 @@ class StackLauncher(PoolLauncher):
 
     def say(self, line: str) -> None:
         self.console.print(line, markup=False)
-
-
-def one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
