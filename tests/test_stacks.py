@@ -20,6 +20,7 @@ from vaesweep.grouping import grouped
 from vaesweep.memory import Peak, footprint
 from vaesweep.results import Results
 from vaesweep.run import attempt, run
+from vaesweep.slicing import row, rows
 from vaesweep.stack import Stack
 from vaesweep.training import Job
 
@@ -99,6 +100,26 @@ def test_best_is_by_each_members_own_validation_loss(job, monkeypatch):
     attempt(jobs)
     assert [checkpoint(one, "best")["epoch"] for one in jobs] == [2, 1]
     assert jobs[1].results.metrics["test/loss"] < 40
+
+
+def same(one, other):
+    """Whether two checkpoints hold the same values."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+def test_the_checkpoint_of_a_stack_is_those_of_its_members(job):
+    jobs = [job(str(k), *own) for k, own in enumerate(sorted(KNOBS, key=len))]
+    attempt(jobs)
+    members = [checkpoint(one) for one in jobs]
+    stretches = [slice(0, 1), slice(1, 3)]  # the second and third share a rate
+    whole = rows(members, stretches)
+    assert whole["state_dict"]["member.one.encoder.body.0.weight"].shape == (3, 32, 64)
+    assert len(whole["optimizer_states"][0]["param_groups"]) == 4
+    assert all(same(row(whole, k, stretches), one) for k, one in enumerate(members))
 
 
 @pytest.mark.parametrize("step", [27, 40])

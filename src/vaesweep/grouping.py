@@ -106,9 +106,8 @@ def kind(job: Job, member: Autoencoder) -> str:
     rest = {key: value for key, value in plain.items() if key not in FREE}
     for key in RATES:
         del rest["optimizer"][key]
-    return json.dumps([rest, alike(member), reached(job)], sort_keys=True).replace(
-        json.dumps(str(job.folder))[1:-1], ""
-    )
+    told = json.dumps([rest, alike(member), reached(job)], sort_keys=True)
+    return told.replace(json.dumps(str(job.folder))[1:-1], "")
 
 
 def reached(job: Job) -> int:

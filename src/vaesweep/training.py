@@ -19,7 +19,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from vaesweep.account import Account
 from vaesweep.callbacks import SHARED, Members
-from vaesweep.checkpoints import ALONE, CHECKPOINT, Unstacked, Whole
+from vaesweep.checkpoints import CHECKPOINT, Unstacked, Whole
 from vaesweep.checks import Invalid, choice, flag, reason, whole
 from vaesweep.data import ImageData
 from vaesweep.entry import build
@@ -28,6 +28,7 @@ from vaesweep.optimizers import stretches
 from vaesweep.results import Results, canonical, flat
 from vaesweep.resuming import OVERRIDES
 from vaesweep.seat import Seat
+from vaesweep.slicing import ALONE
 from vaesweep.stack import Stack
 
 QUIET = (

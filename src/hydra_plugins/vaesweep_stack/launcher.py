@@ -57,11 +57,10 @@ class StackLauncher(PoolLauncher):
         of = {plan.folder: plan for plan in plans}
         jobs = {plan.folder: self.job(plan) for plan in plans if not plan.completed}
         found = grouped(list(jobs.values()), self.memory)
-        sizes = [f"a stack of {len(stack)}" for stack in found.stacks] + [f"{len(found.alone)} alone"] * bool(
-            found.alone
-        )
-        earlier = f"{len(plans)} jobs, {len(plans) - len(jobs)} completed earlier"
-        self.say(f"{shown}: {'; '.join([earlier, *sizes])}")
+        told = [f"{len(plans)} jobs, {len(plans) - len(jobs)} completed earlier"]
+        told += [f"a stack of {len(stack)}" for stack in found.stacks]
+        told += [f"{len(found.alone)} alone"] if found.alone else []
+        self.say(f"{shown}: {'; '.join(told)}")
         for line in found.said:
             self.say(line)
         for job, hindrance in found.alone:
@@ -98,6 +97,8 @@ class StackLauncher(PoolLauncher):
         if too_large and len(left) > 1:
             half = (len(left) + 1) // 2
             self.say(f"{len(left)} members do not fit ({problem}): {half} at a time")
+            for job in left:
+                job.config.resume = True  # from where they got to together
             return self.train(left[:half]) + self.train(left[half:])
         if left:
             self.say(f"a stack of {len(stack)} cannot be trained ({problem}): {len(left)} jobs run alone")
