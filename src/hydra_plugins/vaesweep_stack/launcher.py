@@ -42,6 +42,9 @@ class StackLauncher(PoolLauncher):
     Every job leaves what it would leave alone, and can be resumed alone or in a stack. Where a stack fails for a reason
     that is not one member's own, such as an operation that cannot be stacked, its jobs go on alone; where it is too
     large for the GPU after all, in two halves.
+
+    It pays where one member leaves the device idle: on a GPU, and for small images on a CPU. Where one keeps the device
+    busy, as any convolution does a CPU, or where there are several GPUs, the pool is the better choice.
     """
 
     def __init__(self, memory: float | None, n_jobs: int | None) -> None:
