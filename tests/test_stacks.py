@@ -153,6 +153,7 @@ def test_one_that_diverges_is_failed_with_step_and_term_and_the_rest_go_on(job, 
     assert [Results.read(one.folder).status for one in jobs] == ["completed", "failed", "completed"]
     assert re.match(r"(distortion|kl) is (nan|inf) at training step \d+", Results.read(jobs[1].folder).reason)
     assert not Results.read(jobs[1].folder).metrics
+    assert [Results.read(one.folder).epochs for one in jobs] == [3, 0, 3]
 
 
 def full(*_, **__):

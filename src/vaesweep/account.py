@@ -32,6 +32,8 @@ class Account:
     dimensions: list[float] = field(default_factory=list)
     failure: Exception | None = None
     """Why it is left out from here on: it diverged, or what is its own could not be drawn or written."""
+    epochs: int | None = None
+    """Those that it lasted, where it is left out."""
     epoch: dict[str, Any] = field(default_factory=lambda: {"number": -1})
 
     def enter(self, rows: Tensor, steps: Sequence[int], epoch: int, now: int) -> Tensor:

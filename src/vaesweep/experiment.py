@@ -138,7 +138,7 @@ class Experiment(L.LightningModule):
 
     def lose(self, account: Account, error: Exception) -> None:
         """Leave a member out from here on, or raise the error where it was the last."""
-        account.failure = error
+        account.failure, account.epochs = error, self.current_epoch
         if all(one.failure for one in self.accounts):
             raise error
 

@@ -96,7 +96,7 @@ def execute(jobs: Sequence[Job]) -> None:
         trainer.test(experiment, datamodule=data, verbose=False)
     finally:
         for record, one in zip(results, accounts, strict=True):
-            record.epochs = trainer.current_epoch
+            record.epochs = trainer.current_epoch if one.epochs is None else one.epochs
             record.stacked = len(jobs)
             record.seconds = round(timer.time_elapsed("train") / len(jobs), 3)
             record.seconds_per_epoch = round(record.seconds / max(1, record.epochs), 4)
