@@ -50,7 +50,9 @@ def outline(value):
         return {str(key).rpartition("/")[2]: outline(inner) for key, inner in value.items()}  # without folders
     if isinstance(value, list | tuple):
         return [outline(inner) for inner in value]
-    return tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+    if isinstance(value, torch.Tensor):
+        return tuple(value.shape)
+    return "number" if isinstance(value, int | float) else type(value).__name__
 
 
 def left(folder):
