@@ -44,10 +44,6 @@ class Experiment(L.LightningModule):
         """The first account's."""
         return self.accounts[0].seed
 
-    def setup(self, stage: str) -> None:
-        if not self.stacked:
-            self.accounts[0].loggers = self.trainer.loggers
-
     def configure_optimizers(self) -> Any:
         # not trainer.estimated_stepping_batches: asked here, it sets the loader up before a checkpoint can restore it
         trainer: Any = self.trainer

@@ -88,10 +88,9 @@ class StackLauncher(PoolLauncher):
         try:
             with alone(stack):
                 attempt(stack)
-        except Diverged:
-            pass  # all of them, as their records say
         except Exception as error:
-            problem, too_large = reason(error), isinstance(error, torch.OutOfMemoryError)
+            if not isinstance(error, Diverged):  # all of them, as their records say
+                problem, too_large = reason(error), isinstance(error, torch.OutOfMemoryError)
         # not within the handler: the error holds on to all that was on the device
         gc.collect()
         if torch.cuda.is_available():
