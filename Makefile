@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.ready
 
-.PHONY: demo test bench bench-stack lint lock clean
+.PHONY: demo test test-fast bench bench-stack lint lock clean
 
 demo: $(SETUP)  ## train the default beta-VAE on digits
 	$(BIN)/python src/train.py
 
 test: $(SETUP)  ## run the tests, two processes at a time
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-fast: $(SETUP)  ## the tests that start no processes and take no seconds
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 bench: $(SETUP)  ## what it costs to begin, what an epoch on MNIST costs beside other ways to train, a contraction
 	$(BIN)/python tests/benchmarks/startup.py
@@ -34,7 +37,7 @@ $(SETUP): .requirements.lock pyproject.toml
 	@touch $@
 
 lock:  ## resolve .requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --extra slurm --extra ray --extra dashboard --universal --python-version 3.11 --upgrade \
+	uv pip compile pyproject.toml --extra dev --extra slurm --extra ray --extra dashboard --extra tensorboard --universal --python-version 3.11 --upgrade \
 	  --no-header --no-annotate --no-emit-index-url -o .requirements.lock
 
 clean:

@@ -19,16 +19,16 @@ def main(argv: list[str] | None = None) -> int:
     given = parser.parse_args(argv)
 
     # here, because --help needs none of them
-    from vaesweep.checks import Invalid
-    from vaesweep.comparison import terminal
-    from vaesweep.comparison.reading import read
-    from vaesweep.comparison.report import report
+    from vaesweep.checks import ConfigError
+    from vaesweep.report import terminal
+    from vaesweep.report.collection import read
+    from vaesweep.report.report import report
 
-    reading = read(given.folders)
-    if not reading.runs:
-        print(*(f"error: {remark}" for remark in reading.remarks), sep="\n", file=sys.stderr)
+    collection = read(given.folders)
+    if not collection.runs:
+        print(*(f"error: {warning}" for warning in collection.warnings), sep="\n", file=sys.stderr)
         return 1
-    made = report(reading)
+    made = report(collection)
     home = next(folder for folder in given.folders if folder.is_dir())
     others = list(made.studies)[1:]
     name = f"report_with_{others[0].replace(' ', '_')}" if len(others) == 1 else f"report_with_{len(others)}"
@@ -37,15 +37,16 @@ def main(argv: list[str] | None = None) -> int:
         terminal.write(made, folder)
         study = home.resolve().name
         if given.wandb:
-            from vaesweep import loggers
+            from vaesweep.records import wandb_runs
 
-            loggers.log_report(study, folder, made.runs, given.project, os.environ.get("WANDB_MODE", "offline"))
-            print(*(f"recorded   {hint}" for hint in loggers.hints(folder)), sep="\n")
+            wandb_runs.log_report(study, folder, made.runs, given.project, os.environ.get("WANDB_MODE", "offline"))
+            print(*(f"recorded   {hint}" for hint in wandb_runs.hints(folder)), sep="\n")
         if given.dashboard:
-            from vaesweep.dashboard import publish
+            from vaesweep.records.dashboard import publish
 
-            print(f"dashboard  {publish(given.dashboard, given.project, study)}")
-    except (Invalid, OSError) as error:
+            declarations = [run.results.declared for run in collection.runs]
+            print(f"dashboard  {publish(given.dashboard, given.project, study, declarations)}")
+    except (ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

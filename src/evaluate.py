@@ -8,14 +8,14 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from vaesweep.entry import job, launch
-from vaesweep.resuming import quoted
+from vaesweep.cli import job, launch
+from vaesweep.studies.resuming import quoted
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
 def main(config: DictConfig) -> None:
     """Every measure of every run; exit code 1 when any run or measure could not be had."""
-    from vaesweep.evaluation.evaluating import evaluate  # here, because torch takes seconds to import
+    from vaesweep.evaluation.evaluate import evaluate  # here, because torch takes seconds to import
 
     if problems := job(evaluate, config):
         sys.exit("\n".join(f"error: {problem}" for problem in problems))

@@ -1,19 +1,23 @@
-"""Train one member of the family: `python src/train.py --help`."""
+"""Train one model of the autoencoder family, or with -m a study of many runs: `python src/train.py --help`."""
 
 import hydra
 from omegaconf import DictConfig
 
-from vaesweep.entry import job, launch
+from vaesweep.cli import job, launch
+from vaesweep.studies.naming import register_resolvers
+from vaesweep.studies.resuming import expand_resume
+
+register_resolvers()
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(config: DictConfig) -> dict[str, float]:
     """One run, or with -m one job of a sweep; returns its test metrics."""
-    from vaesweep import sooner  # noqa: F401  here, because torch takes seconds to import and --help should not
-    from vaesweep.run import run
+    from vaesweep import fast_import  # noqa: F401  here, because torch takes seconds to import and --help should not
+    from vaesweep.training.run import run
 
     return job(run, config)
 
 
 if __name__ == "__main__":
-    launch(main)
+    launch(main, expand=expand_resume)

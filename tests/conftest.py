@@ -1,6 +1,7 @@
-"""Shared by all tests: small data, one of every member, and a run in this process."""
+"""Shared by all tests: small data, any model, and a run in this process."""
 
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,15 +11,15 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
-from vaesweep.data import Digits, ImageData
-from vaesweep.entry import build
-from vaesweep.family import Autoencoder
-from vaesweep.terms import Batch, Spec
+from support.paths import ROOT
+from vaesweep.data import Digits, ImageDataModule
+from vaesweep.instantiate import build
+from vaesweep.models import Autoencoder, Batch, Spec
+from vaesweep.studies.naming import register_resolvers
 
-ROOT = Path(__file__).parent.parent
-MEMBERS = ("ae", "denoising", "sparse", "contractive", "vae", "beta_vae", "cvae")
+DIGITS = Spec((1, 8, 8), 10, 1294)
 
-DIGITS = Spec((1, 8, 8), 10)
+register_resolvers()
 
 torch.set_num_threads(1)
 # for the processes that tests start: two tests at a time, on perhaps no more than two cores
@@ -29,10 +30,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 def config(tmp_path: Path) -> Callable[..., DictConfig]:
     """Compose the configuration of a run in `tmp_path`, from overrides as on the command line."""
 
-    def make(*overrides: str, folder: Path = tmp_path / "run") -> DictConfig:
+    def make(*overrides: str, folder: Path = tmp_path / "run", wandb: bool = True) -> DictConfig:
         folder.mkdir(parents=True, exist_ok=True)
         where = f"hydra.runtime.output_dir={folder}"
-        defaults = ["trainer=cpu", "logger.mode=disabled", "callbacks=lean"]
+        # a debug configuration and other loggers decide for themselves
+        defaults = ["trainer=cpu", *(["logger.wandb.mode=disabled", "callbacks=no_figures"] if wandb else [])]
         quiet = ["~callbacks.progress", "+trainer.enable_progress_bar=false"]
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             composed = compose("config", [where, *defaults, *overrides, *quiet], return_hydra_config=True)
@@ -45,8 +47,8 @@ def config(tmp_path: Path) -> Callable[..., DictConfig]:
 
 
 @pytest.fixture
-def member(config: Callable[..., DictConfig]) -> Callable[..., Autoencoder]:
-    """Build the member that some overrides describe, for images of a given shape, weights drawn from seed 0."""
+def model(config: Callable[..., DictConfig]) -> Callable[..., Autoencoder]:
+    """Build the model that some overrides describe, for images of a given shape, weights drawn from seed 0."""
 
     def make(*overrides: str, spec: Spec = DIGITS) -> Autoencoder:
         composed = config(*overrides)
@@ -58,7 +60,7 @@ def member(config: Callable[..., DictConfig]) -> Callable[..., Autoencoder]:
 
 
 @pytest.fixture(scope="session")
-def digits() -> ImageData:
+def digits() -> ImageDataModule:
     """The digits, loaded once."""
     data = Digits(batch_size=64, val_fraction=0.1, test_fraction=0.2, binarize="none", on_device=False, seed=0)
     data.setup()
@@ -66,15 +68,9 @@ def digits() -> ImageData:
 
 
 @pytest.fixture
-def batch(digits: ImageData) -> Batch:
+def batch(digits: ImageDataModule) -> Batch:
     """64 digits."""
     return digits.examples(64)
-
-
-def noise_for(made: Autoencoder, given: Batch, seed: int = 0) -> torch.Tensor:
-    """Standard normal noise as `made` wants it for `given`."""
-    source = torch.Generator().manual_seed(seed)
-    return torch.randn(made.noise_shape(given), generator=source, dtype=given.image.dtype)
 
 
 @pytest.fixture(scope="session")
@@ -86,4 +82,10 @@ def mnist_root() -> str:
     return root
 
 
-__all__ = ["MEMBERS", "ROOT", "noise_for"]
+@pytest.fixture
+def unused_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port

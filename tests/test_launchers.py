@@ -15,13 +15,14 @@ import pandas as pd
 import pytest
 import torch
 from lightning.pytorch.utilities import rank_zero_only
-from test_studies import only, started, statuses, wait_for
-from test_train import QUICK, record, train, weights
 
-from vaesweep.checks import Invalid
-from vaesweep.run import run
+from support.commands import QUICK, only, record, started, statuses, train, wait_for, weights
+from vaesweep.checks import ConfigError
+from vaesweep.training.run import run
 
-BRIEF = ["-m", "model=vae", *QUICK, "trainer.max_epochs=1", "logger.mode=disabled"]
+pytestmark = pytest.mark.slow
+
+BRIEF = ["-m", "model=vae", *QUICK, "trainer.max_epochs=1", "logger.wandb.mode=disabled"]
 TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
 
 
@@ -174,7 +175,15 @@ def test_a_study_begun_here_goes_on_as_an_array_of_slurm_jobs_with_one_more_valu
 
 @needs("slurm", "submitit")
 def test_a_data_parallel_job_whose_time_is_up_is_queued_again_and_goes_on(cluster, tmp_path):
-    arguments = ["-m", "model=vae", "seed=3", *TWO, "callbacks=lean", "trainer.max_epochs=12", "logger.mode=disabled"]
+    arguments = [
+        "-m",
+        "model=vae",
+        "seed=3",
+        *TWO,
+        "callbacks=no_figures",
+        "trainer.max_epochs=12",
+        "logger.wandb.mode=disabled",
+    ]
     slurm = ["hydra/launcher=slurm", "hydra.launcher.timeout_min=10"]
     with started(tmp_path, *arguments, *slurm) as study:
         wait_for(lambda: list(tmp_path.glob("runs/*/*/checkpoints/last.ckpt")))
@@ -186,14 +195,14 @@ def test_a_data_parallel_job_whose_time_is_up_is_queued_again_and_goes_on(cluste
         interrupted = record(folder)
         # a mark that only a run which goes on from this checkpoint hands down
         checkpoint = weights(folder)
-        checkpoint["callbacks"]["Curves"]["rows"][0]["train/loss"] = 1234.5
+        checkpoint["callbacks"]["HistoryCSV"]["rows"][0]["train/loss"] = 1234.5
         torch.save(checkpoint, folder / "checkpoints" / "last.ckpt")
         _, errors = study.communicate()
     assert study.returncode == 0, errors
     assert (interrupted["status"], interrupted["reason"]) == ("interrupted", "SIGUSR2")
     assert interrupted["epochs"] < 12
     assert (record(folder)["status"], record(folder)["epochs"]) == ("completed", 12)
-    curves = pd.read_csv(folder / "curves.csv")
+    curves = pd.read_csv(folder / "history.csv")
     assert list(curves["epoch"]) == list(range(1, 13))
     assert curves["train/loss"][0] == 1234.5
     script = submitted(cluster)
@@ -205,12 +214,12 @@ def test_no_process_of_a_finished_job_goes_ahead_alone(config, tmp_path, monkeyp
     """SLURM starts all processes of a job; one that the first does not follow would wait for it for ever."""
     finished = run(config(*BRIEF[1:], folder=tmp_path))
     monkeypatch.setattr(rank_zero_only, "rank", 1)
-    monkeypatch.setattr("vaesweep.run.execute", lambda *_: pytest.fail("went ahead"))
+    monkeypatch.setattr("vaesweep.training.run.train_and_test", lambda *_: pytest.fail("went ahead"))
     again = config(*BRIEF[1:], f"resume={resume}", "hydra.mode=MULTIRUN", folder=tmp_path)
     if resume == "true":
         assert run(again) == finished
     else:
-        with pytest.raises(Invalid, match="resume: got false in the folder of an earlier job"):
+        with pytest.raises(ConfigError, match="resume: got false in the folder of an earlier job"):
             run(again)
 
 

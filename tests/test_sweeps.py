@@ -3,8 +3,10 @@
 import itertools
 
 import pytest
-from conftest import DIGITS, ROOT
 from hydra import compose, initialize_config_dir
+
+from support.paths import ROOT
+from vaesweep.models import Spec
 
 STUDIES = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
 
@@ -25,11 +27,11 @@ def test_a_study_opens_with_its_question_and_its_command(name):
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_every_job_of_a_study_builds_a_member(name, member):
+def test_every_job_of_a_study_builds_a_model(name, model):
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         composed = compose("config", [f"sweeps={name}"], return_hydra_config=True)
     params = {key: str(values).split(",") for key, values in composed.hydra.sweeper.params.items()}
     assert params.pop("seed") == ["0", "1", "2"]
     for values in itertools.product(*params.values()):
         given = [f"{key}={value}" for key, value in zip(params, values, strict=True)]
-        member(f"sweeps={name}", *given, spec=DIGITS)
+        model(f"sweeps={name}", *given, spec=Spec((1, 8, 8), 10, 1294))

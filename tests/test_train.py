@@ -1,40 +1,20 @@
 """The command line, as a person uses it."""
 
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
 
-from vaesweep.run import run
+from support.commands import QUICK, command, record, train, weights
+from support.paths import ROOT
+from vaesweep.training.run import run
 
-QUICK = ["callbacks=lean", "trainer.max_epochs=2", "trainer=cpu"]
-
-
-def command(*arguments):
-    return [sys.executable, str(ROOT / "src" / "train.py"), *arguments]
-
-
-def train(folder, *arguments, **environment):
-    """Run the command in `folder` with W&B unconfigured and home elsewhere."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "PYTEST", "HYDRA"))}
-    env = clean | {"HOME": str(folder), "OMP_NUM_THREADS": "1"} | environment
-    return subprocess.run(command(*arguments), cwd=folder, env=env, capture_output=True, text=True, timeout=240)
-
-
-def record(folder):
-    return json.loads((Path(folder) / "results.json").read_text())
-
-
-def weights(folder):
-    return torch.load(Path(folder) / "checkpoints" / "last.ckpt", weights_only=True)
+pytestmark = pytest.mark.slow
 
 
 def test_help_lists_the_groups_without_importing_torch(tmp_path):
@@ -42,10 +22,21 @@ def test_help_lists_the_groups_without_importing_torch(tmp_path):
         [sys.executable, "-X", "importtime", str(ROOT / "src" / "train.py"), "--help"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    for group in ("model", "network", "data", "optimizer", "trainer", "logger", "callbacks", "experiment", "sweeps"):
+    for group in (
+        "model",
+        "network",
+        "data",
+        "optimizer",
+        "trainer",
+        "logger",
+        "callbacks",
+        "experiment",
+        "sweeps",
+        "debug",
+    ):
         names = re.search(rf"^  {group} +(.+)\n +(\S*{group}.*)$", done.stdout, re.MULTILINE)
         assert names, group
-        offered = {file.stem for file in (ROOT / "conf" / group).glob("*.yaml")}
+        offered = {file.stem for file in (ROOT / "conf" / group).glob("[!_]*.yaml")}
         assert all(name in names[1] for name in offered), offered
     assert not re.search(r"\| +(torch|lightning|wandb)$", done.stderr, re.MULTILINE)
 
@@ -60,7 +51,7 @@ def test_the_configuration_is_printed_without_importing_torch(tmp_path):
 
 
 def test_training_starts_without_what_only_others_need(tmp_path):
-    code = "import sys; from vaesweep import sooner; from vaesweep import callbacks, data, run; print(*sys.modules)"
+    code = "import sys; from vaesweep import fast_import; from vaesweep.training import run; print(*sys.modules)"
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run([sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -81,7 +72,7 @@ def test_the_first_command_of_the_readme(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["model=gan"], r"error: model: got gan; allowed: ae \| beta_vae \| contractive \| cvae .*"),
+        (["model=gan"], r"error: model: got gan; allowed: ae \| beta_tcvae \| beta_vae \| contractive \| cvae .*"),
         (["model.bta=4"], r"error: model.bta: no such key .*"),
         (["model.latent_dim=0"], r"error: model.latent_dim: got 0; allowed: a whole number of at least 1"),
         (["resume=nowhere"], r"error: resume: got nowhere; allowed: the folder of an earlier run .*"),
@@ -104,7 +95,7 @@ def test_a_sweep_runs_every_job_and_the_code_tells_of_a_failure(tmp_path):
 
 
 def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
-    settings = ["model=vae", "callbacks=lean", "trainer=cpu", "trainer.max_epochs=100", "hydra.run.dir=run"]
+    settings = ["model=vae", "callbacks=no_figures", "trainer=cpu", "trainer.max_epochs=100", "hydra.run.dir=run"]
     with subprocess.Popen(command(*settings), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as job:
         checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
         for _ in range(600):
@@ -132,7 +123,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
     ids=["sparse", "vae", "contractive"],
 )
 def test_two_processes_give_the_weights_of_one(config, tmp_path, settings):
-    exact = [*settings, *QUICK, "trainer.precision=64-true", "logger.mode=disabled"]
+    exact = [*settings, *QUICK, "trainer.precision=64-true", "logger.wandb.mode=disabled"]
     run(config(*exact, folder=tmp_path / "alone"))
     two = [*exact, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "hydra.run.dir=both"]
     both = train(tmp_path, *two)

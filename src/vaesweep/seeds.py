@@ -1,4 +1,4 @@
-"""Randomness by counter: a generator is named by what it is for, so no hidden state has to be saved or restored."""
+"""Random generators, each seeded by a name for its use, so that no generator state has to be saved or restored."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Being told to stop: by a person, by a scheduler, or by the end of the process that one works for."""
+"""Requests to stop: from the user, from a scheduler, or because the parent process has ended."""
 
 import os
 import signal
@@ -7,14 +7,14 @@ import time
 from types import FrameType
 
 REQUEUE = signal.SIGUSR2
-"""What submitit has SLURM send before the time is up; its handler puts the job back into the queue and exits."""
+"""The signal that submitit has SLURM send before the time limit; its handler requeues the job and exits."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, REQUEUE)
 PARENT = "VAESWEEP_PARENT"
-"""Set to the process id of a launcher for the jobs it starts."""
+"""Environment variable with a launcher's process id, set for the jobs it starts."""
 
 
 class Interrupted(BaseException):
-    """The run was asked to stop by signal `signum`; no error of its own, so it passes by `except Exception`."""
+    """A request to stop by signal `signum`; a `BaseException`, so that `except Exception` does not catch it."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -22,16 +22,16 @@ class Interrupted(BaseException):
 
 
 def interrupt(signum: int, frame: FrameType | None) -> None:
-    """A signal handler that stops at once: right outside the training steps, where there is nothing to save."""
+    """A signal handler that stops at once, for use outside the training steps, where there is nothing to save."""
     raise Interrupted(signum)
 
 
 def follow_parent() -> None:
-    """Send SIGTERM to this process when the launcher that started it, if one did, is no more.
+    """Send SIGTERM to this process when the launcher that started it, if one did, has ended.
 
-    A launcher that is killed cannot stop its jobs, and nobody would look after them.
+    A launcher that is killed cannot stop its jobs, and nothing else would stop them.
     """
-    parent = os.environ.pop(PARENT, None)  # popped, because what this process starts follows this process
+    parent = os.environ.pop(PARENT, None)  # popped, because child processes must follow this process
     if parent is None:
         return
 

@@ -24,11 +24,10 @@ from rich.console import Console
 from torch import Tensor
 from torch.func import vjp, vmap
 
-from vaesweep.distributions import Bernoulli, DiagonalGaussian, Dirac
-from vaesweep.family import Autoencoder, Contractive, Variational
-from vaesweep.networks import MLP, Conv, Network
-from vaesweep.schedules import Constant
-from vaesweep.terms import Batch, Spec
+from vaesweep.models import VAE, Autoencoder, Batch, ContractiveAutoencoder, Spec
+from vaesweep.models.distributions import Bernoulli, DiagonalGaussian, Dirac
+from vaesweep.models.networks import MLP, Conv, Network
+from vaesweep.models.schedules import Constant
 
 SPEC, LATENT = Spec((1, 28, 28), 1), 20
 BATCH = Batch(torch.rand(128, *SPEC.shape), torch.zeros(128, 1, dtype=torch.int64))
@@ -36,7 +35,7 @@ STEPS = 3
 MLP1, MLP2, CONV = MLP([400]), MLP([400, 400]), Conv((32, 64), (16,), 3)
 
 
-class Rows(Contractive):
+class Rows(ContractiveAutoencoder):
     """The norm from all rows of the Jacobian at once."""
 
     def means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor, noise: Tensor) -> Tensor:
@@ -47,22 +46,25 @@ class Rows(Contractive):
 
 def vae(network: Network) -> Callable[[], float]:
     """Seconds of a VAE's step."""
-    return step(Variational(network, SPEC, LATENT, Bernoulli(), Constant()))
+    return step(VAE(network, SPEC, LATENT, Bernoulli(), Constant()))
 
 
 def contractive(
-    network: Network, code: str = "identity", probes: int | None = None, kind: type[Contractive] = Contractive
+    network: Network,
+    code: str = "identity",
+    probes: int | None = None,
+    kind: type[ContractiveAutoencoder] = ContractiveAutoencoder,
 ) -> Callable[[], float]:
     """Seconds of a contractive step."""
     return step(kind(network, SPEC, LATENT, Bernoulli(), code, 0.1, probes))
 
 
-def step(member: Autoencoder) -> Callable[[], float]:
-    """Seconds of a training step of `member`, the mean of `STEPS`."""
-    adam = torch.optim.Adam(member.parameters(), 1e-4, fused=True)
+def step(model: Autoencoder) -> Callable[[], float]:
+    """Seconds of a training step of `model`, the mean of `STEPS`."""
+    adam = torch.optim.Adam(model.parameters(), 1e-4, fused=True)
 
     def once() -> None:
-        terms = member(BATCH, torch.randn(member.noise_shape(BATCH)))
+        terms = model(BATCH, torch.randn(model.noise_shape(BATCH)))
         adam.zero_grad()
         terms.loss.backward()
         adam.step()

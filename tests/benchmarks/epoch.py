@@ -38,17 +38,17 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
-from vaesweep.results import Results
-from vaesweep.run import run
+from vaesweep.records.results import Results
+from vaesweep.training.run import run
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = os.environ.get("VAESWEEP_DATA", "data")
 EPOCHS, LONG, BATCH, TRAIN = 2, 10, 128, 54_000
 PARTS = {
     "without progress bar": ["~callbacks.progress", "+trainer.enable_progress_bar=false"],
-    "without keeping checkpoints": ["~callbacks.last", "~callbacks.interruption"],
+    "without keeping checkpoints": ["~callbacks.last", "~callbacks.graceful_stop"],
 }
-FIGURES, WANDB = "callbacks=lean", "logger.mode=disabled"
+FIGURES, WANDB = "callbacks=no_figures", "logger.wandb.mode=disabled"
 PARTS_OF_A_RUN = {
     "without figures": [FIGURES],
     "without W&B": [WANDB],

@@ -24,13 +24,19 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 from rich.console import Console
 
-from vaesweep.results import Results
-from vaesweep.run import attempt
-from vaesweep.training import Job
+from vaesweep.records.results import Results
+from vaesweep.training.run import attempt
+from vaesweep.training.train import Job
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = os.environ.get("VAESWEEP_DATA", "data")
-COMMON = ["model=beta_vae", "model.latent_dim=20", "data.batch_size=128", "logger.mode=disabled", "callbacks=lean"]
+COMMON = [
+    "model=beta_vae",
+    "model.latent_dim=20",
+    "data.batch_size=128",
+    "logger.wandb.mode=disabled",
+    "callbacks=no_figures",
+]
 QUIET = ["+trainer.enable_progress_bar=false", "~callbacks.progress"]
 CASES = {
     "digits-mlp": ["data=digits", "network=mlp"],
@@ -53,7 +59,7 @@ def job(folder: Path, overrides: Sequence[str]) -> Job:
     with open_dict(composed):
         del composed["hydra"]
     OmegaConf.resolve(composed)
-    return Job(composed, folder, Results.of(composed, []))
+    return Job(composed, folder, Results.from_config(composed, []))
 
 
 def one_by_one(folder: Path, overrides: Sequence[str], members: int) -> None:

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 import lightning as L
 from rich.console import Console
 
-from vaesweep.results import Results
+from vaesweep.records.results import Results
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = os.environ.get("VAESWEEP_DATA", "data")
@@ -99,7 +99,7 @@ MEASURED = {
     "`--cfg job`": (lambda: seconds("--cfg", "job"), "s"),
     "command to first step, digits": (first_step, "s"),
     "a job in a study, over its training": (job, "s"),
-    "the same without figures": (lambda: job("callbacks=lean"), "s"),
+    "the same without figures": (lambda: job("callbacks=no_figures"), "s"),
     "peak memory of an epoch, MNIST": (peak, "GB"),
 }
 

@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from hydra_plugins.vaesweep_pool.plan import Plan
-from vaesweep.checks import real, whole
-from vaesweep.pool import Job, Pool, slots
-from vaesweep.resuming import flags
+from vaesweep.checks import check_float, check_int
 from vaesweep.signals import SIGNALS, Interrupted, interrupt
+from vaesweep.studies.pool import Command, Pool, slots
+from vaesweep.studies.resuming import config_flags
 
 OURS = (
     "hydra.mode=",
@@ -58,13 +58,13 @@ class PoolLauncher(Launcher):
     """Runs `python SCRIPT OVERRIDES hydra.run.dir=FOLDER` for each job: just what a person would type for it.
 
     With `resume=true` jobs that are completed are left alone. A job that ends without having said how gets a
-    results.json that does. Raises `Invalid` before anything is run.
+    results.json that does. Raises `ConfigError` before anything is run.
     """
 
     def __init__(self, n_jobs: int | None, gpus_per_job: int, timeout: float | None) -> None:
-        self.n_jobs = None if n_jobs is None else whole("hydra.launcher.n_jobs", n_jobs)
-        self.gpus_per_job = whole("hydra.launcher.gpus_per_job", gpus_per_job)
-        self.timeout = None if timeout is None else real("hydra.launcher.timeout", timeout, 0, strict=True)
+        self.n_jobs = None if n_jobs is None else check_int("hydra.launcher.n_jobs", n_jobs)
+        self.gpus_per_job = check_int("hydra.launcher.gpus_per_job", gpus_per_job)
+        self.timeout = None if timeout is None else check_float("hydra.launcher.timeout", timeout, 0, strict=True)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context, self.config = hydra_context, config
@@ -84,7 +84,7 @@ class PoolLauncher(Launcher):
         print(f"compare    python src/compare.py {shown}")
         failed = sum(not plan.completed for plan in plans.values())
         error = HydraException(f"{failed} of {len(plans)} jobs failed; resume={shown} tries again")
-        return [plans[folder].returned(error) for folder in folders]
+        return [plans[folder].job_return(error) for folder in folders]
 
     def compose(self, overrides: Sequence[str], number: int) -> DictConfig:
         """The configuration of a job, as Hydra composes it in a sweep."""
@@ -95,10 +95,12 @@ class PoolLauncher(Launcher):
 
     def work(self, study: Path, plans: Sequence[Plan]) -> None:
         """Run what there is to run, with a line that says how far the study is. Raises SystemExit when told to stop."""
-        script = [sys.executable, str(Path(sys.argv[0]).absolute()), *flags(sys.argv[1:])]
+        script = [sys.executable, str(Path(sys.argv[0]).absolute()), *config_flags(self.config.hydra, sys.argv[0])]
         given: Any = OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)
         for_all = [o for o in given if not o.startswith(OURS)]
-        todo = {Job([*script, *plan.arguments, *for_all], plan.folder): plan for plan in plans if not plan.completed}
+        todo = {
+            Command([*script, *plan.arguments, *for_all], plan.folder): plan for plan in plans if not plan.completed
+        }
         pool = Pool(slots(self.n_jobs, self.gpus_per_job), self.timeout)
         before = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}
         try:
@@ -111,7 +113,7 @@ class PoolLauncher(Launcher):
                 signal.signal(signum, handler)
 
 
-def follow(pool: Pool, todo: dict[Job, Plan], total: int, study: str) -> None:
+def follow(pool: Pool, todo: dict[Command, Plan], total: int, study: str) -> None:
     """Run the jobs, with a line for each that ends, and a bar."""
     console, ended = Console(highlight=False, soft_wrap=True), []
     earlier = total - len(todo)
@@ -122,7 +124,7 @@ def follow(pool: Pool, todo: dict[Job, Plan], total: int, study: str) -> None:
         for job in pool.run(list(todo)):
             if job:
                 ended.append(job)
-                said = todo[job].conclude(job)
+                said = todo[job].finish(job)
                 console.print(said, markup=False, style="" if todo[job].completed else "bold")
             failed = sum(not todo[job].completed for job in ended)
             left = time_left(ended, len(todo) - len(ended), len(pool.slots))
@@ -130,7 +132,7 @@ def follow(pool: Pool, todo: dict[Job, Plan], total: int, study: str) -> None:
             progress.update(bar, completed=earlier + len(ended), state=state)
 
 
-def time_left(ended: Sequence[Job], left: int, slots: int) -> str:
+def time_left(ended: Sequence[Command], left: int, slots: int) -> str:
     """As long as the jobs so far took on average, for each that is left in a slot."""
     if not ended:
         return "time left not known yet"

@@ -8,16 +8,16 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
-from vaesweep.checks import Invalid
-from vaesweep.pool import LOG, Job
-from vaesweep.results import FILE, Results
-from vaesweep.resuming import quoted
+from vaesweep.checks import ConfigError
+from vaesweep.records.results import FILE, Results
+from vaesweep.studies.pool import LOG, Command
+from vaesweep.studies.resuming import quoted
 
 
 class Plan:
     """A composed job of the study in `study`: its folder, and the record that it has or will have.
 
-    Raises `Invalid` when the folder holds an earlier job and nobody asked to resume it.
+    Raises `ConfigError` when the folder holds an earlier job and nobody asked to resume it.
     """
 
     def __init__(self, config: DictConfig, study: Path) -> None:
@@ -25,10 +25,12 @@ class Plan:
         HydraConfig.instance().set_config(config)  # what `${hydra:...}` refers to
         self.folder = study / config.hydra.sweep.subdir
         self.overrides = [str(o) for o in config.hydra.overrides.task]
-        self.results = Results.of(config, self.overrides)
-        earlier = Results.found(self.folder)
+        self.results = Results.from_config(config, self.overrides)
+        earlier = Results.load_or_none(self.folder)
         if earlier and not config.resume:
-            raise Invalid("resume", f"false in the folder of an earlier job, {self.folder}", "true, or another folder")
+            raise ConfigError(
+                "resume", f"false in the folder of an earlier job, {self.folder}", "true, or another folder"
+            )
         self.before = self.stamp()
         if earlier and earlier.status == "completed" and earlier.config_hash == self.results.config_hash:
             self.results = earlier
@@ -49,29 +51,29 @@ class Plan:
         """Those of a single run in the job's folder."""
         return [*self.overrides, f"hydra.run.dir={quoted(self.folder)}"]
 
-    def going_on(self) -> Self:
+    def resume(self) -> Self:
         """The same job from its last checkpoint, where it has one by now."""
         self.overrides.append("resume=true")
         return self
 
-    def conclude(self, job: Job) -> str:
+    def finish(self, command: Command) -> str:
         """Take over what the job recorded, or record what became of it; a line for the person."""
-        found = Results.found(self.folder)
+        found = Results.load_or_none(self.folder)
         spoke = found is not None and self.stamp() != self.before
         # a job that another process had completed meanwhile ends well without a word
         same = found is not None and found.config_hash == self.results.config_hash
         if found and (spoke or (same and found.status == "completed")):
             self.results = found
-        if not self.completed and (job.failure or not spoke):
-            self.results.status, self.results.reason = "failed", job.failure or job.last_line()
+        if not self.completed and (command.failure or not spoke):
+            self.results.status, self.results.reason = "failed", command.failure or command.last_line()
             with suppress(OSError):  # a full disk: it is said here, and the other jobs go on
                 self.results.write(self.folder)
-        said = f"{self.results.status} {self.folder.name} in {job.seconds:.0f} s"
+        said = f"{self.results.status} {self.folder.name} in {command.seconds:.0f} s"
         if self.completed:
             return said
         return f"{said}: {self.results.reason} (see its {LOG})"
 
-    def returned(self, error: Exception) -> JobReturn:
+    def job_return(self, error: Exception) -> JobReturn:
         """What Hydra wants to know of a job."""
         return JobReturn(
             overrides=self.overrides,

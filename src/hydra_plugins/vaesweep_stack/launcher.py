@@ -16,10 +16,10 @@ from rich.console import Console
 
 from hydra_plugins.vaesweep_pool.launcher import PoolLauncher
 from hydra_plugins.vaesweep_pool.plan import Plan
-from vaesweep.checks import Diverged, real, reason
+from vaesweep.checks import DivergenceError, check_float, reason
 
 if TYPE_CHECKING:
-    from vaesweep.training import Job
+    from vaesweep.training.job import Job
 
 
 @dataclass
@@ -49,29 +49,29 @@ class StackLauncher(PoolLauncher):
 
     def __init__(self, memory: float | None, n_jobs: int | None) -> None:
         super().__init__(n_jobs, gpus_per_job=1, timeout=None)
-        self.memory = None if memory is None else real("hydra.launcher.memory", memory, 0, strict=True)
+        self.memory = None if memory is None else check_float("hydra.launcher.memory", memory, 0, strict=True)
         self.console = Console(highlight=False, soft_wrap=True)
 
     def work(self, study: Path, plans: Sequence[Plan]) -> None:
-        from vaesweep import sooner  # noqa: F401  here, as it imports torch, and Hydra every launcher at every start
-        from vaesweep.grouping import grouped
+        from vaesweep import fast_import  # noqa: F401  here, as it imports torch, and Hydra every launcher at every start
+        from vaesweep.stacking.grouping import group_jobs
 
         shown = os.path.relpath(study)
         of = {plan.folder: plan for plan in plans}
         jobs = {plan.folder: self.job(plan) for plan in plans if not plan.completed}
-        found = grouped(list(jobs.values()), self.memory)
+        groups = group_jobs(list(jobs.values()), self.memory)
         told = [f"{len(plans)} jobs, {len(plans) - len(jobs)} completed earlier"]
-        told += [f"a stack of {len(stack)}" for stack in found.stacks]
-        told += [f"{len(found.alone)} alone"] if found.alone else []
+        told += [f"a stack of {len(stack)}" for stack in groups.stacks]
+        told += [f"{len(groups.alone)} alone"] if groups.alone else []
         self.say(f"{shown}: {'; '.join(told)}")
-        for line in found.said:
+        for line in groups.messages:
             self.say(line)
-        for job, hindrance in found.alone:
-            self.say(f"alone: {job.folder.name}: {hindrance}")
-        alone = [of[job.folder] for job, _ in found.alone]
+        for job, obstacle in groups.alone:
+            self.say(f"alone: {job.folder.name}: {obstacle}")
+        alone = [of[job.folder] for job, _ in groups.alone]
         try:
-            for stack in found.stacks:
-                alone += [of[job.folder].going_on() for job in self.train(stack)]
+            for stack in groups.stacks:
+                alone += [of[job.folder].resume() for job in self.train(stack)]
         except SystemExit:
             print(f"stopped; resume={shlex.quote(shown)} goes on", file=sys.stderr)
             raise
@@ -82,14 +82,13 @@ class StackLauncher(PoolLauncher):
         """Train `stack` and say how each of its jobs ended; returns those that are to be run alone after all."""
         import torch
 
-        from vaesweep.run import alone, attempt
+        from vaesweep.stacking.train import run_stack
 
         problem, too_large = "", False
         try:
-            with alone(stack):
-                attempt(stack)
+            run_stack(stack)
         except Exception as error:
-            if not isinstance(error, Diverged):  # all of them, as their records say
+            if not isinstance(error, DivergenceError):  # all of them, as their records say
                 problem, too_large = reason(error), isinstance(error, torch.OutOfMemoryError)
         # not within the handler: the error holds on to all that was on the device
         gc.collect()
@@ -112,7 +111,7 @@ class StackLauncher(PoolLauncher):
 
     def job(self, plan: Plan) -> "Job":
         """A planned job with its configuration resolved, which several of one process could not be later on."""
-        from vaesweep.training import Job
+        from vaesweep.training.job import Job
 
         with read_write(plan.config.hydra.runtime), open_dict(plan.config.hydra.runtime):
             plan.config.hydra.runtime.output_dir = str(plan.folder)

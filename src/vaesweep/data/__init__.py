@@ -1,10 +1,10 @@
-"""Datasets: one data module each over the same base."""
+"""Datasets: one data module each, with a common base class."""
 
 from vaesweep.data.digits import Digits
 from vaesweep.data.dsprites import DSprites
 from vaesweep.data.folder import Folder
-from vaesweep.data.images import ImageData
-from vaesweep.data.published import Published
+from vaesweep.data.image_data_module import ImageDataModule
 from vaesweep.data.shapes import Shapes
+from vaesweep.data.torchvision_data import TorchvisionData
 
-__all__ = ["DSprites", "Digits", "Folder", "ImageData", "Published", "Shapes"]
+__all__ = ["DSprites", "Digits", "Folder", "ImageDataModule", "Shapes", "TorchvisionData"]

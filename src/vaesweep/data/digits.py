@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaesweep.data.images import ImageData
+from vaesweep.data.image_data_module import ImageDataModule
 
 
-class Digits(ImageData):
+class Digits(ImageDataModule):
     """1,797 real handwritten digits, 1 x 8 x 8 in 17 grey levels, 10 classes (Alpaydin & Kaynak 1998, UCI)."""
 
     peak = 16

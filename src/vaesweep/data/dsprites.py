@@ -1,4 +1,4 @@
-"""dSprites, as published."""
+"""The dSprites dataset, as published."""
 
 import zipfile
 import zlib
@@ -10,15 +10,15 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from vaesweep.checks import Invalid
-from vaesweep.data.images import ImageData
+from vaesweep.checks import ConfigError
+from vaesweep.data.image_data_module import ImageDataModule
 
 FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 URL = f"https://github.com/google-deepmind/dsprites-dataset/raw/master/{FILE}"
 MD5 = "7da33b31b13a06f4b04a70402ce90c2e"
 
 
-class DSprites(ImageData):
+class DSprites(ImageDataModule):
     """The 737,280 binary images, 1 x 64 x 64, of Matthey et al. 2017, from `FILE` in `root` (downloaded when absent).
 
     Labels are the factor indices shape, scale, orientation, x, y; the colour, which never varies, is left out.
@@ -33,7 +33,7 @@ class DSprites(ImageData):
     def prepare(self) -> None:
         if self.file.exists():
             return
-        from torchvision.datasets.utils import download_url  # here, because it takes a while and is needed once
+        from torchvision.datasets.utils import download_url  # here, because the import is slow and needed once
 
         part = self.file.with_name(f"{FILE}.part")
         try:
@@ -48,13 +48,13 @@ class DSprites(ImageData):
 
     def load(self) -> tuple[tuple[Tensor, Tensor], None]:
         try:
-            # the archive's pickled metadata stays unread
+            # the archive's pickled metadata are not read
             with self.file.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 images, labels = archive["imgs"], archive["latents_classes"]
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise self.missing(error) from error
         return (torch.from_numpy(images)[:, None], torch.from_numpy(labels[:, 1:]).long()), None
 
-    def missing(self, error: Exception) -> Invalid:
+    def missing(self, error: Exception) -> ConfigError:
         given = f"{self.file.parent}, where {FILE} is missing or damaged ({' '.join(str(error).split())})"
-        return Invalid("data.root", given, "a folder that holds that file whole, or data=shapes")
+        return ConfigError("data.root", given, "a folder that holds that file whole, or data=shapes")

@@ -1,4 +1,4 @@
-"""A person's own images."""
+"""The user's own images."""
 
 import hashlib
 import os
@@ -11,43 +11,43 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
-from vaesweep.checks import Invalid, choice, whole
-from vaesweep.data.images import ImageData
+from vaesweep.checks import ConfigError, check_choice, check_int
+from vaesweep.data.image_data_module import ImageDataModule
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 MODES = {"grey": "L", "rgb": "RGB"}
 
 
-class Folder(ImageData):
+class Folder(ImageDataModule):
     """All images below `path`, cropped to a square about the centre and resized to `size`, `color` grey or rgb.
 
-    Where images lie in subfolders, the first level names the classes, in alphabetical order. The resized images are
-    kept as one array in the folder `cache`, read through the file system's cache: a set larger than memory still
-    works, and the second run starts at once.
+    If images lie in subfolders, the first level names the classes, in alphabetical order. The resized images are
+    kept as one array in the folder `cache` and mapped into memory: a set larger than memory works, and the second
+    run starts at once.
     """
 
     def __init__(self, path: str, cache: str, size: int, color: str, **options: Any) -> None:
         super().__init__(**options)
         self.path, self.cache = Path(path).expanduser(), Path(cache).expanduser()
-        self.size, self.color = whole("size", size), choice("color", color, MODES)
+        self.size, self.color = check_int("size", size), check_choice("color", color, MODES)
 
     @property
     def title(self) -> str:
         return str(self.path.absolute())
 
     def files(self) -> list[Path]:
-        """Every image file, sorted. Raises `Invalid` when there is none."""
+        """Every image file, sorted. Raises `ConfigError` when there is none."""
         if not self.path.is_dir():
-            raise Invalid("data.path", f"{self.path}, which is no folder", "a folder of images")
+            raise ConfigError("data.path", f"{self.path}, which is no folder", "a folder of images")
         found = sorted(f for f in self.path.rglob("*") if f.is_file() and f.suffix.lower() in SUFFIXES)
         if not found:
-            raise Invalid(
+            raise ConfigError(
                 "data.path", f"{self.path}, with no image in it", "a folder of images, such as " + " ".join(SUFFIXES)
             )
         return found
 
     def kept(self, files: list[Path]) -> Path:
-        """Where the resized images are kept; another name when a file, the size or the color changes."""
+        """The cache file of the resized images; its name changes with the files, the size and the color."""
         stamps = [(str(f.relative_to(self.path)), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
         digest = hashlib.sha256(repr((self.size, self.color, stamps)).encode()).hexdigest()
         return self.cache / f"{digest[:16]}.npy"
@@ -71,18 +71,18 @@ class Folder(ImageData):
             unfinished.unlink(missing_ok=True)
 
     def read(self, file: Path) -> np.ndarray:
-        """One image, uint8 [C, size, size]. Raises `Invalid` naming the file when it does not decode."""
+        """One image, uint8 [C, size, size]. Raises `ConfigError` naming the file when it does not decode."""
         try:
             with Image.open(file) as image:
                 upright = ImageOps.exif_transpose(image).convert(MODES[self.color])
                 square = ImageOps.fit(upright, (self.size, self.size), Image.Resampling.BOX)
         except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
-            raise Invalid("data.path", f"{file}, which does not decode ({error})", "whole image files") from error
+            raise ConfigError("data.path", f"{file}, which does not decode ({error})", "whole image files") from error
         return np.asarray(square).reshape(self.size, self.size, -1).transpose(2, 0, 1)
 
     def load(self) -> tuple[tuple[Tensor, Tensor], None]:
         files = self.files()
-        # copy-on-write: torch wants writable memory, and nobody writes
+        # copy-on-write: torch wants writable memory, and nothing writes to it
         images = torch.from_numpy(np.load(self.kept(files), mmap_mode="c"))
         parents = [f.relative_to(self.path).parts[0] if f.parent != self.path else "" for f in files]
         classes = {name: i for i, name in enumerate(sorted(set(parents)))}

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from vaesweep.checks import whole
-from vaesweep.data.images import ImageData
+from vaesweep.checks import check_int
+from vaesweep.data.image_data_module import ImageDataModule
 from vaesweep.seeds import generator
 
 SIZES = (3, 6, 40, 32, 32)
@@ -59,7 +59,7 @@ def render(index: Tensor) -> Tensor:
     return windows[shape_scale_turn, SIZES[4] - 1 - y, SIZES[3] - 1 - x][:, None]
 
 
-class Shapes(ImageData):
+class Shapes(ImageDataModule):
     """1 x 64 x 64 binary images of the dSprites grid, 3 x 6 x 40 x 32 x 32 = 737,280, or `size` drawn from `seed`.
 
     Labels are the five factor indices, in the order of `SIZES`; the first, the shape, is the class.
@@ -69,7 +69,7 @@ class Shapes(ImageData):
 
     def __init__(self, size: int | None, **options: Any) -> None:
         super().__init__(**options)
-        self.size = None if size is None else whole("size", size)
+        self.size = None if size is None else check_int("size", size)
 
     def load(self) -> tuple[tuple[Tensor, Tensor], None]:
         total = torch.tensor(SIZES).prod().item()

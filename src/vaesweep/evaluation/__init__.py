@@ -1,19 +1,21 @@
-"""What a trained member is worth: one measure a file, each a callable with its settings."""
+"""Measures of trained models: one per file, each a callable with its settings."""
 
 from vaesweep.evaluation.anomaly import Anomaly
 from vaesweep.evaluation.arithmetic import Arithmetic
-from vaesweep.evaluation.contraction import Contraction
-from vaesweep.evaluation.denoising import Denoising
+from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.disentanglement import Disentanglement
 from vaesweep.evaluation.field import Field
 from vaesweep.evaluation.grid import Grid
 from vaesweep.evaluation.inpainting import Inpainting
 from vaesweep.evaluation.interpolation import Interpolation
-from vaesweep.evaluation.likelihood import Likelihood
+from vaesweep.evaluation.jacobian import Jacobian
+from vaesweep.evaluation.nll import NLL
+from vaesweep.evaluation.noise_robustness import NoiseRobustness
 from vaesweep.evaluation.posterior import Posterior
 from vaesweep.evaluation.probe import Probe
 from vaesweep.evaluation.rate import Rate
 from vaesweep.evaluation.reconstruction import Reconstruction
+from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
 from vaesweep.evaluation.retrieval import Retrieval
 from vaesweep.evaluation.samples import Samples
 from vaesweep.evaluation.traversal import Traversal
@@ -21,16 +23,19 @@ from vaesweep.evaluation.units import Units
 from vaesweep.evaluation.variance import Variance
 
 __all__ = [
+    "NLL",
     "Anomaly",
     "Arithmetic",
-    "Contraction",
-    "Denoising",
     "Disentanglement",
+    "EvalContext",
     "Field",
     "Grid",
     "Inpainting",
     "Interpolation",
-    "Likelihood",
+    "Jacobian",
+    "MeasureResult",
+    "NoiseRobustness",
+    "NotApplicable",
     "Posterior",
     "Probe",
     "Rate",
@@ -39,5 +44,6 @@ __all__ = [
     "Samples",
     "Traversal",
     "Units",
+    "Value",
     "Variance",
 ]

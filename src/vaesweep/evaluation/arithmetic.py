@@ -1,20 +1,20 @@
-"""Code arithmetic: what makes an image of one class, added to images of another."""
+"""Code arithmetic: adds the difference of two classes' mean codes to codes of images."""
 
 from dataclasses import dataclass
 
 import torch
 
 from vaesweep import figures
-from vaesweep.checks import whole
-from vaesweep.evaluation.outcome import Inapplicable, Outcome, Value
-from vaesweep.evaluation.subject import Subject
+from vaesweep.checks import check_int
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
 
 SHOWN, STEPS = 8, 7
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """z + t (mean code of class `a` - mean code of class `b`) for test images of class b (Radford et al. 2016, fig. 7).
+    """Decodes z + t (mean code of class `a` - that of `b`) for test images of class b (Radford et al. 2016, fig. 7).
 
     `moved` is the share of class b's test images whose code at t = 1 is nearer to the mean of a than to that of any
     other class; the means are those of the codes of `images` training images.
@@ -25,28 +25,28 @@ class Arithmetic:
     images: int
 
     def __post_init__(self) -> None:
-        whole("a", self.a, 0)
-        whole("b", self.b, 0)
-        whole("images", self.images)
+        check_int("a", self.a, 0)
+        check_int("b", self.b, 0)
+        check_int("images", self.images)
 
-    def __call__(self, subject: Subject) -> Outcome:
-        if subject.told_class:
-            raise Inapplicable("the member is told the class, which its codes therefore leave out")
-        known = subject.codes("train", self.images)
+    def __call__(self, context: EvalContext) -> MeasureResult:
+        if context.declared.conditional:
+            raise NotApplicable("the model is given the class, which its codes therefore leave out")
+        known = context.codes("train", self.images)
         classes = known.label[:, 0].unique().tolist()
         if len(classes) < 2:
-            raise Inapplicable("the images have no classes")
+            raise NotApplicable("the images have no classes")
         if not {self.a, self.b} <= set(classes):
-            raise Inapplicable(f"classes {self.a} and {self.b} are not both among {', '.join(map(str, classes))}")
+            raise NotApplicable(f"classes {self.a} and {self.b} are not both among {', '.join(map(str, classes))}")
         means = torch.stack([known.mean[known.label[:, 0] == c].mean(0) for c in classes])
         step = means[classes.index(self.a)] - means[classes.index(self.b)]
-        asked = subject.codes("test")
+        asked = context.codes("test")
         mine = asked.label[:, 0] == self.b
         z, label = asked.mean[mine], asked.label[mine]
         arrived = torch.cdist(z + step, means).argmin(1) == classes.index(self.a)
-        share = torch.linspace(0, 1.5, STEPS, device=subject.device)
+        share = torch.linspace(0, 1.5, STEPS, device=context.device)
         walks = z[:SHOWN, None] + share[:, None] * step
-        decoded = subject.member.generate(walks.flatten(0, 1), label[:SHOWN].repeat_interleave(STEPS, 0))
+        decoded = context.model.generate(walks.flatten(0, 1), label[:SHOWN].repeat_interleave(STEPS, 0))
         drawn = figures.panel(
             f"Images of class {self.b}, plus t times (mean code of class {self.a} - mean code of class {self.b})",
             decoded.unflatten(0, walks.shape[:2]),
@@ -54,4 +54,4 @@ class Arithmetic:
             below="t",
         )
         values = {"moved": Value(arrived.float().mean().item(), f"share of class {self.b} that moves to {self.a}")}
-        return Outcome(values, figures={"arithmetic": drawn})
+        return MeasureResult(values, figures={"arithmetic": drawn})

@@ -1,13 +1,13 @@
-"""Where reconstruction moves an image."""
+"""The field along which reconstruction moves images."""
 
 from dataclasses import dataclass
 
 import torch
 
 from vaesweep import figures
-from vaesweep.checks import whole
-from vaesweep.evaluation.outcome import Inapplicable, Outcome, Value
-from vaesweep.evaluation.subject import Subject
+from vaesweep.checks import check_int
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
 
 
 @dataclass(frozen=True)
@@ -21,22 +21,22 @@ class Field:
     size: int
 
     def __post_init__(self) -> None:
-        whole("size", self.size, 2)
+        check_int("size", self.size, 2)
 
-    def __call__(self, subject: Subject) -> Outcome:
-        if subject.member.latent_dim != 2:
-            raise Inapplicable("it is drawn for codes of 2 dimensions, such as experiment=plane has")
-        codes = subject.codes("test").mean
+    def __call__(self, context: EvalContext) -> MeasureResult:
+        if context.model.latent_dim != 2:
+            raise NotApplicable("it is drawn for codes of 2 dimensions, such as experiment=plane has")
+        codes = context.codes("test").mean
         low, high = codes.quantile(0.005, dim=0), codes.quantile(0.995, dim=0)
-        unit = torch.linspace(0, 1, self.size, device=subject.device)
+        unit = torch.linspace(0, 1, self.size, device=context.device)
         z2, z1 = torch.meshgrid(*(low[i] + (high - low)[i] * unit for i in (1, 0)), indexing="ij")
         z = torch.stack([z1, z2], dim=-1).flatten(0, 1)
-        label = subject.examples(1).label.expand(len(z), -1)
-        image = subject.member.generate(z, label)
-        back = subject.member.posterior(image, label).mean
-        change = (subject.member.generate(back, label) - image).square().flatten(1).mean(1).sqrt()
+        label = context.examples(1).label.expand(len(z), -1)
+        image = context.model.generate(z, label)
+        back = context.model.posterior(image, label).mean
+        change = (context.model.generate(back, label) - image).square().flatten(1).mean(1).sqrt()
         grid = (self.size, self.size)
-        return Outcome(
+        return MeasureResult(
             {"change": Value(change.mean().item(), "rms of a pixel")},
             figures={
                 "field": figures.field(

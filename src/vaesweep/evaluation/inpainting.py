@@ -1,4 +1,4 @@
-"""How a member fills in what it cannot see."""
+"""Inpainting of a hidden square of an image."""
 
 from dataclasses import dataclass
 
@@ -6,22 +6,22 @@ import torch
 from torch import Tensor
 
 from vaesweep import figures
-from vaesweep.checks import real, whole
-from vaesweep.evaluation.outcome import Outcome, Value
-from vaesweep.evaluation.subject import Subject
-from vaesweep.terms import Batch
+from vaesweep.checks import check_float, check_int
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.evaluation.result import MeasureResult, Value
+from vaesweep.models.terms import Batch
 
 SHOWN, KNOWN = 10, 5000
 
 
 @dataclass(frozen=True)
 class Inpainting:
-    """A square of `share` of each side, in the middle of each of `images` test images, is hidden and filled in.
+    """PSNR of inpainting a square of `share` of each side in the middle of each of `images` test images.
 
     `decoded`: by the reconstruction of the image with 0 in the square. `optimised`: by E[x|z] at the z that explains
-    the visible pixels best, argmin_z -log p(x_visible|z), and - log p(z) where there is a prior; from the code of the
-    masked image in `steps` steps of Adam. PSNR in dB of the square alone, all images pooled, beside that of the mean
-    of `KNOWN` training images.
+    the visible pixels best, argmin_z -log p(x_visible|z), and - log p(z) if there is a prior; from the code of the
+    masked image in `steps` steps of Adam. The PSNR in dB is of the square alone, all images pooled, beside that of the
+    mean of `KNOWN` training images.
     """
 
     share: float
@@ -29,18 +29,18 @@ class Inpainting:
     steps: int
 
     def __post_init__(self) -> None:
-        real("share", self.share, 0, 1, strict=True)
-        whole("images", self.images)
-        whole("steps", self.steps)
+        check_float("share", self.share, 0, 1, strict=True)
+        check_int("images", self.images)
+        check_int("steps", self.steps)
 
-    def __call__(self, subject: Subject) -> Outcome:
-        batch = subject.examples(self.images)
+    def __call__(self, context: EvalContext) -> MeasureResult:
+        batch = context.examples(self.images)
         hidden = self.square(batch.image)
         masked = batch.image.masked_fill(hidden, 0)
         filled = {
-            "decoded": subject.reconstruct(masked, batch.label),
-            "optimised": subject.member.generate(self.search(subject, batch, masked, hidden), batch.label),
-            "mean_image": torch.cat([b.image for b in subject.batches("train", KNOWN)]).mean(0).expand_as(masked),
+            "decoded": context.reconstruct(masked, batch.label),
+            "optimised": context.model.generate(self.search(context, batch, masked, hidden), batch.label),
+            "mean_image": torch.cat([b.image for b in context.batches("train", KNOWN)]).mean(0).expand_as(masked),
         }
         square = hidden.expand_as(masked)
         values = {
@@ -54,7 +54,7 @@ class Inpainting:
         ]
         names = ["original", "masked", "decoded", "optimised z"]
         shown = torch.stack([row[:SHOWN] for row in rows])
-        return Outcome(values, figures={"inpainting": figures.panel("Filled in", shown, rows=names)})
+        return MeasureResult(values, figures={"inpainting": figures.panel("Filled in", shown, rows=names)})
 
     def square(self, image: Tensor) -> Tensor:
         """Which pixels are hidden [1, 1, H, W]."""
@@ -66,19 +66,19 @@ class Inpainting:
         return hidden
 
     @torch.enable_grad()
-    def search(self, subject: Subject, batch: Batch, masked: Tensor, hidden: Tensor) -> Tensor:
+    def search(self, context: EvalContext, batch: Batch, masked: Tensor, hidden: Tensor) -> Tensor:
         """The best codes [B, d] for the visible pixels. Steps are in standard deviations of the codes."""
-        member, label = subject.member, batch.label
-        start = member.posterior(masked, label).mean.detach()
-        scale = subject.codes("train", KNOWN).mean.std(0)
+        model, label = context.model, batch.label
+        start = model.posterior(masked, label).mean.detach()
+        scale = context.codes("train", KNOWN).mean.std(0)
         steps = torch.zeros_like(start, requires_grad=True)
         adam = torch.optim.Adam([steps], lr=0.05)
         visible = (~hidden).float()
-        for _ in subject.track(range(self.steps), self.steps):
+        for _ in context.track(range(self.steps), self.steps):
             z = start + scale * steps
-            # a likelihood sums over all pixels: 0 beside 0 makes the hidden ones a constant
-            loss = member.likelihood.nll(member.decode(z, label) * visible, masked).sum()
-            if subject.has_posterior:
+            # a likelihood sums over all pixels: with eta = x = 0 the hidden ones add a constant
+            loss = model.likelihood.nll(model.decode(z, label) * visible, masked).sum()
+            if context.declared.rate:
                 loss = loss + z.square().sum() / 2
             (steps.grad,) = torch.autograd.grad(loss, steps)
             adam.step()

@@ -1,4 +1,4 @@
-"""From one image to another, through code space."""
+"""Interpolation between images in code space."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from vaesweep import figures
-from vaesweep.checks import whole
-from vaesweep.evaluation.outcome import Inapplicable, Outcome
-from vaesweep.evaluation.subject import Subject
+from vaesweep.checks import check_int
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.evaluation.result import MeasureResult, NotApplicable
 
 
 def lerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
-    """(1 - t) start + t end, [K, d] for `share` t [K]."""
+    """The line (1 - t) start + t end, [K, d] for `share` t [K]."""
     return start + share[:, None] * (end - start)
 
 
@@ -21,7 +21,7 @@ def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
     """The arc from `start` to `end` [d], [K, d] for `share` t [K]: (sin((1 - t) w) start + sin(t w) end) / sin w.
 
     w is the angle between them (Shoemake 1985; White 2016, sec. 2.1), so that points on the way are as far from the
-    origin as draws of a normal prior are. A straight line where the two are (anti)parallel, or one is 0.
+    origin as draws of a normal prior are. A straight line if the two are (anti)parallel, or one is 0.
     """
     cosine = torch.nn.functional.cosine_similarity(start, end, dim=0)
     angle = cosine.clamp(-1, 1).arccos()
@@ -33,38 +33,38 @@ def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Interpolation:
-    """Decoded codes on the way between `pairs` of test images, straight and on a sphere.
+    """Decoded codes between `pairs` of test images, along a line and along a sphere.
 
-    The two are of different classes where there are such, and of one class for a member that is told it.
+    The two are of different classes if there are several, and of one class for a conditional model.
     """
 
     pairs: int
     steps: int
 
     def __post_init__(self) -> None:
-        whole("pairs", self.pairs)
-        whole("steps", self.steps, 2)
+        check_int("pairs", self.pairs)
+        check_int("steps", self.steps, 2)
 
-    def __call__(self, subject: Subject) -> Outcome:
-        member, share = subject.member, torch.linspace(0, 1, self.steps, device=subject.device)
-        batch = subject.examples(20 * self.pairs)
-        codes, classes = member.posterior(*batch).mean, batch.label[:, 0]
+    def __call__(self, context: EvalContext) -> MeasureResult:
+        model, share = context.model, torch.linspace(0, 1, self.steps, device=context.device)
+        batch = context.examples(20 * self.pairs)
+        codes, classes = model.posterior(*batch).mean, batch.label[:, 0]
         rows, names = [], []
-        for a, b in couples(classes.tolist(), alike=subject.told_class)[: self.pairs]:
+        for a, b in couples(classes.tolist(), alike=context.declared.conditional)[: self.pairs]:
             for name, path in (("linear", lerp), ("spherical", slerp)):
                 z = path(codes[a], codes[b], share)
-                rows.append(member.generate(z, batch.label[a].expand(len(z), -1)))
+                rows.append(model.generate(z, batch.label[a].expand(len(z), -1)))
                 names.append(name)
         if not rows:
-            raise Inapplicable("there are fewer than two test images to go between")
+            raise NotApplicable("there are fewer than two test images to go between")
         columns = [f"{t:.2f}" for t in share.tolist()]
         images = torch.stack(rows)
         drawn = figures.panel("Between two test images, in code space", images, names, columns, "share of the way")
-        return Outcome(figures={"interpolation": drawn})
+        return MeasureResult(figures={"interpolation": drawn})
 
 
 def couples(classes: Sequence[int], alike: bool) -> list[tuple[int, int]]:
-    """Places of images, each in one pair, of the same class or of different ones; of neighbours where all are alike."""
+    """Pairs of images by index, each in one pair, of the same class or of different ones; neighbours if one class."""
     if len(set(classes)) < 2:
         return [(a, a + 1) for a in range(0, len(classes) - 1, 2)]
     left, found = list(range(len(classes))), list[tuple[int, int]]()

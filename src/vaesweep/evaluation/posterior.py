@@ -1,12 +1,12 @@
-"""What a posterior looks like, image by image and in the aggregate."""
+"""Widths of the posteriors, and spread of their aggregate."""
 
 from dataclasses import dataclass
 
 import torch
 
 from vaesweep import figures
-from vaesweep.evaluation.outcome import Inapplicable, Outcome, Value
-from vaesweep.evaluation.subject import Subject
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
 
 SHOWN = 8
 
@@ -15,14 +15,14 @@ SHOWN = 8
 class Posterior:
     """Posterior widths sigma, and the spread of the aggregate posterior, over the test split; the prior's is 1."""
 
-    def __call__(self, subject: Subject) -> Outcome:
-        if not subject.has_posterior:
-            raise Inapplicable("a point code has no width")
-        posterior = subject.posterior("test")
-        noise = torch.randn(posterior.mean.shape, generator=subject.draw("posterior"), device=subject.device)
+    def __call__(self, context: EvalContext) -> MeasureResult:
+        if not context.declared.rate:
+            raise NotApplicable("a point code has no width")
+        posterior = context.posterior("test")
+        noise = torch.randn(posterior.mean.shape, generator=context.draw("posterior"), device=context.device)
         z, kl = posterior.sample(noise), posterior.kl().mean(0)
         first = kl.argsort(descending=True)[:SHOWN].tolist()
-        return Outcome(
+        return MeasureResult(
             {
                 "width": Value(posterior.sigma.mean().item(), "mean sigma"),
                 "aggregate_spread": Value(z.std(0, correction=0).mean().item(), "mean standard deviation"),

@@ -1,4 +1,4 @@
-"""What the rate is spent on."""
+"""The rate by dimension and in parts."""
 
 import math
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 
 from vaesweep import figures
-from vaesweep.checks import whole
-from vaesweep.evaluation.outcome import Inapplicable, Outcome, Value
-from vaesweep.evaluation.subject import Subject
+from vaesweep.checks import check_int
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
 from vaesweep.metrics import active_units
 from vaesweep.metrics.rate import rate_parts
 
@@ -20,24 +20,24 @@ ROWS = 250
 class Rate:
     """KL by dimension, and in parts over the aggregate posterior of the test split, from draws for `images` of it.
 
-    Mutual information with the index of an image is at most the logarithm of their number: where it comes near, the
-    rate is beyond what a finite split can tell apart.
+    Mutual information with the index of an image is at most the logarithm of the number of images: near that limit,
+    the split has too few images to resolve the rate.
     """
 
     images: int
 
     def __post_init__(self) -> None:
-        whole("images", self.images)
+        check_int("images", self.images)
 
-    def __call__(self, subject: Subject) -> Outcome:
-        if not subject.has_posterior:
-            raise Inapplicable("a point code has no rate")
-        posterior = subject.posterior("test")
+    def __call__(self, context: EvalContext) -> MeasureResult:
+        if not context.declared.rate:
+            raise NotApplicable("a point code has no rate")
+        posterior = context.posterior("test")
         count = len(posterior.mean)
-        draws = torch.randn(posterior.mean.shape, generator=subject.draw("rate"), device=subject.device)
-        chosen = torch.randperm(count, generator=subject.draw("images"), device=subject.device)[: self.images]
+        draws = torch.randn(posterior.mean.shape, generator=context.draw("rate"), device=context.device)
+        chosen = torch.randperm(count, generator=context.draw("images"), device=context.device)[: self.images]
         chunks = chosen.split(ROWS)
-        parts = rate_parts(posterior, posterior.sample(draws), subject.track(chunks, len(chunks)))
+        parts = rate_parts(posterior, posterior.sample(draws), context.track(chunks, len(chunks)))
         kl = posterior.kl().mean(0)
         active = active_units(posterior.mean.var(0, correction=0))
         unit = "nats per image"
@@ -47,7 +47,7 @@ class Rate:
             "total correlation": parts.total_correlation,
             "dimension-wise KL": parts.dimensionwise_kl,
         }
-        return Outcome(
+        return MeasureResult(
             {"kl": Value(kl.sum().item(), unit)}
             | values
             | {
@@ -55,5 +55,5 @@ class Rate:
                 "active_units": Value(active.item(), "dimensions"),
             },
             series={"kl_per_dimension": kl.tolist()},
-            figures={"rate": figures.stacked("What the rate is spent on", shares, unit)},
+            figures={"rate": figures.parts_bar("What the rate is spent on", shares, unit)},
         )

@@ -1,4 +1,4 @@
-"""How faithful reconstructions are."""
+"""Quality of reconstructions."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -7,31 +7,33 @@ from torch import Tensor
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 from torchmetrics.regression import MeanSquaredError
 
-from vaesweep.evaluation.outcome import Outcome, Value
-from vaesweep.evaluation.subject import Subject
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.evaluation.result import MeasureResult, Value
 
 WINDOW = 11
-"""Pixels a side of the window of SSIM."""
+"""Pixels per side of the window of SSIM."""
 
 
 @dataclass(frozen=True)
 class Reconstruction:
     """mse, PSNR = -10 log10 mse, and SSIM (Wang et al. 2004) of E[x|z] at the posterior mean, over the test split."""
 
-    def __call__(self, subject: Subject) -> Outcome:
-        mse = MeanSquaredError().to(subject.device)
-        psnr = PeakSignalNoiseRatio(data_range=1.0).to(subject.device)
-        ssim = StructuralSimilarityIndexMeasure(data_range=1.0).to(subject.device)
-        large = min(subject.member.image_shape[1:]) >= WINDOW
-        for batch in subject.batches("test"):
-            output = subject.reconstruct(batch.image, batch.label)
+    def __call__(self, context: EvalContext) -> MeasureResult:
+        mse = MeanSquaredError().to(context.device)
+        psnr = PeakSignalNoiseRatio(data_range=1.0).to(context.device)
+        ssim = StructuralSimilarityIndexMeasure(data_range=1.0).to(context.device)
+        large = min(context.model.image_shape[1:]) >= WINDOW
+        for batch in context.batches("test"):
+            output = context.reconstruct(batch.image, batch.label)
             mse.update(output, batch.image)
             psnr.update(output, batch.image)
             if large:
                 ssim.update(output, batch.image)
-        made = Outcome({"mse": Value(mse.compute().item(), "per pixel"), "psnr": Value(psnr.compute().item(), "dB")})
+        result = MeasureResult(
+            {"mse": Value(mse.compute().item(), "per pixel"), "psnr": Value(psnr.compute().item(), "dB")}
+        )
         if large:
-            made.values["ssim"] = Value(float(cast(Tensor, ssim.compute())), "at most 1")
+            result.values["ssim"] = Value(float(cast(Tensor, ssim.compute())), "at most 1")
         else:
-            made.absent["ssim"] = f"its window is {WINDOW} x {WINDOW}, larger than the images"
-        return made
+            result.absent["ssim"] = f"its window is {WINDOW} x {WINDOW}, larger than the images"
+        return result

@@ -1,4 +1,4 @@
-"""Whether images with neighbouring codes are alike."""
+"""Retrieval: do images with nearby codes share a class?"""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,9 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from vaesweep import figures
-from vaesweep.checks import Invalid, whole
-from vaesweep.evaluation.outcome import Inapplicable, Outcome, Value
-from vaesweep.evaluation.subject import Subject
+from vaesweep.checks import ConfigError, check_int
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
 
 QUERIES, SHOWN = 8, 10
 
@@ -24,27 +24,27 @@ class Retrieval:
     images: int
 
     def __post_init__(self) -> None:
-        whole("k", self.k)
-        if whole("images", self.images) < self.k:
-            raise Invalid("k", self.k, f"at most images, {self.images}")
+        check_int("k", self.k)
+        if check_int("images", self.images) < self.k:
+            raise ConfigError("k", self.k, f"at most images, {self.images}")
 
-    def __call__(self, subject: Subject) -> Outcome:
-        if subject.told_class:
-            raise Inapplicable("the member is told the class, which its codes therefore leave out")
-        known, asked = subject.codes("train", self.images), subject.codes("test")
+    def __call__(self, context: EvalContext) -> MeasureResult:
+        if context.declared.conditional:
+            raise NotApplicable("the model is given the class, which its codes therefore leave out")
+        known, asked = context.codes("train", self.images), context.codes("test")
         (codes, classes), (queries, wanted) = known.numpy(), asked.numpy()
         k = min(self.k, len(codes))
         nearest = NearestNeighbors(n_neighbors=min(max(k, SHOWN), len(codes))).fit(codes)
         found = nearest.kneighbors(queries, return_distance=False)
         right = torch.from_numpy(classes[found] == wanted[:, None])
         labelled = len(set(classes)) > 1
-        made = Outcome()
+        result = MeasureResult()
         if labelled:
-            made.values[f"precision_at_{k}"] = Value(right[:, :k].float().mean().item(), "share of hits")
+            result.values[f"precision_at_{k}"] = Value(right[:, :k].float().mean().item(), "share of hits")
         else:
-            made.absent["precision"] = "the images have no classes"
+            result.absent["precision"] = "the images have no classes"
         rows = torch.arange(min(QUERIES, len(queries)))
         hits = torch.from_numpy(found)[rows, :SHOWN]
-        pictures = subject.pictures("test", None, rows), subject.pictures("train", self.images, hits)
-        made.figures = {"retrieval": figures.hits(*pictures, right[rows, :SHOWN] if labelled else None)}
-        return made
+        pictures = context.pictures("test", None, rows), context.pictures("train", self.images, hits)
+        result.figures = {"retrieval": figures.hits(*pictures, right[rows, :SHOWN] if labelled else None)}
+        return result

@@ -1,17 +1,16 @@
-"""What the units of a sparse code do."""
+"""Activity of the units of a sparse code."""
 
 from dataclasses import dataclass
 
 from vaesweep import figures
-from vaesweep.checks import real
-from vaesweep.evaluation.outcome import Inapplicable, Outcome, Value
-from vaesweep.evaluation.subject import Subject
-from vaesweep.family import Sparse
+from vaesweep.checks import check_float
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
 
 
 @dataclass(frozen=True)
 class Units:
-    """Mean activation rho_hat of every unit (mean magnitude for l1), L0 and dead units, over the test split.
+    """Mean activation rho_hat of every unit, L0 and dead units, over the test split.
 
     A unit is on for an image where |z_j| > `threshold`; L0 is the mean number of units that are on, and a dead unit is
     on for no image.
@@ -20,21 +19,20 @@ class Units:
     threshold: float
 
     def __post_init__(self) -> None:
-        real("threshold", self.threshold, 0)
+        check_float("threshold", self.threshold, 0)
 
-    def __call__(self, subject: Subject) -> Outcome:
-        member = subject.member
-        if not isinstance(member, Sparse):
-            raise Inapplicable("the code is not meant to be sparse")
-        z = subject.codes("test").mean
-        activation, on = (z if member.kind == "kl" else z.abs()).mean(0), z.abs() > self.threshold
-        target = member.rho.item() if member.kind == "kl" else None
-        return Outcome(
+    def __call__(self, context: EvalContext) -> MeasureResult:
+        model = context.model
+        if not context.declared.sparse:
+            raise NotApplicable("the code is not meant to be sparse")
+        z = context.codes("test").mean
+        activation, on = model.activation(z), z.abs() > self.threshold
+        return MeasureResult(
             {
                 "rho_hat": Value(activation.mean().item(), "mean activation"),
                 "l0": Value(on.sum(1).float().mean().item(), f"units with |z| > {self.threshold:g}"),
                 "dead": Value((~on.any(0)).sum().item(), "units"),
             },
             series={"rho_hat": activation.tolist()},
-            figures={"units": figures.activations(activation, target)},
+            figures={"units": figures.activations(activation, model.activation_target)},
         )

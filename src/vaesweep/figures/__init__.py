@@ -1,7 +1,7 @@
-"""Tensors to matplotlib figures, and nothing else. Colours are chosen for colour-blind readers."""
+"""Matplotlib figures from tensors alone. Colours are chosen for colour-blind readers."""
 
 from vaesweep.figures.canvas import mosaic
-from vaesweep.figures.measured import (
+from vaesweep.figures.evaluation import (
     activations,
     aggregate,
     field,
@@ -9,10 +9,11 @@ from vaesweep.figures.measured import (
     hits,
     lines,
     panel,
+    parts_bar,
     spectrum,
-    stacked,
 )
-from vaesweep.figures.member import (
+from vaesweep.figures.export import save
+from vaesweep.figures.training import (
     filters,
     latent_grid,
     latent_scatter,
@@ -21,7 +22,6 @@ from vaesweep.figures.member import (
     samples,
     traversals,
 )
-from vaesweep.figures.saving import save
 
 __all__ = [
     "activations",
@@ -35,11 +35,11 @@ __all__ = [
     "lines",
     "mosaic",
     "panel",
+    "parts_bar",
     "posterior",
     "reconstructions",
     "samples",
     "save",
     "spectrum",
-    "stacked",
     "traversals",
 ]

@@ -1,4 +1,4 @@
-"""What the figures share: colours, mosaics of images, canvases."""
+"""Shared parts of figures: colours, mosaics of images, canvases."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Metrics: a pure function where one makes sense, in a torchmetrics shell that adds up over batches and processes."""
+"""Metrics: pure functions, and torchmetrics classes for sums over batches and processes."""
 
 from vaesweep.metrics.average import Average
 from vaesweep.metrics.latents import CodeVariance, active_units, activity

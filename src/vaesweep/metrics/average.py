@@ -6,14 +6,14 @@ from torchmetrics import Metric
 
 
 class Average(Metric):
-    """sum_b n_b x_b / sum_b n_b over batches b of n_b images, and over processes; x_b [..., k] is a batch mean."""
+    """Mean sum_b n_b x_b / sum_b n_b over batches b of n_b images and over processes; x_b [..., k] is a batch mean."""
 
     total: Tensor
     count: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        # a scalar until the first batch says how long the vector is
+        # a scalar until the first batch gives the vector's length
         self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
 

@@ -1,4 +1,4 @@
-"""The metric of the beta-VAE."""
+"""The BetaVAE disentanglement score."""
 
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -15,18 +15,18 @@ STEPS = 2000
 def beta_vae_score(
     codes: Tensor, factors: Tensor, source: torch.Generator, batch: int = 64, points: int = 2000
 ) -> float:
-    """Accuracy of telling which factor pairs of images share, by how much each dimension differs between the two.
+    """Accuracy of predicting which factor pairs of images share, from the differences of their codes.
 
     Higgins et al. 2017, sec. 3: a point is 1/B sum_b |z_b1 - z_b2| [d] over `batch` pairs, the two images of a pair
-    alike in factor k, and a linear classifier (logistic regression on standardised points, so that the scale of a
-    dimension does not matter) says which k. It learns from `points` points and is tested on as many new ones; each
-    factor has its share of them, so chance is 1/F. `codes` [N, d] and `factors` [N, F], on the CPU; factors that do not
-    vary are left out. Raises `ValueError` as `finite` and `varying` do.
+    equal in factor k. A linear classifier (logistic regression on standardised points, so that the scale of a dimension
+    does not matter) predicts k. It is fitted to `points` points and tested on as many new ones; all factors have equal
+    numbers of them, so chance is 1/F. `codes` [N, d] and `factors` [N, F], on the CPU; factors that do not vary are
+    left out. Raises `ValueError` as `finite` and `varying` do.
     """
     factors = factors[:, varying(factors)]
     codes = finite(codes)
     if factors.shape[1] == 1:
-        # scikit-learn fits no classifier to one class, which nothing can be mistaken for
+        # scikit-learn fits no classifier to one class, and its accuracy would be 1
         return 1.0
     which = torch.arange(2 * points) % factors.shape[1]
     pairs = rows_that_share(factors, which.repeat_interleave(batch), 2, source).view(-1, batch, 2)

@@ -1,4 +1,4 @@
-"""Disentanglement, completeness and informativeness."""
+"""The DCI scores: disentanglement, completeness and informativeness."""
 
 import math
 from typing import NamedTuple
@@ -15,7 +15,7 @@ LEAF = 1 / 128
 
 
 class DCI(NamedTuple):
-    """All in [0, 1], and 1 at best: whether a dimension tells of one factor, a factor is told by one, and how well."""
+    """Scores in [0, 1], 1 at best: one factor per dimension, one dimension per factor, accuracy of prediction."""
 
     disentanglement: float
     completeness: float
@@ -23,16 +23,16 @@ class DCI(NamedTuple):
 
 
 def dci(train_codes: Tensor, train_factors: Tensor, test_codes: Tensor, test_factors: Tensor, seed: int) -> DCI:
-    """`disentanglement_completeness` of how a random forest uses the codes, a forest a factor, and how well it does.
+    """DCI from a random forest per factor: `disentanglement_completeness` of its importances, and its accuracy.
 
     Eastwood & Williams 2018, sec. 2; but informativeness is the mean test accuracy, where theirs is an error. Codes
     [N, d], factors [N, F]; factors that do not vary in the training part are left out. Raises `ValueError` as `finite`
     and `varying` do.
 
-    A forest is `TREES` trees, enough for importances that hardly depend on the seed. Every split may use every
-    dimension, and no leaf has less than `LEAF` of the images: otherwise splits on noise, which a forest makes where it
-    may not choose, or deep down, blur the importances. Of codes that are factors of 3 to 40 values plus noise of
-    standard deviation 0.1, the disentanglement is 0.9 so, and 0.4 with scikit-learn's defaults.
+    A forest has `TREES` trees, enough for importances that hardly depend on the seed. Every split may use every
+    dimension, and no leaf has less than `LEAF` of the images: otherwise splits on noise, made deep in a tree or where
+    the dimensions are limited, blur the importances. For codes that are factors of 3 to 40 values plus noise of
+    standard deviation 0.1, the disentanglement is 0.9 this way, and 0.4 with scikit-learn's defaults.
     """
     kept = varying(train_factors)
     scaler = StandardScaler().fit(finite(train_codes).numpy())
@@ -49,13 +49,13 @@ def dci(train_codes: Tensor, train_factors: Tensor, test_codes: Tensor, test_fac
 
 
 def disentanglement_completeness(importance: Tensor) -> tuple[float, float]:
-    """From the importance R >= 0 of every dimension for every factor, [d, F] (Eastwood & Williams 2018, sec. 2).
+    """D and C from the importance R >= 0 of each dimension for each factor, [d, F] (Eastwood & Williams 2018, sec. 2).
 
     - D = sum_i rho_i (1 - H_F(P_i)), with P_ij = R_ij / sum_k R_ik and rho_i = sum_j R_ij / sum_ij R_ij;
     - C = 1/F sum_j (1 - H_d(Q_j)), with Q_ij = R_ij / sum_k R_kj.
 
-    H_n is the entropy to base n. An unused dimension has no weight in D, and a factor that no dimension tells of
-    counts as 0 in C. Of one factor D is 1, and of one dimension C is 1, if anything is used.
+    H_n is the entropy to base n. An unused dimension has no weight in D, and a factor that no dimension predicts
+    counts as 0 in C. With one factor D is 1, and with one dimension C is 1, if any is used.
     """
     used = importance.sum(1)
     weights = used / used.sum().clamp(min=torch.finfo(used.dtype).tiny)

@@ -1,4 +1,4 @@
-"""The metric of the FactorVAE."""
+"""The FactorVAE disentanglement score."""
 
 import torch
 from torch import Tensor
@@ -11,16 +11,16 @@ PRUNED = 1e-4
 def factor_vae_score(
     codes: Tensor, factors: Tensor, source: torch.Generator, batch: int = 64, votes: int = 800
 ) -> float:
-    """Accuracy of telling which factor `batch` images share, by the dimension that varies least among them.
+    """Accuracy of predicting which factor `batch` images share, from the dimension that varies least among them.
 
     Kim & Mnih 2018, sec. 4: j* = argmin_j Var(z_j over the batch) / Var(z_j over all N images), and a majority vote
-    says which factor j* stands for. The vote is learnt from `votes` batches and tested on as many new ones; each factor
-    has its share of them, so chance is 1/F. `codes` [N, d] and `factors` [N, F], on the CPU; factors that do not vary
-    are left out. Raises `ValueError` as `finite` and `varying` do.
+    maps j* to a factor. The vote is learnt from `votes` batches and tested on as many new ones; all factors have equal
+    numbers of them, so chance is 1/F. `codes` [N, d] and `factors` [N, F], on the CPU; factors that do not vary are
+    left out. Raises `ValueError` as `finite` and `varying` do.
 
-    A dimension with at most `PRUNED` of the variance of the widest does not vote: one that is dead but for a few
-    images would else win nearly every batch. Where all are constant every batch votes alike, and the score is chance,
-    just as it is for a single dimension.
+    A dimension with at most `PRUNED` of the variance of the widest does not vote: a dimension that is constant except
+    in a few images would win nearly every batch. If all are constant every batch votes alike, and the score is chance,
+    as for a single dimension.
     """
     factors = factors[:, varying(factors)]
     codes = finite(codes)
@@ -38,7 +38,7 @@ def factor_vae_score(
 def rows_that_share(factors: Tensor, which: Tensor, size: int, source: torch.Generator) -> Tensor:
     """For each entry k of `which` [T], `size` of the N images that share a value of factor k: rows [T, size].
 
-    The value is that of an image drawn at random, so a rare value is rarely taken. The images are drawn with
+    The value is that of an image drawn at random, so a rare value is rarely drawn. The images are drawn with
     replacement, so a value may have fewer than `size`. `factors` [N, F].
     """
     rows = torch.empty(len(which), size, dtype=torch.long)

@@ -5,23 +5,23 @@ import math
 import torch
 from torch import Tensor
 
-from vaesweep.distributions import DiagonalGaussian
-from vaesweep.family import Autoencoder
-from vaesweep.terms import Batch
+from vaesweep.models import Autoencoder
+from vaesweep.models.distributions import DiagonalGaussian
+from vaesweep.models.terms import Batch
 
 
-def log_weights(member: Autoencoder, batch: Batch, posterior: DiagonalGaussian, noise: Tensor) -> Tensor:
+def log_weights(model: Autoencoder, batch: Batch, posterior: DiagonalGaussian, noise: Tensor) -> Tensor:
     """log w = log p(x|z) + log p(z) - log q(z|x) in nats, [S, B], at z = mean + sigma * noise, `noise` [S, B, d].
 
     Kingma & Welling 2014, appendix D; Burda et al. 2016, eq. 7. Densities keep their constants.
     """
     z = posterior.sample(noise)
     samples = len(noise)
-    eta = member.decode(z.flatten(0, 1), batch.label.repeat(samples, 1))
+    eta = model.decode(z.flatten(0, 1), batch.label.repeat(samples, 1))
     image = batch.image.expand(samples, *batch.image.shape).flatten(0, 1)
     # log p(z) - log q(z|x): what the two normal densities share cancels
     prior_over_posterior = (noise.square() - z.square() + posterior.logvar).sum(-1) / 2
-    return prior_over_posterior - member.likelihood.nll(eta, image).unflatten(0, (samples, len(batch.image)))
+    return prior_over_posterior - model.likelihood.nll(eta, image).unflatten(0, (samples, len(batch.image)))
 
 
 def log_mean_exp(parts: list[Tensor], k: int) -> Tensor:

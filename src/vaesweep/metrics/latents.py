@@ -1,16 +1,16 @@
-"""Which latent dimensions a member uses."""
+"""Measures of which latent dimensions a model uses."""
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from vaesweep.distributions import DiagonalGaussian, Dirac
+from vaesweep.models.distributions import DiagonalGaussian, Dirac
 
 THRESHOLD = 0.01
 
 
 def activity(posterior: Dirac | DiagonalGaussian) -> Tensor:
-    """How much each dimension says about the images [d]: its mean KL in nats; for a point code, its variance."""
+    """How informative each dimension is [d]: its mean KL in nats, or its variance for a point code."""
     if isinstance(posterior, DiagonalGaussian):
         return posterior.kl().mean(0)
     return posterior.mean.var(0, correction=0)
@@ -41,7 +41,7 @@ class CodeVariance(Metric):
 def active_units(variance: Tensor, scale: Tensor | float = 1.0) -> Tensor:
     """Number of dimensions j with Var_x(E[z_j|x]) > 0.01 * `scale`, from the variances [d].
 
-    A posterior is held to the prior's variance, 1 (Burda et al. 2016, sec. 5.2). A point code has no scale of its own:
-    it is held to its most variable dimension, so that a dead unit is one that hardly moves beside the others.
+    For a posterior the scale is the prior's variance, 1 (Burda et al. 2016, sec. 5.2). A point code has no scale of
+    its own: it takes that of its most variable dimension, so that a dead unit varies little compared with the others.
     """
     return (variance > THRESHOLD * scale).sum()

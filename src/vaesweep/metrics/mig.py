@@ -1,4 +1,4 @@
-"""The mutual information gap, and what the other scores of disentanglement share with it."""
+"""The mutual information gap, and functions that the other disentanglement scores share."""
 
 import torch
 from torch import Tensor
@@ -6,10 +6,10 @@ from torch.nn.functional import pad
 
 
 def mig(codes: Tensor, factors: Tensor, bins: int = 20) -> float:
-    """1/F sum_k (I(z_j*; v_k) - max_{j != j*} I(z_j; v_k)) / H(v_k), j* the most informative dimension, in [0, 1].
+    """MIG 1/F sum_k (I(z_j*; v_k) - max_{j != j*} I(z_j; v_k)) / H(v_k), j* the most informative dimension, in [0, 1].
 
-    Chen et al. 2018, eq. 6, with I as `mutual_information` estimates it. `codes` [N, d], `factors` [N, F]. A factor of
-    more values than bins cannot reach 1. Raises `ValueError` as `finite` and `varying` do.
+    Chen et al. 2018, eq. 6, with I as `mutual_information` estimates it. `codes` [N, d], `factors` [N, F]. A factor
+    with more values than bins cannot reach 1. Raises `ValueError` as `finite` and `varying` do.
     """
     factors = factors[:, varying(factors)]
     entropies = torch.stack([entropy(column.unique(return_counts=True)[1]) for column in factors.unbind(1)])
@@ -20,7 +20,7 @@ def mutual_information(codes: Tensor, factors: Tensor, bins: int) -> Tensor:
     """I(z_j; v_k) = H(z_j) + H(v_k) - H(z_j, v_k) in nats, [d, F], from `codes` [N, d] and `factors` [N, F].
 
     Each z_j is a posterior mean, put into one of `bins` equally wide bins between its extremes (Locatello et al.
-    2019). The estimate is the plug-in one: N images overrate it by about (bins - 1) (values - 1) / 2N.
+    2019). The plug-in estimate from N images is too high by about (bins - 1) (values - 1) / 2N.
     """
     index = binned(finite(codes), bins)
     dims = index.shape[1]
@@ -57,7 +57,7 @@ def gap(scores: Tensor) -> Tensor:
 
 
 def finite(codes: Tensor) -> Tensor:
-    """`codes` in double precision. Raises `ValueError` if any is NaN or infinite: decision trees would take it."""
+    """`codes` in double precision. Raises `ValueError` if any is NaN or infinite, which decision trees accept."""
     if not codes.isfinite().all():
         raise ValueError("the codes are not all finite")
     return codes.double()

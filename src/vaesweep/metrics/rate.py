@@ -1,4 +1,4 @@
-"""The rate, taken apart over the aggregate posterior."""
+"""Decomposition of the rate over the aggregate posterior."""
 
 import math
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vaesweep.distributions import DiagonalGaussian
+from vaesweep.models.distributions import DiagonalGaussian, standard_normal_log_prob
 
 
 class RateParts(NamedTuple):
@@ -44,17 +44,16 @@ def densities(
     posterior: DiagonalGaussian, z: Tensor, chunks: Iterable[Tensor]
 ) -> Iterable[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """For rows of `z`: log q(z|x_n) of its own image [M], log q(z) [M], log q(z_j) [M, d], log p(z_j) [M, d]."""
-    images, constant = len(posterior.mean), math.log(2 * math.pi) / 2
-    precision = (-posterior.logvar).exp()
+    images = len(posterior.mean)
     for rows in chunks:
         points = z[rows]
         total = points.new_zeros(len(rows), images)
-        marginals = torch.empty_like(points)
+        marginals = []
         for j in range(points.shape[1]):
-            apart = (points[:, j, None] - posterior.mean[:, j]).square_()
-            log_q = apart.mul_(precision[:, j]).add_(posterior.logvar[:, j]).div_(-2).sub_(constant)
-            marginals[:, j] = log_q.logsumexp(1)
-            total += log_q
+            # by dimension: [M, images, d] at once would not fit into memory
+            log_q = DiagonalGaussian(posterior.mean[:, j], posterior.logvar[:, j]).log_prob(points[:, j, None])
+            marginals.append(log_q.logsumexp(1))
+            total = total + log_q
         own = total.gather(1, rows[:, None]).squeeze(1)
-        prior = -points.square() / 2 - constant
-        yield own, total.logsumexp(1) - math.log(images), marginals - math.log(images), prior
+        product = torch.stack(marginals, dim=1) - math.log(images)
+        yield own, total.logsumexp(1) - math.log(images), product, standard_normal_log_prob(points)

@@ -1,4 +1,4 @@
-"""The separated attribute predictability."""
+"""The SAP disentanglement score: separated attribute predictability."""
 
 import numpy as np
 import torch
@@ -11,9 +11,9 @@ from vaesweep.metrics.mig import finite, gap, varying
 
 
 def sap(train_codes: Tensor, train_factors: Tensor, test_codes: Tensor, test_factors: Tensor, seed: int) -> float:
-    """1/F sum_k (S_j*k - max_{j != j*} S_jk), j* the dimension that predicts factor k best (Kumar et al. 2018, sec. 3).
+    """SAP 1/F sum_k (S_j*k - max_{j != j*} S_jk), j* the best predictor of factor k (Kumar et al. 2018, sec. 3).
 
-    S is from `predictability`. Where each factor is a dimension, and they are independent, S is 1 for that dimension
+    S is from `predictability`. If each factor is a dimension, and they are independent, S is 1 for that dimension
     and about 1/values for the second best, so the score is 1 - 1/F sum_k 1/values_k, not 1. Codes [N, d], factors
     [N, F]; factors that do not vary in the training part are left out. Raises `ValueError` as `finite` and `varying`
     do.
@@ -28,10 +28,10 @@ def predictability(
 ) -> Tensor:
     """Balanced test accuracy S_jk of factor k from dimension j alone, [d, F]; 0 for a constant dimension, as in Kumar.
 
-    As there, for a factor that is a class, the classifier is a set of thresholds on z_j that training fits for balanced
-    classes: a decision tree of one leaf for each value of the factor. One-vs-rest linear classifiers (LinearSVC, as in
-    Locatello et al. 2019) cannot single out a value between two others: of a dimension that equals a factor of 40
-    values they get 5 % right, and the trees all.
+    As there for a categorical factor, the classifier is a set of thresholds on z_j, fitted for balanced classes: a
+    decision tree with one leaf per value of the factor. One-vs-rest linear classifiers (LinearSVC, as in Locatello et
+    al. 2019) cannot separate a value between two others: for a dimension that equals a factor of 40 values they get
+    5 % right, the trees 100 %.
     """
     scaler = StandardScaler().fit(finite(train_codes).numpy())
     # a tree takes a dimension for constant if its range is below 1e-7, whatever the scale

@@ -1,0 +1,92 @@
+"""Runs an entry script: prints errors in one line, makes the current folder importable."""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from vaesweep.checks import ConfigError, DivergenceError
+from vaesweep.instantiate import add_import_path
+from vaesweep.signals import follow_parent
+
+USER_ERRORS = (ConfigError, DivergenceError, HydraException, OmegaConfBaseException)
+"""Errors that a user can correct without reading our code."""
+EXTRAS = {"submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
+"""The extra of this package that installs a launcher."""
+# read once and passed on to child processes, because `launch` sets HYDRA_FULL_ERROR to 1 for all of them
+TRACEBACKS = os.environ.setdefault("VAESWEEP_TRACEBACKS", os.environ.get("HYDRA_FULL_ERROR", "0")) == "1"
+
+
+def launch(main: Callable[[], Any], expand: Callable[[list[str]], list[str]] = list) -> None:
+    """Run a Hydra `main` on the command line, after `expand` has rewritten it.
+
+    Models, data and measures of the current folder can be imported. An error that the user can correct is printed in
+    one line on standard error, with exit code 1. With HYDRA_FULL_ERROR=1 in the environment errors keep their
+    tracebacks.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises its errors instead of printing them
+    follow_parent()
+    add_import_path(os.getcwd())
+    try:
+        sys.argv = expand(sys.argv)
+        main()
+    except USER_ERRORS as error:
+        exit_with(error)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def job(run: Callable[[DictConfig], Any], config: DictConfig) -> Any:
+    """Call `run(config)` as a Hydra job; in a sweep errors are raised, so that the other jobs go on."""
+    try:
+        return run(config)
+    except USER_ERRORS as error:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise
+        exit_with(error)  # here, because Hydra adds a line of its own to an error that reaches it
+
+
+def exit_with(error: Exception) -> NoReturn:
+    """Exit with the error's one line, or raise it if tracebacks are wanted."""
+    if TRACEBACKS:
+        raise error
+    sys.exit(f"error: {one_line(error)}")
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error of ours or of Hydra's, in one line that starts with the key."""
+    text = " ".join(str(error).split())
+    for plugin, extra in EXTRAS.items():
+        if f"'hydra/launcher/{plugin}'" in text:
+            return str(
+                ConfigError("hydra/launcher", f"{plugin} without its package", f"pip install -e '.[{extra}]' first")
+            )
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return str(ConfigError(group, name, " | ".join(o for o in error.options if not o.startswith("_"))))
+    if isinstance(error, MissingMandatoryValue):
+        return str(ConfigError(str(error.full_key), "nothing", f"a value, given as {error.full_key}=..."))
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: cannot be read as an override ({text.split(' See http')[0]})"
+    if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
+        reason = str(error.__cause__).splitlines()[0]
+        key = re.search(r"'([^']+)'", text)
+        if "not in struct" in reason and key:
+            parent = getattr(error.__cause__, "parent_node", None) or {}
+            known = ", ".join(str(k) for k in parent if not str(k).startswith("_"))
+            return f"{key[1]}: no such key here; allowed: {known}"
+        return f"{text.split(' To append')[0]}: {reason}"
+    return text

@@ -1,1 +1,0 @@
-"""Many runs, one conclusion: what reconstruction costs in KL."""

@@ -1,0 +1,223 @@
+"""The base of all data modules: images in memory as uint8, in an order that is a function of the seed."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from vaesweep.checks import ConfigError, check_bool, check_choice, check_float, check_int
+from vaesweep.models.terms import Batch, Spec
+from vaesweep.seeds import generator
+
+
+@dataclass(frozen=True)
+class Split:
+    """The `indices` of a split in the images [N, C, H, W] uint8 and labels [N, F] int64 (the class first)."""
+
+    images: Tensor
+    labels: Tensor
+    indices: Tensor
+
+
+class BatchLoader:
+    """One pass over a split, as `Batch`es of floats in [0, 1].
+
+    `batch_size` counts the images of one optimizer step over all processes. In training each process takes every
+    `world`-th image of a batch; order and binary draws depend on (seed, epoch); the last, smaller batch is left out.
+    In evaluation each process takes every `world`-th batch, whole, so that results on a batch do not depend on
+    `world`; order and draws are fixed and every image is used. Processes that run out of batches get empty ones.
+    Lightning restores `state_dict` in mid-epoch.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        batch_size: int,
+        to_float: Callable[[Tensor, int, slice, torch.Generator], Tensor],
+        seed: int,
+        epoch: Callable[[], int] | None = None,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.split, self.batch_size, self.to_float = split, batch_size, to_float
+        self.seed, self.epoch, self.rank, self.world = seed, epoch, rank, world
+        self.start = self.given = 0
+
+    def __len__(self) -> int:
+        images = len(self.split.indices)
+        return images // self.batch_size if self.epoch else math.ceil(images / self.batch_size / self.world)
+
+    def __iter__(self) -> Iterator[Batch]:
+        indices, start, self.start = self.split.indices, self.start, 0
+        epoch = self.epoch() if self.epoch else -1
+        if self.epoch:
+            indices = indices[torch.randperm(len(indices), generator=generator(self.seed, "order", epoch))]
+        indices = indices.to(self.split.images.device)  # at once: a copy at every step would wait for the GPU
+        for b in range(start, len(self)):
+            number = b if self.epoch else b * self.world + self.rank
+            chosen = indices[number * self.batch_size : (number + 1) * self.batch_size]
+            self.given = b + 1
+            yield self.take(chosen, generator(self.seed, "binary", epoch, number, device=self.split.images.device))
+
+    def take(self, indices: Tensor, draw: torch.Generator) -> Batch:
+        """This process's share of the images at `indices`, and their labels."""
+        share = slice(self.rank, None, self.world) if self.epoch else slice(None)
+        mine = indices[share].to(self.split.images.device)
+        image = self.to_float(self.split.images[mine], len(indices), share, draw)
+        return Batch(image, self.split.labels[mine])
+
+    def state_dict(self) -> dict[str, int]:
+        return {"given": self.given}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.start = state["given"]
+
+
+class ImageDataModule(L.LightningDataModule):
+    """Base class of every dataset: a subclass defines `prepare` for files and `load` for arrays.
+
+    `val_fraction` of the training images are held out by a draw from `seed`, and `test_fraction` of all images
+    where the dataset has no test split of its own. `binarize`: `threshold` at half the range, or `dynamic`, a fresh
+    Bernoulli draw with the grey value as probability at every visit (Burda et al. 2016, sec. 5). `exclude_label` is
+    a class to leave out: its test images are the split `excluded`, which is never trained on. `on_device` keeps the
+    images on the training device. Raises `ConfigError`.
+    """
+
+    peak = 255
+    """The stored value that means 1.0."""
+
+    @property
+    def title(self) -> str:
+        """Name of the dataset."""
+        return type(self).__name__
+
+    def __init__(
+        self,
+        batch_size: int,
+        val_fraction: float,
+        binarize: str,
+        on_device: bool,
+        seed: int,
+        test_fraction: float | None = None,
+        exclude_label: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.batch_size = check_int("batch_size", batch_size)
+        self.val_fraction = check_float("val_fraction", val_fraction, 0, 1, strict=True)
+        if test_fraction is not None:
+            check_float("test_fraction", test_fraction, 0, 1, strict=True)
+        self.test_fraction = test_fraction
+        self.exclude_label = None if exclude_label is None else check_int("exclude_label", exclude_label, 0)
+        self.binarize = check_choice("binarize", binarize, ("none", "threshold", "dynamic"))
+        self.on_device, self.seed = check_bool("on_device", on_device), check_int("seed", seed, 0)
+        self.splits: dict[str, Split] = {}
+
+    def prepare(self) -> None:
+        """Download or decode what is missing on disk."""
+
+    def load(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor] | None]:
+        """(images, labels) to train on, and those of the dataset's own test split or None."""
+        raise TypeError(f"{type(self).__name__} does not say how to load its images")
+
+    def prepare_data(self) -> None:
+        if not self.splits:
+            self.prepare()
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.splits:
+            return
+        (images, labels), own_test = self.load()
+        order = torch.randperm(len(images), generator=generator(self.seed, "split"))
+        tests = 0 if own_test else self.share(len(images), self.test_fraction or 0, "test_fraction")
+        vals = self.share(len(images) - tests, self.val_fraction, "val_fraction")
+        # sorted indices are read in order; training shuffles them again at every epoch
+        held_out = Split(*own_test, torch.arange(len(own_test[0]))) if own_test else None
+        self.splits = {
+            "test": held_out or Split(images, labels, order[:tests].sort().values),
+            "val": Split(images, labels, order[tests : tests + vals].sort().values),
+            "train": Split(images, labels, order[tests + vals :].sort().values),
+        }
+        if self.exclude_label is not None:
+            self.exclude(self.exclude_label)
+        if len(self.splits["train"].indices) < self.batch_size:
+            given = f"{self.batch_size} with {len(self.splits['train'].indices)} training images"
+            raise ConfigError("data.batch_size", given, "at most the number of training images")
+
+    def exclude(self, label: int) -> None:
+        """Remove a class from all splits; its test images become the split `excluded`. Raises `ConfigError`."""
+        if label >= self.spec.classes or self.spec.classes < 2:
+            allowed = f"null, or a class from 0 to {self.spec.classes - 1}" if self.spec.classes > 1 else "null"
+            raise ConfigError("data.exclude_label", f"{label} with {self.spec.classes} classes", allowed)
+        test = self.splits["test"]
+        away = {name: split.labels[split.indices, 0] == label for name, split in self.splits.items()}
+        for name, split in list(self.splits.items()):
+            self.splits[name] = Split(split.images, split.labels, split.indices[~away[name]])
+        self.splits["excluded"] = Split(test.images, test.labels, test.indices[away["test"]])
+
+    def share(self, total: int, fraction: float, key: str) -> int:
+        """Number of images in a fraction of `total`. Raises `ConfigError` when that is none, or all."""
+        count = round(total * fraction)
+        if not 0 < count < total:
+            raise ConfigError(
+                f"data.{key}", f"{fraction} of {total} images", "a share of at least one image, not of all"
+            )
+        return count
+
+    @property
+    def spec(self) -> Spec:
+        """Shape, number of classes and number of training images, after `setup`."""
+        images, labels = self.splits["train"].images, self.splits["train"].labels
+        channels, height, width = images.shape[1:]
+        return Spec((channels, height, width), int(labels[:, 0].max()) + 1, len(self.splits["train"].indices))
+
+    def to_float(self, stored: Tensor, whole_batch: int, share: slice, draw: torch.Generator) -> Tensor:
+        """Stored values [B, C, H, W] as floats in [0, 1]: this process's `share` of a batch of `whole_batch`."""
+        if self.binarize == "threshold":
+            return (stored > self.peak / 2).float()
+        grey = stored.float() / self.peak
+        if self.binarize == "none":
+            return grey
+        # every process draws for the whole batch and keeps its part: the same images on any number of devices
+        shape = (whole_batch, *stored.shape[1:])
+        uniform = torch.rand(shape, generator=draw, device=stored.device)[share]
+        return (uniform < grey).float()
+
+    def batches(self, name: str, epoch: Callable[[], int] | None = None) -> BatchLoader:
+        """A pass over the split `name`; with `epoch`, reshuffled for each epoch."""
+        world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        if self.batch_size % world:
+            raise ConfigError("data.batch_size", f"{self.batch_size} over {world} devices", f"a multiple of {world}")
+        if self.on_device and self.trainer:
+            self.move(self.trainer.strategy.root_device)
+        return BatchLoader(self.splits[name], self.batch_size, self.to_float, self.seed, epoch, rank, world)
+
+    def move(self, device: torch.device) -> None:
+        """Move the images to `device`, once: splits that share images still share them."""
+        moved: dict[int, tuple[Tensor, Tensor]] = {}
+        for name, split in self.splits.items():
+            if id(split.images) not in moved:
+                moved[id(split.images)] = split.images.to(device), split.labels.to(device)
+            self.splits[name] = Split(*moved[id(split.images)], split.indices)
+
+    def train_dataloader(self) -> BatchLoader:
+        trainer: Any = self.trainer
+        # to overfit a few batches they have to be the same ones in every epoch
+        fixed = trainer is None or getattr(trainer, "overfit_batches", 0) > 0
+        return self.batches("train", epoch=lambda: 0 if fixed else trainer.current_epoch)
+
+    def val_dataloader(self) -> BatchLoader:
+        return self.batches("val")
+
+    def test_dataloader(self) -> BatchLoader:
+        return self.batches("test")
+
+    def examples(self, count: int) -> Batch:
+        """The first `count` validation images (or all), the same ones every time."""
+        split = self.splits["val"]
+        indices = split.indices[:count]
+        batches = BatchLoader(split, len(indices), self.to_float, self.seed)
+        return batches.take(indices, generator(self.seed, "examples", device=split.images.device))

@@ -1,0 +1,50 @@
+"""Sensitivity of the code to changes of the image."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from vaesweep import figures
+from vaesweep.checks import check_int
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.evaluation.result import MeasureResult, Value
+from vaesweep.models import Autoencoder
+from vaesweep.models.jacobian import jacobian
+
+
+@dataclass(frozen=True)
+class Jacobian:
+    """The Jacobian of the code, dz/dx, at `images` of the test split (Rifai et al. 2011, sec. 3 and 5.3).
+
+    `frobenius` is the mean of ||dz/dx||_F; the singular values, in falling order, are means over images too.
+    """
+
+    images: int
+
+    def __post_init__(self) -> None:
+        check_int("images", self.images)
+
+    def __call__(self, context: EvalContext) -> MeasureResult:
+        found = []
+        for batch in context.batches("test", self.images):
+            rows = jacobian(partial(code, context.model, batch.label), batch.image)
+            found.append(torch.linalg.svdvals(rows.transpose(0, 1).flatten(2)).cpu())
+        singular = torch.cat(found)
+        mean = singular.mean(0)
+        unit = "code a unit of image"
+        return MeasureResult(
+            {
+                "frobenius": Value(singular.norm(dim=1).mean().item(), unit),
+                "largest": Value(mean[0].item(), unit),
+                "smallest": Value(mean[-1].item(), unit),
+            },
+            series={"singular_values": mean.tolist()},
+            figures={"jacobian": figures.spectrum("How the code follows the image", singular)},
+        )
+
+
+def code(model: Autoencoder, label: Tensor, image: Tensor) -> Tensor:
+    """The posterior mean [B, d]."""
+    return model.posterior(image, label).mean

@@ -1,0 +1,88 @@
+"""Loads a completed run from its folder."""
+
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from torch import Tensor
+from yaml import YAMLError
+
+from vaesweep.checks import ConfigError
+from vaesweep.data import ImageDataModule
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.instantiate import add_import_path, build
+from vaesweep.models import Autoencoder
+from vaesweep.records.results import Results
+
+CONFIG, HYDRA = Path(".hydra/config.yaml"), Path(".hydra/hydra.yaml")
+
+
+def load_context(
+    folder: Path, checkpoint: str | None, root: str | None, device: torch.device, seed: int
+) -> EvalContext:
+    """The completed run in `folder`, with the weights of checkpoints/`checkpoint`.ckpt (by default those it tested).
+
+    `root` is the folder of its data, if it has changed since training. Raises `ConfigError` for a folder that is no
+    run, a run that never finished, a `root` for data without a folder, and for a checkpoint that is missing or does
+    not fit the run's config.
+    """
+    results = completed_results(folder)
+    try:
+        config = OmegaConf.load(folder / CONFIG)
+        assert isinstance(config, DictConfig)
+        # only these parts are resolved, as others may refer to values that only a training run has
+        parts = OmegaConf.create(
+            {key: OmegaConf.to_container(config[key], resolve=True) for key in ("network", "model")}
+        )
+        place = next((key for key in ("root", "path") if key in config.data), None)
+        if root and not place:
+            raise ConfigError("root", root, f"nothing, for {results.data}, which lie nowhere")
+        placed = {"data": {place: root}} if root else {}
+        parts.data = OmegaConf.to_container(OmegaConf.merge(config, placed).data, resolve=True)
+        tested = config.test_checkpoint
+        project = OmegaConf.select(config, "logger.wandb.project") or "vaesweep"
+        if (folder / HYDRA).is_file():  # the user's own classes lie where the run was started
+            add_import_path(str(OmegaConf.load(folder / HYDRA).hydra.runtime.cwd))
+    except (OSError, AssertionError, AttributeError, TypeError, OmegaConfBaseException, YAMLError) as error:
+        raise ConfigError(
+            "run", f"{folder}, whose {CONFIG} cannot be read ({error})", "a run folder as it was left"
+        ) from None
+    data: ImageDataModule = build(parts, "data")
+    data.prepare_data()
+    data.setup()
+    model: Autoencoder = build(parts, "model", network=build(parts, "network"), spec=data.spec)
+    chosen = checkpoint or str(tested)
+    restore(model, folder / "checkpoints" / f"{chosen}.ckpt")
+    if data.on_device:
+        data.move(device)
+    return EvalContext(folder, results, chosen, str(project), model.to(device).eval(), data, device, seed)
+
+
+def completed_results(folder: Path) -> Results:
+    """The record of the completed run in `folder`. Raises `ConfigError`."""
+    try:
+        results = Results.read(folder)
+    except (OSError, ValueError) as error:
+        given = f"{folder}, which is no run" if isinstance(error, FileNotFoundError) else f"{folder}: {error}"
+        raise ConfigError("run", given, "folders of completed runs, or of studies") from None
+    if results.status != "completed":
+        given = f"{folder}, {results.status} after {results.epochs} epochs"
+        raise ConfigError("run", given, f"a completed run: python src/train.py resume={folder}")
+    return results
+
+
+def restore(model: Autoencoder, checkpoint: Path) -> None:
+    """Load the weights in `checkpoint` into `model`, at the end of its schedules. Raises `ConfigError`."""
+    if not checkpoint.is_file():
+        raise ConfigError("checkpoint", f"{checkpoint}, which is not there", "last | best, where the run kept it")
+    try:
+        kept: dict[str, Tensor] = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+        weights = {name.removeprefix("model."): value for name, value in kept.items() if name.startswith("model.")}
+        model.load_state_dict(weights)
+    except Exception as error:  # torch raises many types for a bad file
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            "checkpoint", f"{checkpoint}, which does not fit the run ({reason})", "one of this run"
+        ) from error
+    model.progress.fill_(1.0)

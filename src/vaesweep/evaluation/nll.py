@@ -1,0 +1,59 @@
+"""The importance-weighted negative log-likelihood of the test images."""
+
+from dataclasses import dataclass
+
+import torch
+
+from vaesweep.checks import check_int
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
+from vaesweep.metrics import Average
+from vaesweep.metrics.importance import bits_per_dim, log_mean_exp, log_weights
+from vaesweep.models.distributions import DiagonalGaussian
+
+FLOATS = 2_000_000
+"""Most numbers in the decoded images of one chunk of samples: 8 MB, which a cache may hold."""
+
+
+@dataclass(frozen=True)
+class NLL:
+    """The bound on -log p(x) from `k` importance samples per image (Burda et al. 2016), beside the negative ELBO.
+
+    Both are means over the test split, from the same samples. For conditional models it is p(x|y). On grey images a
+    Bernoulli likelihood is a cross-entropy; a Gaussian one is a density of values in [0, 1], to which the density of
+    values in 0 ... 255 adds log2(255), about 8, bits per dimension.
+    """
+
+    k: int
+
+    def __post_init__(self) -> None:
+        check_int("k", self.k)
+
+    def __call__(self, context: EvalContext) -> MeasureResult:
+        if not context.declared.rate:
+            raise NotApplicable("a point code has no posterior density")
+        mean = Average()
+        rows = max(1, min(self.k, FLOATS // (context.data.batch_size * context.pixels)))
+        chunks = [min(rows, self.k - start) for start in range(0, self.k, rows)]
+        for i, batch in enumerate(context.batches("test")):
+            posterior = context.model.posterior(batch.image, batch.label)
+            assert isinstance(posterior, DiagonalGaussian)
+            source, parts, total = context.draw("nll", i), [], torch.zeros(len(batch.image), device=context.device)
+            for samples in context.track(chunks, len(chunks)):
+                shape = (samples, *posterior.mean.shape)
+                noise = torch.randn(shape, generator=source, device=context.device)
+                weights = log_weights(context.model, batch, posterior, noise)
+                parts.append(weights.logsumexp(0))
+                total += weights.sum(0)
+            scores = torch.stack([-total / self.k, -log_mean_exp(parts, self.k)])
+            mean.update(scores.mean(1).cpu(), len(batch.image))
+        nelbo, nll = mean.compute().tolist()
+        images = "nats per image"
+        return MeasureResult(
+            {
+                "nelbo": Value(nelbo, images),
+                "nll": Value(nll, f"{images}, k = {self.k}"),
+                "gap": Value(nelbo - nll, images),
+                "bits_per_dim": Value(bits_per_dim(nll, context.pixels), "bits per dimension"),
+            }
+        )

@@ -1,0 +1,86 @@
+"""Robustness of reconstructions to noise in the images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.nn.functional import mse_loss as mse
+
+from vaesweep import figures
+from vaesweep.checks import ConfigError, check_choice, check_int
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.evaluation.result import MeasureResult, Value
+from vaesweep.metrics import Average
+from vaesweep.models.corruption import CORRUPTIONS, check_level, corrupt_image
+from vaesweep.models.terms import Batch
+
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class NoiseRobustness:
+    """Robustness curves: PSNR of reconstructions from corrupted test images against the clean ones, by `levels`.
+
+    `corruptions` and their levels are those of `corrupt_image`; the PSNR is -10 log10 mse, in dB, over `images`.
+    """
+
+    corruptions: Sequence[str]
+    levels: Sequence[float]
+    images: int
+
+    def __post_init__(self) -> None:
+        check_int("images", self.images)
+        for key in ("corruptions", "levels"):
+            given = getattr(self, key)
+            if not isinstance(given, list | tuple) or not given:
+                raise ConfigError(key, given, "a list that is not empty")
+        for corruption in self.corruptions:
+            check_choice("corruptions", corruption, CORRUPTIONS)
+            for level in self.levels:
+                check_level(corruption, level, key="levels")
+
+    def __call__(self, context: EvalContext) -> MeasureResult:
+        result = MeasureResult(series={"level": [float(level) for level in self.levels]})
+        shown = context.examples(min(SHOWN, self.images))
+        drawn: dict[str, Figure | list[Figure]] = {}
+        for corruption in self.corruptions:
+            ours, untouched = self.curve(context, corruption)
+            result.series[corruption] = ours
+            for level, value in zip(self.levels, ours, strict=True):
+                result.values[f"{corruption}_{level:g}"] = Value(value, "dB")
+            curves = {"reconstructed": ours, "the noisy image itself": untouched}
+            title = f"Reconstruction under {corruption.replace('_', ' ')} noise"
+            x, y = ("noise level", self.levels), "PSNR against the clean image (dB)"
+            drawn[f"robustness_{corruption}"] = figures.lines(title, x, y, curves)
+            drawn[f"denoised_{corruption}"] = self.pictures(context, corruption, shown)
+        result.figures = drawn
+        return result
+
+    def curve(self, context: EvalContext, corruption: str) -> tuple[list[float], list[float]]:
+        """PSNR by level: of reconstructions, and of the corrupted images themselves (infinite at level 0)."""
+        score = Average()
+        for i, batch in enumerate(context.batches("test", self.images)):
+            scores = []
+            for seen in self.noisy(context, corruption, batch, i):
+                scores += [mse(image, batch.image) for image in (context.reconstruct(seen, batch.label), seen)]
+            score.update(torch.stack(scores).cpu(), len(batch.image))
+        ours, untouched = (-10 * score.compute().log10()).view(-1, 2).T.tolist()
+        return ours, untouched
+
+    def noisy(self, context: EvalContext, corruption: str, batch: Batch, number: int) -> list[Tensor]:
+        """The images of a batch with noise of every level, from one draw."""
+        noise = torch.randn(batch.image.shape, generator=context.draw("noise", number), device=context.device)
+        levels = [torch.tensor(float(level), device=context.device) for level in self.levels]
+        return [corrupt_image(batch.image, noise, corruption, level) for level in levels]
+
+    def pictures(self, context: EvalContext, corruption: str, batch: Batch) -> Figure:
+        """A row of noisy images per level, with their reconstructions below."""
+        rows = [
+            row
+            for seen in self.noisy(context, corruption, batch, 0)
+            for row in (seen, context.reconstruct(seen, batch.label))
+        ]
+        names = [name for level in self.levels for name in (f"{corruption} {level:g}", "reconstructed")]
+        return figures.panel("From noisy images", torch.stack(rows), rows=names)

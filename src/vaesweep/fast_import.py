@@ -1,0 +1,49 @@
+"""Saves seconds at start when imported before Lightning; everything works without it.
+
+Lightning imports torchmetrics for two base classes. torchmetrics imports every optional package that it finds, for
+metrics of sound, text and images that nothing here uses.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.metadata import PackageNotFoundError
+from typing import Any
+
+import torch  # noqa: F401  before anything is hidden from it
+from lightning_utilities.core import imports
+
+
+class Hidden(MetaPathFinder):
+    """Import finder, first in `sys.meta_path`, that makes `packages` look not installed."""
+
+    def __init__(self, packages: set[str]) -> None:
+        self.packages = packages
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name in self.packages:
+            raise ModuleNotFoundError(f"{name} is hidden", name=name)
+
+    def find_distributions(self, context: Any) -> Iterator[Any]:
+        if context.name in self.packages:
+            raise PackageNotFoundError(context.name)
+        return iter(())
+
+
+@contextmanager
+def without(*packages: str) -> Iterator[None]:
+    """Hide those `packages` that are not imported yet from the imports in the block."""
+    finder = Hidden(set(packages) - sys.modules.keys())
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        # answers cached in the block are wrong from here on
+        imports.package_available.cache_clear()
+        imports.module_available.cache_clear()
+
+
+with without("matplotlib", "scipy", "torchvision"):
+    import torchmetrics  # noqa: F401

@@ -1,0 +1,167 @@
+"""Figures of evaluations, from tensors."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from vaesweep.figures.canvas import BLUE, GREY, ORANGE, canvas, grid_size, show
+
+STYLES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREY, ":", "D"))
+
+
+def panel(title: str, images: Tensor, rows: Sequence[str] = (), columns: Sequence[str] = (), below: str = "") -> Figure:
+    """Images [R, K, C, H, W] under a title, with a label for each row and column, and a text `below`."""
+    width, height = grid_size(*images.shape[:2])
+    figure, axes = canvas(width, height + 0.25 * bool(below), title)
+    show(axes, images, rows=rows, columns=columns)
+    axes.set_xlabel(below)
+    return figure
+
+
+def lines(title: str, x: tuple[str, Sequence[float]], y: str, named: Mapping[str, Sequence[float]]) -> Figure:
+    """Up to three series over the same `x`, (label, values); infinite values are left out."""
+    figure, axes = canvas(6, 4, title)
+    for (name, values), (color, dash, marker) in zip(named.items(), STYLES, strict=False):
+        finite = [value if math.isfinite(value) else math.nan for value in values]
+        axes.plot(x[1], finite, color=color, ls=dash, marker=marker, ms=5, label=name)
+    axes.set_xlabel(x[0])
+    axes.set_ylabel(y)
+    axes.grid(alpha=0.25)
+    if len(named) > 1:
+        axes.legend(frameon=False)
+    return figure
+
+
+def histograms(title: str, panels: Mapping[str, Mapping[str, Tensor]]) -> Figure:
+    """Histograms of up to three groups of images [N] by score: one panel per score, named by its axis label."""
+    figure = Figure(figsize=(max(5.5, 4.6 * len(panels)), 3.8), layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    for axes, (label, groups) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        values = {name: group.float().cpu().numpy() for name, group in groups.items()}
+        together = np.concatenate(list(values.values()))
+        edges = np.histogram_bin_edges(np.clip(together, *np.quantile(together, [0, 0.995])), bins=40)
+        for (name, group), (color, dash, _) in zip(values.items(), STYLES, strict=False):
+            share = np.full(len(group), 1 / max(1, len(group)))
+            axes.hist(
+                np.minimum(group, edges[-1]), edges, weights=share, histtype="step", color=color, ls=dash, lw=1.8,
+                label=f"{name} ({len(group)})",
+            )  # fmt: skip
+        axes.set_xlabel(label)
+        axes.set_ylabel("share of images")
+        axes.legend(frameon=False, fontsize=8)
+        axes.grid(alpha=0.25)
+    return figure
+
+
+def parts_bar(title: str, parts: Mapping[str, float], unit: str) -> Figure:
+    """Parts of a whole as one bar, each named with its value."""
+    figure, axes = canvas(7, 2, title)
+    left = 0.0
+    for (name, value), color in zip(parts.items(), (BLUE, ORANGE, GREY), strict=True):
+        axes.barh(0, value, left=left, color=color, height=0.6, label=f"{name}: {value:.2f}")
+        left += value
+    axes.set_yticks([])
+    axes.set_xlabel(unit)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    for side in ("top", "left", "right"):
+        axes.spines[side].set_visible(False)
+    return figure
+
+
+def spectrum(title: str, singular: Tensor) -> Figure:
+    """Singular values [N, R] of N Jacobians by rank: their mean, and where 90 % of the images lie."""
+    values = singular.float().cpu().numpy()
+    ranks = np.arange(1, values.shape[1] + 1)
+    figure, axes = canvas(6, 4, title)
+    low, high = np.quantile(values, [0.05, 0.95], axis=0)
+    axes.fill_between(ranks, low, high, color=BLUE, alpha=0.2, linewidth=0, label="5 to 95 % of images")
+    axes.plot(ranks, values.mean(0), color=BLUE, marker="o", ms=4, label="mean over images")
+    if values.max() > 0:
+        axes.set_yscale("log")
+    axes.set_xlabel("rank")
+    axes.set_ylabel("singular value of dz/dx")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    return figure
+
+
+def field(start: Tensor, step: Tensor, error: Tensor, codes: Tensor) -> Figure:
+    """Arrows `step` [S, S, 2] on a grid of codes `start`, over the pixels' rms `error` [S, S]; images at `codes`."""
+    figure, axes = canvas(7, 6, "Where reconstruction moves an image, in code space")
+    x, y = start.float().cpu().numpy().transpose(2, 0, 1)
+    u, v = step.float().cpu().numpy().transpose(2, 0, 1)
+    shade = axes.pcolormesh(x, y, error.float().cpu().numpy(), cmap="Blues", shading="nearest", vmin=0)
+    figure.colorbar(shade, label="rms change of a pixel")
+    axes.plot(*codes.float().cpu().numpy().T, ".", ms=2, color=GREY, alpha=0.6)
+    axes.quiver(x, y, u, v, color=ORANGE, angles="xy", scale_units="xy", scale=1, width=0.004)
+    axes.set_xlabel("z1")
+    axes.set_ylabel("z2")
+    axes.set_xlim(x.min(), x.max())
+    axes.set_ylim(y.min(), y.max())
+    return figure
+
+
+def aggregate(z: Tensor, dims: Sequence[int]) -> Figure:
+    """Draws `z` [N, d] of the aggregate posterior against the prior N(0, 1), for each of `dims`."""
+    columns = min(4, len(dims))
+    rows = math.ceil(len(dims) / columns)
+    figure = Figure(figsize=(2.4 * columns + 0.6, 1.9 * rows + 0.9), layout="constrained")
+    figure.suptitle("Aggregate posterior against the prior, most informative dimensions first", fontsize=11)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    at = np.linspace(-4, 4, 200)
+    for axes in grid.flat[len(dims) :]:
+        axes.axis("off")
+    for axes, dim in zip(grid.flat, dims, strict=False):
+        axes.hist(
+            z[:, dim].float().cpu().numpy(), np.linspace(-4, 4, 41), density=True, color=BLUE, alpha=0.55, label="q(z)"
+        )
+        axes.plot(
+            at, np.exp(-(at**2) / 2) / math.sqrt(2 * math.pi), color=ORANGE, ls="--", lw=1.6, label="prior N(0, 1)"
+        )
+        axes.set_title(f"z{dim + 1}", fontsize=9)
+    figure.supxlabel("z", fontsize=10)
+    figure.supylabel("density", fontsize=10)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def hits(queries: Tensor, found: Tensor, right: Tensor | None) -> Figure:
+    """Queries [R, C, H, W] and, nearest first, the images found for each [R, K, C, H, W], framed if not `right`."""
+    rows, columns = found.shape[:2]
+    width, height = grid_size(rows, columns + 2)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    left, axes = figure.subplots(1, 2, width_ratios=[1, columns])
+    show(left, queries[:, None])
+    left.set_title("query", fontsize=10)
+    show(axes, found)
+    axes.set_title(
+        "nearest training images" + ("" if right is None else ", framed where the class differs"), fontsize=10
+    )
+    for shown in (left, axes):
+        shown.set_xticks([])
+        shown.set_yticks([])
+    gap = max(1, found.shape[-1] // 28)
+    if right is not None:
+        for row, column in (~right).nonzero().tolist():
+            corner = column * (found.shape[-1] + gap) - 0.5, row * (found.shape[-2] + gap) - 0.5
+            axes.add_patch(Rectangle(corner, found.shape[-1], found.shape[-2], fill=False, ec=ORANGE, lw=2))
+    return figure
+
+
+def activations(mean: Tensor, target: float | None) -> Figure:
+    """Histogram of the units' mean activations [d], and their target."""
+    figure, axes = canvas(6, 3.6, f"Mean activation of {len(mean)} units")
+    axes.hist(mean.float().cpu().numpy(), bins=30, color=BLUE)
+    if target is not None:
+        axes.axvline(target, color=ORANGE, ls="--", label=f"rho = {target:g}")
+        axes.legend(frameon=False)
+    axes.set_xlabel("mean activation rho_hat on the test split")
+    axes.set_ylabel("units")
+    axes.grid(axis="y", alpha=0.25)
+    return figure

@@ -1,0 +1,31 @@
+"""Saves figures to files."""
+
+from io import BytesIO
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from vaesweep.files import atomically
+
+FRAME = 120
+"""Milliseconds per frame of a film."""
+
+
+def save(figure: Figure | list[Figure], stem: Path) -> Path:
+    """Save a figure as `stem`.png, or the frames of a film as `stem`.gif, atomically; return its path."""
+    path = stem.with_name(f"{stem.name}.{'png' if isinstance(figure, Figure) else 'gif'}")
+    with atomically(path) as unfinished:
+        if isinstance(figure, Figure):
+            figure.savefig(unfinished, format="png", dpi=120)
+        else:
+            first, *others = [Image.open(picture(frame)).convert("RGB").quantize(64) for frame in figure]
+            first.save(unfinished, format="GIF", save_all=True, append_images=others, duration=FRAME, loop=0)
+    return path
+
+
+def picture(figure: Figure) -> BytesIO:
+    """A figure as a PNG in memory."""
+    kept = BytesIO()
+    figure.savefig(kept, format="png", dpi=80)
+    return kept

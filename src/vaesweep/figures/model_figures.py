@@ -1,0 +1,97 @@
+"""The figures of a model, drawn from the model and some images."""
+
+from collections.abc import Iterator
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.special import ndtri
+
+from vaesweep import figures
+from vaesweep.metrics import activity
+from vaesweep.models import Autoencoder, Batch
+from vaesweep.models.distributions import DiagonalGaussian, Dirac
+
+ROW, STEPS, DIMS, SIDE = 12, 9, 8, 16
+
+
+def model_figures(model: Autoencoder, batch: Batch, source: torch.Generator) -> Iterator[tuple[str, Figure]]:
+    """(name, figure) for every figure that applies to `model`; `source` draws the noise."""
+    noise = torch.randn(model.noise_shape(batch), generator=source, device=batch.image.device)
+    seen = model.corrupt(batch.image, noise)
+    posterior = model.posterior(seen, batch.label)
+    outputs = model.generate(posterior.mean[:ROW], batch.label[:ROW])
+    corrupted = None if seen is batch.image else seen[:ROW]
+    yield "reconstructions", figures.reconstructions(batch.image[:ROW], outputs, corrupted)
+
+    use = activity(posterior)
+    order = use.argsort(descending=True)
+    yield "traversals", traversals(model, posterior, batch.label, order[:DIMS])
+    if model.latent_dim > 1:
+        dims = (0, 1) if model.latent_dim == 2 else (int(order[0]), int(order[1]))
+        yield "latent_scatter", figures.latent_scatter(posterior.mean[:, dims], batch.label[:, 0], dims)
+    if isinstance(posterior, DiagonalGaussian):
+        yield "posterior", figures.posterior(posterior.mean, posterior.sigma, use)
+        yield "samples", prior_samples(model, batch.label, source)
+        if model.latent_dim == 2:
+            yield "latent_grid", plane(model, batch.label)
+    if model.declaration.sparse:
+        yield "filters", figures.filters(first_layer(model))
+
+
+def prior_samples(model: Autoencoder, label: Tensor, source: torch.Generator) -> Figure:
+    """A grid of decoded prior draws; one row per class if the model is conditional."""
+    conditional = model.declaration.conditional
+    rows = model.classes if conditional else SIDE // 2
+    z = torch.randn(rows * ROW, model.latent_dim, generator=source, device=label.device)
+    y = label[:1].repeat(rows * ROW, 1)
+    names: list[str] = []
+    if conditional:
+        y[:, 0] = torch.arange(rows, device=label.device).repeat_interleave(ROW)
+        names = [f"class {i}" for i in range(rows)]
+    return figures.samples(model.generate(z, y).unflatten(0, (rows, ROW)), names)
+
+
+def plane(model: Autoencoder, label: Tensor) -> Figure:
+    """A 2-D latent space decoded at the centres of `SIDE` equally probable slices of each prior axis."""
+    quantiles = ndtri((torch.arange(SIDE, device=label.device) + 0.5) / SIDE)
+    z2, z1 = torch.meshgrid(quantiles, quantiles, indexing="ij")
+    z = torch.stack([z1.flatten(), z2.flatten()], dim=1)
+    images = model.generate(z, label[:1].expand(len(z), -1))
+    return figures.latent_grid(images.unflatten(0, (SIDE, SIDE)), quantiles)
+
+
+def traversals(model: Autoencoder, posterior: Dirac | DiagonalGaussian, label: Tensor, dims: Tensor) -> Figure:
+    """Traversals of `dims`, each from the first image's code."""
+    values, z = walks(posterior, dims, STEPS)
+    flat = z.flatten(0, 1)
+    images = model.generate(flat, label[:1].expand(len(flat), -1)).unflatten(0, (len(dims), STEPS))
+    return figures.traversals(images, values, [f"z{i + 1}" for i in dims.tolist()])
+
+
+def walks(posterior: Dirac | DiagonalGaussian, dims: Tensor, steps: int, row: int = 0) -> tuple[Tensor, Tensor]:
+    """Values [R, K] of the R dimensions `dims` in K `steps`, and image `row`'s code with those values [R, K, d].
+
+    From -3 to 3 if there is a prior; for a point code, from its own 1 % to its 99 % quantile.
+    """
+    unit = torch.linspace(0, 1, steps, device=dims.device)
+    if isinstance(posterior, DiagonalGaussian):
+        values = (6 * unit - 3).expand(len(dims), -1)
+    else:
+        ends = posterior.mean[:, dims].quantile(torch.tensor([0.01, 0.99], device=dims.device), dim=0)
+        values = ends[0, :, None] + (ends[1] - ends[0])[:, None] * unit
+    z = posterior.mean[row].repeat(len(dims), steps, 1)
+    z[torch.arange(len(dims)), :, dims] = values
+    return values, z
+
+
+def first_layer(model: Autoencoder, rows: int = 8) -> Tensor:
+    """Up to `rows` x `ROW` weight images of the encoder's first layer, those of largest norm [R, K, C, H, W]."""
+    layer = next(m for m in model.encoder.modules() if isinstance(m, nn.Linear | nn.Conv2d))
+    weight = layer.weight.detach()
+    if isinstance(layer, nn.Linear):
+        weight = weight.unflatten(1, model.image_shape)
+    rows = max(1, min(rows, len(weight) // ROW))
+    columns = min(ROW, len(weight))
+    strongest = weight.flatten(1).norm(dim=1).argsort(descending=True)[: rows * columns]
+    return weight[strongest].unflatten(0, (rows, columns))

@@ -1,0 +1,1 @@
+"""What runs leave on disk, in their loggers and on the terminal."""

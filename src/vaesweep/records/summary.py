@@ -1,0 +1,45 @@
+"""The last lines that a run prints."""
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from vaesweep.records import wandb_runs
+from vaesweep.records.results import Results
+
+UNITS = {"mse": "per pixel", "active_units": "dimensions"}
+"""Units of the metrics that every model has, where not nats per image."""
+
+
+def print_summary(results: Results, folder: Path) -> None:
+    """Print test metrics with their units, the folder, and how to look at it."""
+    console = Console(highlight=False, soft_wrap=True)
+    declared = results.declared
+    units = UNITS | dict(declared.terms)
+    if results.metrics:
+        table = Table(title=f"{results.model} on {results.data}, seed {results.seed}: test split")
+        table.add_column("metric")
+        table.add_column("value", justify="right")
+        table.add_column("unit")
+        for name, value in results.metrics.items():
+            metric = name.removeprefix("test/")
+            table.add_row(
+                metric, f"{value:.4f}" if metric == "mse" else f"{value:.2f}", units.get(metric, "nats per image")
+            )
+        console.print(table)
+        took = f"{results.epochs} epoch{'s' * (results.epochs != 1)} in {results.seconds:.1f} s"
+        console.print(f"{took} ({results.seconds_per_epoch:.2f} s an epoch), {results.parameters:,} parameters")
+    if declared.rate and results.metrics.get("test/active_units") == 0:
+        weight = f", try a lower model.{declared.rate_weight}" if declared.rate_weight else ""
+        advice = f"unless it is too early to tell{weight}"
+        console.print(f"posterior collapse: no latent dimension is used ({advice})", style="bold")
+    if results.status != "completed":
+        console.print(f"{results.status}: {results.reason}", style="bold", markup=False)
+    here = os.path.relpath(folder)
+    console.print(f"run folder   {here}", markup=False)
+    if (folder / "figures").is_dir():
+        console.print(f"figures      {here}/figures", markup=False)
+    for word, command in zip(("look at it", "upload it"), wandb_runs.hints(folder), strict=False):
+        console.print(f"{word:<12} {command}", markup=False)

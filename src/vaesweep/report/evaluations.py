@@ -1,0 +1,161 @@
+"""Measured values of runs side by side: one row per value, one column per setting."""
+
+import json
+from collections.abc import Sequence
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from vaesweep.report.collection import Run
+from vaesweep.report.scales import WIDTH, numbers, series_scale
+
+KEYS = ["measure", "value", "unit"]
+ACRONYMS = {"dci", "kl", "l0", "mig", "mse", "nll", "pca", "psnr", "sap", "ssim", "vae"}
+
+
+def measured(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
+    """One row per value of a run: `setting`, `series`, `beta`, KEYS and `number`, in the order measured."""
+    rows = [
+        {"setting": row.setting, "series": row.series, "beta": row.beta}
+        | {"measure": measure, "value": name, "unit": found["unit"], "number": found["value"]}
+        for row in frame.itertuples()
+        for measure, entry in measures(runs[row.Index])
+        for name, found in entry["values"].items()
+    ]
+    return pd.DataFrame(rows, columns=["setting", "series", "beta", *KEYS, "number"])
+
+
+def by_run(runs: Sequence[Run]) -> pd.DataFrame:
+    """One row per run, by its place in `runs`: a column MEASURE/VALUE per measured value."""
+    return pd.DataFrame([run.evaluation.flat() if run.evaluation else {} for run in runs], index=range(len(runs)))
+
+
+def side_by_side(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
+    """Mean ± standard deviation over the runs of a setting, as text: columns KEYS and the settings, "" where absent."""
+    long = measured(frame, runs)
+    if long.empty:
+        return pd.DataFrame(columns=KEYS)
+    groups = long.groupby([*KEYS, "setting"], sort=False).number
+    texts = groups.agg(lambda part: shown(part.mean(), part.std() if len(part) > 1 else np.nan))
+    order = {measure: i for i, measure in enumerate(all_measures(runs))}
+    wide = texts.unstack("setting").reindex(
+        columns=list(dict.fromkeys(frame.setting[frame.setting.isin(long.setting)]))
+    )
+    rank = {key: i for i, key in enumerate(dict.fromkeys(long[KEYS].itertuples(index=False, name=None)))}
+    wide = wide.loc[sorted(wide.index, key=lambda key: (order[key[0]], rank[key]))].fillna("").reset_index()
+    return wide.assign(value=wide.value.map(words))
+
+
+def measures(run: Run) -> list[tuple[str, dict]]:
+    """Name and recorded entry of each measure of a run."""
+    return list(run.evaluation.measures.items()) if run.evaluation else []
+
+
+def all_measures(runs: Sequence[Run]) -> list[str]:
+    """Names of all measures, in the order in which they were taken."""
+    return list(dict.fromkeys(name for run in runs for name, _ in measures(run)))
+
+
+def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None:
+    """Disentanglement by beta, a panel per score: means over the runs of a setting, and their standard deviations."""
+    long = measured(frame, runs)
+    long = long[(long.measure == "disentanglement") & long.beta.notna()]
+    if long.beta.nunique() < 2:
+        return None
+    groups = long.groupby(["series", "beta", "value"], sort=False).number
+    means = groups.agg(mean="mean", sd="std", n="size").reset_index()
+    means = means.assign(low=means["mean"] - means.sd, high=means["mean"] + means.sd)
+    colour, shape = series_scale(frame.series.unique(), means.series)
+    scale = alt.Scale(type="log" if means.beta.min() > 0 else "symlog", nice=False, padding=12)
+    betas = alt.Axis(values=sorted(means.beta.unique()), format="~g")
+    panels = []
+    for name, part in means.groupby("value", sort=False):
+        x = alt.X("beta:Q", scale=scale, axis=betas)
+        base = alt.Chart(part, width=WIDTH / 3, height=200)
+        tip = ["series", "beta", "n", *numbers("mean", "sd")]
+        y = alt.Y("mean:Q", title="score", scale=alt.Scale(zero=False))
+        panels.append(
+            alt.layer(
+                base.mark_line().encode(x, y, colour, detail="series:N"),
+                base.mark_rule().encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), colour),
+                base.mark_point(filled=True, size=50).encode(x, y, colour, shape, tooltip=tip),
+                title=alt.TitleParams(words(name), fontWeight="normal", fontSize=12),
+            )
+        )
+    return alt.concat(*panels, columns=3, title="Disentanglement by beta, means over seeds ± standard deviation")
+
+
+def robustness(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None:
+    """PSNR of reconstructions from noisy images by noise level, a line per setting, means over its runs."""
+    rows = [
+        {"setting": row.setting, "level": level, "psnr": psnr, "noise": noise}
+        for row in frame.itertuples()
+        for measure, entry in measures(runs[row.Index])
+        if measure == "noise_robustness"
+        for noise in entry["settings"]["corruptions"]
+        for level, psnr in zip(entry["series"]["level"], entry["series"][noise], strict=True)
+    ]
+    if not rows:
+        return None
+    means = pd.DataFrame(rows).groupby(["noise", "setting", "level"], sort=False).psnr.mean().reset_index()
+    colour, shape = series_scale(means.setting.unique(), means.setting, "setting")
+    panels = [
+        alt.Chart(part, width=WIDTH * 0.6, height=260)
+        .mark_line(point=alt.OverlayMarkDef(size=50, filled=True))
+        .encode(
+            alt.X("level:Q", title=f"level of {words(noise)} noise", axis=alt.Axis(tickCount=6)),
+            alt.Y("psnr:Q", title="PSNR against the clean image (dB)", scale=alt.Scale(zero=False)),
+            colour,
+            shape,
+            tooltip=["setting", "level", *numbers("psnr")],
+        )
+        for noise, part in means.groupby("noise", sort=False)
+    ]
+    return alt.concat(*panels, columns=2, title="Reconstruction from noisy images")
+
+
+def words(name: str) -> str:
+    """A value's name for display."""
+    return " ".join(word.upper() if word in ACRONYMS else word for word in name.split("_"))
+
+
+def shown(mean: float, spread: float) -> str:
+    """A number to about three significant digits, and its spread to as many decimals."""
+    digits = 4 if 0 < abs(mean) < 0.1 else 3 if 0 < abs(mean) <= 1 else 2 if abs(mean) < 100 else 1
+    return f"{mean:.{digits}f}" + ("" if np.isnan(spread) else f" ± {spread:.{digits}f}")
+
+
+def absences(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
+    """Reasons for missing values, one per line with its settings, and measures that do not compare."""
+    said: dict[tuple[str, str], dict[str, None]] = {}
+    for row in frame.itertuples():
+        for measure, entry in measures(runs[row.Index]):
+            for name, reason in entry["absent"].items():
+                what = measure if name == measure else f"{measure} {name}"
+                said.setdefault((what, reason), {})[row.setting] = None
+    everyone = len(set(frame.setting[[runs[i].evaluation is not None for i in frame.index]]))
+    lines = mixtures(runs)
+    for (what, reason), settings in said.items():
+        where = "" if len(settings) == everyone else f" ({', '.join(settings)})"
+        lines.append(f"{what}{where}: {reason}")
+    return lines
+
+
+def mixtures(runs: Sequence[Run]) -> list[str]:
+    """Measures that were not taken alike in all runs, one per line."""
+    lines = []
+    for measure in all_measures(runs):
+        taken = [(run.evaluation, entry) for run in runs for name, entry in measures(run) if name == measure]
+        ways = {json.dumps([e.checkpoint, e.seed, entry["settings"]]) for e, entry in taken if e}
+        if len(ways) > 1:
+            lines.append(f"{measure}: not measured alike in all runs: {' | '.join(sorted(ways))}")
+    return lines
+
+
+def markdown(wide: pd.DataFrame, reasons: Sequence[str]) -> str:
+    """The table and the reasons, as Markdown."""
+    heads = list(wide.columns)
+    rows = [heads, ["---", "---", "---", *["--:"] * (len(heads) - 3)], *wide.to_numpy().tolist()]
+    lines = ["| " + " | ".join(str(cell).replace("|", r"\|") for cell in row) + " |" for row in rows]
+    return "\n".join([*lines, "", *(f"- {reason}" for reason in reasons), ""])

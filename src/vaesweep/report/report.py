@@ -1,0 +1,195 @@
+"""A report in a folder: a self-contained page, its figures as PNG, and the runs as CSV."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import altair as alt
+import jinja2
+import pandas as pd
+import vl_convert
+from matplotlib.figure import Figure
+
+from vaesweep.files import atomically
+from vaesweep.report import charts, evaluations, plane
+from vaesweep.report.collection import RunCollection
+from vaesweep.report.diagnostics import diagnostics
+from vaesweep.report.examples import examples
+from vaesweep.report.tables import LOWER_IS_BETTER, metric_names, slopes, summary, table
+
+PAGE, RUNS = "index.html", "runs.csv"
+DIGITS = {"mse": 4, "active_units": 1, "seconds": 1}
+"""Decimals of a metric, where not 2."""
+HEADS = {
+    "distortion": "distortion (nats)",
+    "rate": "KL (nats)",
+    "nelbo": "nelbo (nats)",
+    "mse": "mse per pixel",
+    "active_units": "active dims",
+    "overfit_gap": "test - train (nats)",
+    "seconds": "seconds",
+}
+SECTIONS = (
+    (
+        "slope",
+        "The slope test",
+        "What a nat of rate buys at the margin, between neighbouring betas. At the optimum of D + beta R it is beta: a "
+        "slope outside its box was trained too short, or stuck.",
+    ),
+    (
+        "dimensions",
+        "What each latent dimension carries",
+        "KL by dimension, sorted; dark is a dimension that equals its prior and says nothing.",
+    ),
+    (
+        "penalty",
+        "Models without a rate",
+        "They pay in other units, so only mse, distortion and their own penalty compare.",
+    ),
+    (
+        "scores",
+        "Disentanglement",
+        "Whether each factor of the data has a dimension of its own; 1 is best.",
+    ),
+    (
+        "robustness",
+        "Robustness to noise",
+        "How much of the clean image comes back from a noisy one; up is better.",
+    ),
+    (
+        "curves",
+        "Learning curves",
+        "Validation is scored with the final weight of the penalty, training with its schedule.",
+    ),
+)
+"""Name, heading and caption of the charts below the table."""
+VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
+
+
+@dataclass
+class Report:
+    """Content of a report: tables with a row per run and a row per setting, diagnostics, and figures by name.
+
+    `measured` has a row per value of the evaluations, and `absences` are the reasons for missing values.
+    """
+
+    studies: dict[str, Path]
+    runs: pd.DataFrame
+    means: pd.DataFrame
+    diagnostics: list[str]
+    charts: dict[str, alt.TopLevelMixin]
+    pictures: dict[str, Figure]
+    measured: pd.DataFrame
+    absences: list[str]
+
+    @property
+    def title(self) -> str:
+        return " and ".join(self.studies)
+
+    @property
+    def files(self) -> int:
+        """Number of files that `write` writes."""
+        return len(self.charts) + len(self.pictures) + 2
+
+    @property
+    def columns(self) -> list[str]:
+        """The heads of the table of settings."""
+        units = self.means.attrs["penalties"]
+        heads = {name: f"{name} ({unit})" for name, unit in units.items()} | HEADS
+        return ["setting", "runs", *(heads[name] for name in present_metrics(self.means))]
+
+
+def report(collection: RunCollection) -> Report:
+    """The report on a collection of runs; figures with nothing to draw are left out."""
+    runs, frame = collection.runs, table(collection.runs)
+    means = summary(frame)
+    drawn = {
+        "plane": plane.plane(frame, means),
+        "slope": plane.slope(frame, slopes(frame, runs)),
+        "penalty": charts.penalty(frame),
+        "dimensions": charts.dimensions(frame, runs),
+        "scores": evaluations.scores(frame, runs),
+        "robustness": evaluations.robustness(frame, runs),
+        "curves": charts.curves(frame, runs),
+    }
+    pictures = dict(examples(frame, runs))
+    told = [*collection.warnings, *diagnostics(frame, runs)]
+    measured = evaluations.side_by_side(frame, runs), evaluations.absences(frame, runs)
+    kept = {name: chart for name, chart in drawn.items() if chart is not None}
+    return Report(collection.studies, frame.join(evaluations.by_run(runs)), means, told, kept, pictures, *measured)
+
+
+def write(made: Report, folder: Path) -> Iterator[Path]:
+    """Write the report's files, each atomically, and yield their names."""
+    for name, chart in made.charts.items():
+        picture = vl_convert.vegalite_to_png(chart.to_json(), vl_version=VEGA_LITE, scale=2)
+        with atomically(folder / f"{name}.png") as path:
+            path.write_bytes(picture)
+        yield folder / f"{name}.png"
+    for name, figure in made.pictures.items():
+        with atomically(folder / f"{name}.png") as path:
+            figure.savefig(path, format="png", dpi=130)
+        yield folder / f"{name}.png"
+    with atomically(folder / RUNS) as path:
+        made.runs.to_csv(path, index=False)
+    yield folder / RUNS
+    with atomically(folder / PAGE) as path:
+        path.write_text(page(made, {name: (folder / f"{name}.png").read_bytes() for name in made.pictures}))
+    yield folder / PAGE
+
+
+def page(made: Report, pictures: dict[str, bytes]) -> str:
+    """The report as one HTML file that loads nothing from elsewhere."""
+    source = jinja2.FileSystemLoader(Path(__file__).parent)
+    template = jinja2.Environment(loader=source, autoescape=True, trim_blocks=True).get_template("page.html")
+    return template.render(
+        title=made.title,
+        studies={name: path.resolve().name for name, path in made.studies.items()},
+        completed=int((made.runs.status == "completed").sum()),
+        total=len(made.runs),
+        diagnostics=made.diagnostics,
+        columns=made.columns,
+        rows=cells(made.means),
+        measured=made.measured.to_numpy().tolist(),
+        settings=list(made.measured.columns[len(evaluations.KEYS) :]),
+        absences=made.absences,
+        sections=SECTIONS,
+        charts={name: chart.to_dict() for name, chart in made.charts.items()},
+        pictures={name: base64.b64encode(data).decode() for name, data in pictures.items()},
+        vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE),
+    )
+
+
+@dataclass
+class Cell:
+    """A value in the table: as text, to sort by, and whether it is the best of its column."""
+
+    text: str
+    order: float | str
+    best: bool = False
+
+
+def present_metrics(means: pd.DataFrame) -> list[str]:
+    """The metrics that any setting has."""
+    return [name for name in metric_names(means) if means[name].notna().any()]
+
+
+def cells(means: pd.DataFrame) -> list[list[Cell]]:
+    """One row per setting: mean ± standard deviation over its runs; the lowest is marked where lower is better."""
+    best = means.groupby("data")[list(LOWER_IS_BETTER)].transform("min")
+    rows = []
+    for index, setting in means.iterrows():
+        row = [Cell(setting.setting, int(index)), Cell(str(setting.n), int(setting.n))]
+        for name in present_metrics(means):
+            value, spread, digits = setting[name], setting[f"{name}_sd"], DIGITS.get(name, 2)
+            text = (
+                "" if pd.isna(value) else f"{value:.{digits}f}" + ("" if pd.isna(spread) else f" ± {spread:.{digits}f}")
+            )
+            row.append(
+                Cell(
+                    text, -1e300 if pd.isna(value) else float(value), name in best and bool(value == best[name][index])
+                )
+            )
+        rows.append(row)
+    return rows

@@ -1,0 +1,167 @@
+"""Tables of runs: a row per run, a row per setting over its seeds, the Pareto front, the slopes."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vaesweep.records.results import canonical, flat
+from vaesweep.report.collection import Run
+
+SEEDS = ("seed", "data.seed")
+COMMON = ("distortion", "rate", "nelbo", "mse", "active_units")
+"""Metrics that any model may have: nats per image, but for mse (per pixel) and dimensions."""
+COSTS = ("overfit_gap", "seconds")
+LOWER_IS_BETTER = ("distortion", "nelbo", "mse", "seconds")
+
+
+def penalty_units(runs: Sequence[Run]) -> dict[str, str]:
+    """The units of all terms that some run declares beside its rate, by name."""
+    units: dict[str, dict[str, None]] = {}
+    for run in runs:
+        declared = run.results.declared
+        for name in declared.penalties:
+            units.setdefault(name, {})[declared.terms[name]] = None
+    return {name: " | ".join(alternatives) for name, alternatives in units.items()}
+
+
+def metric_names(frame: pd.DataFrame) -> list[str]:
+    """The columns of `frame` that hold metrics, in the order of a table."""
+    return [*COMMON, *frame.attrs["penalties"], *COSTS]
+
+
+def table(runs: Sequence[Run]) -> pd.DataFrame:
+    """One row per run, sorted by its settings; the index is the run's place in `runs`.
+
+    `series` is the model with all varied settings except the weight of its rate; `setting` is the same with that
+    weight, `beta`, so that the runs of a setting differ only in their seeds. Metrics are of the test split, and missing
+    if a model has no such term or a run ended earlier. `attrs["penalties"]` are the units of the terms other than the
+    rate, by name.
+    """
+    configs = [flat(canonical(run.results.config)) for run in runs]
+    knobs = varied(runs, configs)
+    penalties = penalty_units(runs)
+    names = short_names(knobs, [*COMMON, *penalties, *COSTS])
+    studies = len({run.study for run in runs}) > 1
+    groups = [g for g in ("choices.data", "choices.network") if len({config.get(g) for config in configs}) > 1]
+    rows = []
+    for run, config in zip(runs, configs, strict=True):
+        results, declared = run.results, run.results.declared
+        weight = f"model.{declared.rate_weight}"
+        told = {names[key]: shown(key, config[key]) for key in knobs if key in config}
+        words = [f"{names[k]}={told[names[k]]}" for k in knobs if k in config and k != weight]
+        chosen = [str(config[group]) for group in groups if group in config]
+        series = " ".join([f"{run.study}:"] * studies + [results.model, *chosen, *words])
+        beta = float(config[weight]) if weight in config else np.nan
+        rows.append(
+            {"study": run.study, "run": run.folder.name, "model": results.model, "data": results.data}
+            | told
+            | {"seed": results.seed, "status": results.status, "reason": results.reason, "series": series}
+            | {"setting": f"{series} {names[weight]}={beta:g}" if weight in knobs else series, "beta": beta}
+            | {name: results.metrics.get(f"test/{name}") for name in (*COMMON, *penalties)}
+            | {"rate": results.metrics.get(f"test/{declared.rate}")}
+            | {
+                "overfit_gap": overfit_gap(run),
+                "latent_dim": config.get("model.latent_dim"),
+                "likelihood": shown("_target_", str(config.get("model.likelihood._target_", ""))),
+                "epochs": results.epochs,
+            }
+            | {"parameters": results.parameters, "config_hash": results.config_hash, "seconds": results.seconds}
+        )
+    frame = pd.DataFrame(rows)
+    frame = frame.astype(dict.fromkeys([*COMMON, *penalties, *COSTS], float))
+    keys = ("study", "model", *names.values(), "seed", "run")
+    order = sorted(range(len(rows)), key=lambda i: [natural(rows[i].get(key)) for key in keys])
+    frame = frame.iloc[order]
+    frame.attrs["penalties"] = penalties
+    return frame
+
+
+def varied(runs: Sequence[Run], configs: Sequence[dict[str, Any]]) -> list[str]:
+    """The varied knobs, seeds aside: those with several values for the same model, data and network."""
+    seen: dict[tuple[Any, ...], set[str]] = {}
+    for run, config in zip(runs, configs, strict=True):
+        chosen = run.results.model, run.results.data, config.get("choices.network")
+        for key, value in config.items():
+            if key not in SEEDS and not key.startswith("choices."):
+                seen.setdefault((*chosen, key), set()).add(str(value))
+    return sorted({key for (*_, key), values in seen.items() if len(values) > 1})
+
+
+def short_names(knobs: Sequence[str], metrics: Sequence[str]) -> dict[str, str]:
+    """The last part of each knob's name, or all of it if others, or a column such as one of `metrics`, have it."""
+    plain = {knob: knob.removesuffix("._target_") for knob in knobs}
+    ends = Counter(name.rpartition(".")[2] for name in plain.values())
+    taken = {*ends} & {"study", "run", "model", "data", "seed", "status", "reason", "series", "setting", *metrics}
+    return {k: end if ends[end := n.rpartition(".")[2]] == 1 and end not in taken else n for k, n in plain.items()}
+
+
+def shown(key: str, value: Any) -> Any:
+    """A setting as shown in a table: a class by its name, a list as text."""
+    if key.endswith("_target_"):
+        return value.rpartition(".")[2]
+    return value if isinstance(value, int | float) or value is None else str(value)
+
+
+def natural(value: Any) -> tuple[bool, float, str]:
+    """Sort key: numbers by size, before words."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return not number, value if number else 0.0, str(value)
+
+
+def overfit_gap(run: Run) -> float:
+    """Test minus training nats per image: nelbo for a model with a rate, distortion for the others."""
+    term = "nelbo" if "test/nelbo" in run.results.metrics else "distortion"
+    if f"train/{term}" not in run.history or f"test/{term}" not in run.results.metrics:
+        return np.nan
+    return round(run.results.metrics[f"test/{term}"] - float(run.history[f"train/{term}"].iloc[-1]), 6)
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per setting over its completed runs: `NAME` and `NAME_sd` for each metric, and the number of runs `n`.
+
+    The standard deviation is that of a sample (n - 1), and missing for one run.
+    """
+    metrics = metric_names(frame)
+    completed = frame[frame.status == "completed"]
+    groups = completed.groupby("setting", sort=False)
+    kept = groups[["study", "model", "data", "likelihood", "series", "beta", "latent_dim"]].first()
+    spread = groups[metrics].std().add_suffix("_sd")
+    means = kept.join(groups[metrics].mean()).join(spread).join(groups.size().rename("n")).reset_index()
+    means.attrs = frame.attrs
+    return means
+
+
+def pareto(means: pd.DataFrame) -> pd.DataFrame:
+    """The settings that no other with the same data and likelihood beats in both rate and distortion."""
+    kept = []
+    for _, part in means.dropna(subset=["rate"]).groupby(["data", "likelihood"], sort=False):
+        best = np.inf
+        for index, row in part.sort_values(["rate", "distortion"]).iterrows():
+            if row.distortion < best:
+                kept.append(index)
+                best = row.distortion
+    return means.loc[kept]
+
+
+def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
+    """-dD/dR between neighbouring betas of a series, from runs of the same seed; mean, standard deviation, number.
+
+    Where D + beta R is minimal over a convex trade-off, -dD/dR = beta, so that between two betas it lies between
+    them (Alemi et al. 2018, sec. 4). Only runs whose declaration names the weight of the rate have a beta.
+    """
+    drawn = [flat(runs[i].results.config).get("data.seed", 0) for i in frame.index]
+    completed = frame.assign(drawn=drawn)[frame.status == "completed"].dropna(subset=["rate", "beta"])
+    rows = []
+    for (series, *_), ladder in completed.groupby(["series", "seed", "drawn"], sort=False):
+        steps = ladder.sort_values("beta")
+        for (_, low), (_, high) in zip(steps.iloc[:-1].iterrows(), steps.iloc[1:].iterrows(), strict=True):
+            if 0 < low.beta < high.beta and abs(low.rate - high.rate) > 1e-3:
+                slope = -(high.distortion - low.distortion) / (high.rate - low.rate)
+                rows.append({"series": series, "low": low.beta, "high": high.beta, "slope": slope})
+    if not rows:
+        return pd.DataFrame(columns=["series", "low", "high", "slope", "sd", "n"])
+    grouped = pd.DataFrame(rows).groupby(["series", "low", "high"])["slope"]
+    return grouped.agg(slope="mean", sd="std", n="size").reset_index()

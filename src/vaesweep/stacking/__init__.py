@@ -1,0 +1,1 @@
+"""Stacking: many runs trained as one, by `torch.func.vmap` over stacked weights and knobs."""

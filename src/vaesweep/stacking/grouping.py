@@ -1,0 +1,143 @@
+"""Which jobs of a study make a stack: those that differ in knobs and seeds alone."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from lightning.pytorch.accelerators import CUDAAccelerator
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from vaesweep.checks import reason
+from vaesweep.data import ImageDataModule
+from vaesweep.instantiate import build
+from vaesweep.models import Autoencoder
+from vaesweep.stacking.callbacks import PER_MEMBER, SHARED
+from vaesweep.stacking.memory import SHARE, footprint, free_bytes
+from vaesweep.stacking.stack import architecture_key
+from vaesweep.training.checkpoints import CHECKPOINT
+from vaesweep.training.job import Job
+from vaesweep.training.settings import check_settings
+from vaesweep.training.train import build_data
+
+MAY_DIFFER = ("folder", "seed", "resume", "logger", "model", "choices")
+"""Settings that jobs of a stack may differ in; of `model` only what becomes a tensor."""
+OPTIMIZER_MAY_DIFFER = ("lr", "weight_decay")
+"""And those of the optimizer."""
+UNSUPPORTED_TIMES = ("every_n_train_steps", "train_time_interval", "save_on_exception")
+"""Settings of checkpoints at times when a stack writes none."""
+
+
+@dataclass
+class Groups:
+    """`stacks` of jobs to be trained as one; those `alone`, with the reason; what there is to say about either."""
+
+    stacks: list[list[Job]] = field(default_factory=list)
+    alone: list[tuple[Job, str]] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+
+
+def group_jobs(jobs: Sequence[Job], memory: float | None) -> Groups:
+    """Sort `jobs` into the largest stacks that fit into `memory` GiB, or what is free of it."""
+    groups, data, alike = Groups(), dict[str, ImageDataModule](), dict[str, list[tuple[Job, Autoencoder]]]()
+    for job in jobs:
+        try:
+            obstacle = why_not_stackable(job)
+            if obstacle is None:
+                spec = load_data(job.config, data).spec
+                member = build(job.config, "model", network=build(job.config, "network"), spec=spec)
+                alike.setdefault(stack_key(job, member), []).append((job, member))
+        except Exception as error:  # whatever it is, alone it is recorded where it belongs
+            obstacle = reason(error)
+        if obstacle:
+            groups.alone.append((job, obstacle))
+    for pairs in alike.values():
+        together = [job for job, _ in pairs]
+        if len(pairs) == 1:
+            groups.alone.append(
+                (together[0], "no other job differs from it in knobs and seeds alone, at the same step")
+            )
+            continue
+        try:
+            split_by_memory(together, pairs[0][1], load_data(together[0].config, data), memory, groups)
+        except Exception as error:
+            groups.alone += [(job, reason(error)) for job in together]
+    return groups
+
+
+def split_by_memory(
+    jobs: list[Job], member: Autoencoder, data: ImageDataModule, memory: float | None, groups: Groups
+) -> None:
+    """Add jobs of one kind, of which `member` is one, to `groups`, as many to a stack as there is room for."""
+    config = jobs[0].config
+    double = config.trainer.precision == "64-true"
+    each = footprint(member, next(iter(data.train_dataloader()))) * (2 if double else 1)
+    room = memory * 2**30 if memory else SHARE * free_bytes(gpu_index(config))
+    most = max(1, int(room // each))
+    # members that share a rate and a decay stand together: see `param_group_slices`
+    ordered = sorted(jobs, key=lambda job: [float(job.config.optimizer[key]) for key in OPTIMIZER_MAY_DIFFER])
+    parts = [ordered[start : start + most] for start in range(0, len(ordered), most)]
+    size = f"{each / 2**20:.0f} MiB a member"
+    if len(parts) > 1:
+        groups.messages.append(
+            f"{len(jobs)} members of {size} do not fit into {room / 2**30:.1f} GiB: {most} at a time"
+        )
+    groups.stacks += [part for part in parts if len(part) > 1]
+    groups.alone += [(part[0], f"no room for a second of {size}") for part in parts if len(part) == 1]
+
+
+def why_not_stackable(job: Job) -> str | None:
+    """Why a job cannot be in a stack, or None. Raises `ConfigError` for one that cannot be run at all."""
+    config, trainer = job.config, job.config.trainer
+    check_settings(config)
+    one = trainer.devices == 1 or (isinstance(trainer.devices, ListConfig) and len(trainer.devices) == 1)
+    if trainer.strategy != "auto" or not one:
+        return f"trainer.devices={trainer.devices}: a stack is trained on one device"
+    if trainer.precision == "16-mixed":
+        return "trainer.precision=16-mixed: one scale of the loss for all would couple the members"
+    for name, node in config.callbacks.items():
+        built = build(config, f"callbacks.{name}")
+        if type(built) not in PER_MEMBER and not isinstance(built, SHARED):
+            return f"callbacks.{name}: a {type(built).__name__} may act on the whole run"
+        for key in UNSUPPORTED_TIMES:
+            if node.get(key):
+                return f"callbacks.{name}.{key}: a stack is saved at the end of epochs"
+    build(config, "optimizer")
+    return None
+
+
+def stack_key(job: Job, member: Autoencoder) -> str:
+    """All that jobs of one stack have in common: how they are trained, how their members are built, and the step that
+    they go on from."""
+    plain: Any = OmegaConf.to_container(job.config)
+    rest = {key: value for key, value in plain.items() if key not in MAY_DIFFER}
+    for key in OPTIMIZER_MAY_DIFFER:
+        del rest["optimizer"][key]
+    told = json.dumps([rest, architecture_key(member), start_step(job)], sort_keys=True)
+    return told.replace(json.dumps(str(job.folder))[1:-1], "")
+
+
+def start_step(job: Job) -> int:
+    """The optimizer step that the job goes on from."""
+    path = job.folder / CHECKPOINT
+    if not job.config.resume or not path.is_file():
+        return 0
+    step: int = torch.load(path, map_location="cpu", weights_only=True)["global_step"]
+    return step
+
+
+def load_data(config: DictConfig, known: dict[str, ImageDataModule]) -> ImageDataModule:
+    """The data of a job, loaded once for all that have the same."""
+    key = json.dumps(OmegaConf.to_container(config.data, resolve=True), sort_keys=True)
+    if key not in known:
+        known[key] = build_data(config)
+    return known[key]
+
+
+def gpu_index(config: DictConfig) -> int | None:
+    """The GPU that the job is to be trained on, or None."""
+    if config.trainer.accelerator not in ("auto", "gpu", "cuda") or not CUDAAccelerator.is_available():
+        return None
+    devices = config.trainer.devices
+    return int(devices[0]) if isinstance(devices, ListConfig) else 0

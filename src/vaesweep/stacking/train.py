@@ -1,0 +1,87 @@
+"""From the configurations of several runs to as many trained and tested models, trained as one."""
+
+from collections.abc import Sequence
+
+import lightning as L
+
+from vaesweep.checks import reason
+from vaesweep.instantiate import build
+from vaesweep.stacking.callbacks import SHARED, MemberCallbacks
+from vaesweep.stacking.checkpoints import PerMemberCheckpointIO
+from vaesweep.stacking.module import LitStack
+from vaesweep.stacking.optimizer import param_group_slices
+from vaesweep.stacking.trainer_view import MemberTrainerView
+from vaesweep.training.checkpoints import CHECKPOINT
+from vaesweep.training.job import Job
+from vaesweep.training.run import RunRecorder, lock_run_dirs
+from vaesweep.training.settings import check_settings
+from vaesweep.training.train import (
+    Stopwatch,
+    best_checkpoint,
+    build_callbacks,
+    build_data,
+    build_module,
+    load_weights,
+    record_effort,
+    record_metrics,
+    silence_lightning,
+    start_loggers,
+)
+
+
+def run_stack(jobs: Sequence[Job]) -> None:
+    """Train and test jobs as one stack, and leave a record of each, however it ends.
+
+    Raises what went wrong for all of them; a job that fails alone raises nothing, its record says why.
+    """
+    with lock_run_dirs([job.folder for job in jobs]), RunRecorder(jobs, summary=False):
+        train_and_test_stack(jobs)
+
+
+def train_and_test_stack(jobs: Sequence[Job]) -> None:
+    """`train_and_test` for several jobs at once. What they share is built from the first's configuration."""
+    config = jobs[0].config
+    for job in jobs:
+        check_settings(job.config)
+    silence_lightning()
+    data = build_data(config)
+    modules = [build_module(job, data) for job in jobs]
+    callbacks = [build_callbacks(job.config) for job in jobs]
+    views = [
+        MemberTrainerView(module, [c for c in of_job if not isinstance(c, SHARED)], job.folder)
+        for module, of_job, job in zip(modules, callbacks, jobs, strict=True)
+    ]
+    stack = LitStack(views)
+    slices = [rows for rows, _ in param_group_slices([module.optimizer_recipe for module in modules])]
+    trainer: L.Trainer = build(
+        config,
+        "trainer",
+        callbacks=[*(c for c in callbacks[0] if isinstance(c, SHARED)), MemberCallbacks(views)],
+        plugins=PerMemberCheckpointIO(views, slices),
+        logger=False,
+        default_root_dir=jobs[0].folder,
+        enable_checkpointing=False,
+    )
+    if config.compile:
+        stack.stack.compile()
+    for view, job in zip(views, jobs, strict=True):
+        view.loggers = start_loggers(job.config)
+    clock = Stopwatch(callbacks[0])
+    try:
+        checkpoint = jobs[0].folder / CHECKPOINT
+        start = checkpoint if config.resume and checkpoint.is_file() else None
+        trainer.fit(stack, datamodule=data, ckpt_path=start, weights_only=True)
+        if config.test_checkpoint == "best":
+            stack.sync_members()
+            for view in stack.active_members():
+                load_weights(view.module, best_checkpoint(view.callbacks))
+        trainer.test(stack, datamodule=data, verbose=False)
+    finally:
+        for view, job in zip(views, jobs, strict=True):
+            epochs = trainer.current_epoch if view.epochs is None else view.epochs
+            record_effort(job.results, epochs, clock.seconds() / len(jobs))
+            job.results.trained_together = len(jobs)
+            job.results.reason = None if view.failure is None else reason(view.failure)
+    for view, job in zip(views, jobs, strict=True):
+        if view.is_active:
+            record_metrics(job.results, view.module.record)

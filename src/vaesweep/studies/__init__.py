@@ -1,0 +1,1 @@
+"""Studies: the names of their jobs, their resuming, and the pool of processes that runs them."""

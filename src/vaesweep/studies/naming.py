@@ -1,0 +1,43 @@
+"""Names of the folders of a study and of its jobs."""
+
+import re
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from vaesweep.records.results import NOT_HASHED, config_hash
+
+LONGEST = 100
+"""Characters of a job's name before its hash."""
+
+
+def study_name(*, _root_: DictConfig) -> str:
+    """The name of the study file, or `sweep` for a study without a file."""
+    return _root_.hydra.runtime.choices.get("sweeps") or "sweep"
+
+
+def job_name(*, _root_: DictConfig) -> str:
+    """A job's folder MODEL_NETWORK_DATA_KNOB=VALUE_..._HASH, or the one in the study that ends in the same hash.
+
+    The hash is that of the job's configuration, so that a job keeps its folder when its study is started again, with
+    other jobs too; the rest is for the reader.
+    """
+    name = config_hash(_root_)[:8]
+    earlier = next(Path(_root_.hydra.sweep.dir).glob(f"*_{name}"), None)
+    told = [override.lstrip("+~").partition("=") for override in _root_.hydra.overrides.task]
+    knobs = [
+        f"{key.rpartition('.')[2]}={value}" for key, _, value in told if key == "seed" or ("." in key and matters(key))
+    ]
+    words = re.sub(r"[^-\w.=]+", "-", "_".join([*_root_.choices.values(), *knobs]), flags=re.ASCII)
+    return earlier.name if earlier else f"{words[:LONGEST]}_{name}"
+
+
+def matters(key: str) -> bool:
+    """Whether a setting can change the result."""
+    return not any(f"{key}.".startswith(f"{name}.") for name in NOT_HASHED)
+
+
+def register_resolvers() -> None:
+    """Make `${study_name:}` and `${job_name:}` known to OmegaConf."""
+    OmegaConf.register_new_resolver("study_name", study_name, replace=True)
+    OmegaConf.register_new_resolver("job_name", job_name, replace=True)

@@ -1,0 +1,162 @@
+"""Runs many commands at a time, each in a fresh process: if one fails, the others go on."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from vaesweep.signals import PARENT
+
+LOG = "console.log"
+GRACE = 30.0
+"""Seconds from the request to stop to the kill: for a step, and a checkpoint."""
+PULSE = 0.1
+CROWD = 4
+"""Most jobs at a time if there is no GPU and no number is set."""
+
+
+@dataclass(eq=False)
+class Command:
+    """A job as a command, with its folder. `failure` is the reason if it did not end by itself."""
+
+    command: Sequence[str]
+    folder: Path
+    failure: str | None = None
+    code: int = 0
+    began: int = 0
+    """Offset in its log where this attempt starts."""
+    started: float = 0.0
+    seconds: float = 0.0
+
+    def last_line(self) -> str:
+        """The last line of its log that is not empty: of a traceback, the error."""
+        log = self.folder / LOG
+        lines = log.read_bytes()[self.began :].decode(errors="replace").split("\n") if log.is_file() else []
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return said.removeprefix("error: ") or f"exit code {self.code}"
+
+
+@dataclass(eq=False)
+class Working:
+    """A running job and its slot."""
+
+    job: Command
+    slot: int
+    process: subprocess.Popen[bytes]
+    asked: float | None = None
+    """Time of the request to stop, if it ran too long."""
+
+
+class Pool:
+    """Runs jobs in slots, each an environment such as the devices a job may see; stops a job after `timeout` seconds.
+
+    The output of a job goes to LOG in its folder. A job leads a process group of its own, so that Ctrl-C reaches it
+    through this process alone, and so that its child processes end with it.
+    """
+
+    def __init__(self, slots: Sequence[Mapping[str, str]], timeout: float | None = None) -> None:
+        self.slots, self.timeout = slots, timeout
+        self.working: list[Working] = []
+
+    def run(self, jobs: Sequence[Command]) -> Iterator[Command | None]:
+        """Yield each job when it has ended, and None in between to give the caller control. Closing stops all."""
+        waiting, free = list(jobs), list(range(len(self.slots)))
+        try:
+            while waiting or self.working:
+                while waiting and free:
+                    job = waiting.pop(0)
+                    try:
+                        self.start(job, free[0])
+                        free.pop(0)
+                    except OSError as error:  # a full disk, a file in place of the folder
+                        job.failure = f"could not be started: {error}"
+                        yield job
+                ended = [w for w in self.working if self.ended(w)]
+                for w in ended:
+                    self.working.remove(w)
+                    free.append(w.slot)
+                    yield w.job
+                if not ended:
+                    yield None
+                    time.sleep(PULSE)
+        finally:
+            self.stop()
+
+    def start(self, job: Command, slot: int) -> None:
+        job.folder.mkdir(parents=True, exist_ok=True)
+        environment = os.environ | self.slots[slot] | {"PYTHONUNBUFFERED": "1", PARENT: str(os.getpid())}
+        job.started = time.time()
+        with (job.folder / LOG).open("ab") as log:
+            job.began = log.tell()
+            process = subprocess.Popen(
+                job.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        self.working.append(Working(job, slot, process))
+
+    def ended(self, working: Working) -> bool:
+        """Whether a job has ended; one that takes too long is terminated, and then killed."""
+        job, now = working.job, time.time()
+        job.seconds = now - job.started
+        code = working.process.poll()
+        if code is None:
+            if working.asked is not None and now > working.asked + GRACE:
+                self.kill(working)
+            elif working.asked is None and self.timeout is not None and job.seconds > self.timeout:
+                working.process.terminate()
+                working.asked = now
+            return False
+        if working.asked is not None:
+            job.failure = f"timeout: ran longer than {self.timeout:g} s"
+        elif code < 0:
+            name = signal.Signals(-code).name
+            job.failure = f"killed by {name}" + " (out of memory?)" * (name == "SIGKILL")
+        job.code = code
+        if code:
+            self.kill(working)
+        return True
+
+    def kill(self, working: Working) -> None:
+        """Kill the job and its child processes: other ranks of a data-parallel job would wait for ever."""
+        with suppress(ProcessLookupError):
+            os.killpg(working.process.pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ask every job to save and exit; kill those that do not in time."""
+        for working in self.working:
+            working.process.terminate()
+        deadline = time.time() + GRACE
+        for working in self.working:
+            with suppress(subprocess.TimeoutExpired):
+                working.process.wait(max(0.0, deadline - time.time()))
+            self.kill(working)
+            working.process.wait()
+        self.working.clear()
+
+
+def slots(n_jobs: int | None, gpus_per_job: int) -> list[dict[str, str]]:
+    """The environment of each slot: its GPUs, and its share of the CPU's cores.
+
+    Without `n_jobs`, as many as the GPUs allow; without GPUs one per core, at most CROWD. More jobs than GPUs share
+    them in turn. Only GPUs that this process sees are used.
+    """
+    import torch  # here, because it takes seconds and Hydra imports every launcher at every start
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    seen = [str(i) for i in range(torch.cuda.device_count())] if named is None else named.split(",")
+    gpus = [gpu for gpu in seen if gpu not in ("", "-1")]
+    count = n_jobs or (max(1, len(gpus) // gpus_per_job) if gpus else min(cores, CROWD))
+    threads = {"OMP_NUM_THREADS": str(max(1, cores // count))}
+    if not gpus:
+        return [threads] * count
+    turns = [[gpus[(slot * gpus_per_job + k) % len(gpus)] for k in range(gpus_per_job)] for slot in range(count)]
+    return [threads | {"CUDA_VISIBLE_DEVICES": ",".join(dict.fromkeys(turn))} for turn in turns]

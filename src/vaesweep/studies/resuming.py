@@ -1,0 +1,142 @@
+"""Resuming: builds the command line that continues an earlier run or study."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from vaesweep.checks import ConfigError
+from vaesweep.records.results import STUDY
+
+OVERRIDES = Path(".hydra/overrides.yaml")
+HYDRA = Path(".hydra/hydra.yaml")
+RUNS = Path("runs")
+RESUMABLE = (
+    "trainer.",
+    "trainer=",
+    "logger.",
+    "logger=",
+    "callbacks.",
+    "callbacks=",
+    "test_checkpoint=",
+    "compile=",
+    "data.root=",
+    "data.on_device=",
+)
+
+
+def expand_resume(argv: list[str]) -> list[str]:
+    """`argv` with `resume` replaced by the overrides that it stands for.
+
+    - `resume=RUN`, the folder of a run: the overrides it was run with, in RUN itself. Only settings that leave the
+      trained objective as it is may be given with it: weights and knobs come from the checkpoint.
+    - `resume=STUDY`, the folder of a study: its overrides, in STUDY itself. Any others may be given with it: more
+      values are more jobs.
+    - `-m resume=true`: the newest study that was started by the same command (see `latest`), or else a new one.
+
+    The folders of configuration are those that the run or study recorded, unless others are given. Of overrides given
+    twice the later one wins. The result has `resume=true`: skip a run that is completed, or go on from the run
+    folder's last checkpoint, if there is one. Raises `ConfigError` for any other folder or setting.
+    """
+    options, overrides = parse(argv)
+    given = next((o.removeprefix("resume=") for o in overrides if o.startswith("resume=")), "false")
+    given = given.lower() if given.lower() in ("true", "false") else given  # Hydra's sweeper writes True
+    mine = [o for o in overrides if not o.startswith("resume=")]
+    many = options.multirun or "hydra.mode=MULTIRUN" in mine
+    if given == "true" and many and not any(o.startswith("hydra.sweep.dir=") for o in mine):
+        earlier = latest([o for o in mine if not o.startswith("hydra")])
+        print(f"going on with {earlier}" if earlier else f"no earlier study of this command in {RUNS}: a new one")
+        return [*argv, f"hydra.sweep.dir={quoted(earlier)}"] if earlier else argv
+    if given in ("true", "false"):
+        return argv
+    folder = Path(given).expanduser().absolute()
+    flags = [argument for argument in argv[1:] if argument not in overrides]
+    if (folder / STUDY).is_file():
+        return [argv[0], *study_arguments(folder, argv[0], options, flags, mine)]
+    if (folder / OVERRIDES).is_file():
+        return [argv[0], *run_arguments(folder, argv[0], options, flags, mine)]
+    raise ConfigError("resume", given, f"the folder of an earlier run (one with {OVERRIDES} in it) or study ({STUDY})")
+
+
+def study_arguments(folder: Path, script: str, options: Namespace, flags: list[str], mine: list[str]) -> list[str]:
+    """The command line, without the script, that continues the study in `folder`."""
+    task, hydra, record = started(folder)
+    launcher = ("hydra/launcher=", "hydra.launcher.") if any(o.startswith("hydra/launcher=") for o in mine) else ()
+    kept = [o for o in hydra if not o.startswith(("hydra.mode=", "hydra.sweep.dir=", *launcher))]
+    where = config_flags(record, script, options)
+    return [*where, *flags, "-m", *task, *kept, *mine, "resume=true", f"hydra.sweep.dir={quoted(folder)}"]
+
+
+def run_arguments(folder: Path, script: str, options: Namespace, flags: list[str], mine: list[str]) -> list[str]:
+    """The command line, without the script, that continues the run in `folder`."""
+    for override in mine:
+        if not override.startswith(("hydra.", *RESUMABLE)):
+            allowed = ", ".join(dict.fromkeys(key.rstrip(".=") for key in RESUMABLE))
+            raise ConfigError("resume", f"{override} with it", f"settings of {allowed}")
+    past = [str(o) for o in OmegaConf.to_object(OmegaConf.load(folder / OVERRIDES))]  # type: ignore[union-attr]
+    past = [o for o in past if not o.startswith("resume=")]
+    record = OmegaConf.load(folder / HYDRA).hydra if (folder / HYDRA).is_file() else OmegaConf.create()
+    where = [f"hydra.run.dir={quoted(folder)}", "hydra.output_subdir=null"]
+    return [*config_flags(record, script, options), *flags, *past, *mine, "resume=true", *where]
+
+
+def parse(argv: list[str]) -> tuple[Namespace, list[str]]:
+    """The options of Hydra's command line, and its overrides."""
+    options, unknown = get_args_parser().parse_known_args(argv[1:])
+    return options, [*options.overrides, *unknown]
+
+
+def config_flags(hydra: DictConfig, script: str, given: Namespace | None = None) -> list[str]:
+    """Flags for the folders of configuration that a run recorded in its `hydra` section, unless they are `given`.
+
+    Those that `script` finds by itself are left out: the folder conf/ of its repository, and config.yaml in it.
+    """
+    sources = {source.provider: source.path for source in OmegaConf.select(hydra, "runtime.config_sources") or []}
+    found = {
+        "config_dir": sources.get("command-line"),
+        "config_path": sources.get("main"),
+        "config_name": OmegaConf.select(hydra, "job.config_name"),
+    }
+    default = {"config_path": str(Path(script).absolute().parent.parent / "conf"), "config_name": "config"}
+    return [
+        f"--{key.replace('_', '-')}={value}"
+        for key, value in found.items()
+        if value and value != default.get(key) and not getattr(given, key, None)
+    ]
+
+
+def started(study: Path) -> tuple[list[str], list[str], DictConfig]:
+    """The overrides of the task and of Hydra that a study was last started with, and Hydra's whole section."""
+    hydra = OmegaConf.load(study / STUDY).hydra
+    kept: Any = OmegaConf.to_container(hydra.overrides, resolve=False)
+    return [o for o in kept["task"] if not o.startswith("resume=")], kept["hydra"], hydra
+
+
+def latest(command: list[str]) -> Path | None:
+    """The newest study in `RUNS` that was started with the same overrides, except for swept values."""
+    for record in sorted(RUNS.glob(f"*/{STUDY}"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        try:
+            task, *_ = started(record.parent)
+        except (OmegaConfBaseException, YAMLError, OSError) as error:
+            print(f"skipped {record}: {' '.join(str(error).split())}", file=sys.stderr)
+            continue
+        if {swept(o) for o in task} == {swept(o) for o in command}:
+            return record.parent.absolute()
+    return None
+
+
+def swept(override: str) -> str:
+    """An override without its values, if it has several."""
+    parsed = OverridesParser.create().parse_override(override)
+    return parsed.get_key_element() if parsed.is_sweep_override() else override
+
+
+def quoted(path: Path) -> str:
+    """A path quoted as a Hydra override value, with any characters in it."""
+    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,1 @@
+"""A run: one model, trained and tested by Lightning, with its record."""

@@ -1,0 +1,58 @@
+"""Figures during training."""
+
+from pathlib import Path
+
+import lightning as L
+import torch
+
+from vaesweep.checks import check_int
+from vaesweep.data import ImageDataModule
+from vaesweep.models import Autoencoder, Batch
+from vaesweep.records.loggers import log_figure
+from vaesweep.seeds import generator
+from vaesweep.training.module import LitAutoencoder
+
+
+class FigureLogger(L.Callback):
+    """Draws the model's figures every `every_n_epochs` and at the end of training, from `examples` validation images.
+
+    `folder`/NAME.png holds the latest state; loggers that take images keep every one, under figures/NAME.
+    """
+
+    def __init__(self, folder: str, every_n_epochs: int, examples: int) -> None:
+        self.folder = Path(folder)
+        self.every_n_epochs = check_int("every_n_epochs", every_n_epochs)
+        self.examples = check_int("examples", examples)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        done = trainer.current_epoch + 1
+        if trainer.state.fn == "fit" and done % self.every_n_epochs == 0 and done != trainer.max_epochs:
+            self.draw(trainer, pl_module)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.draw(trainer, pl_module)
+
+    @torch.no_grad()
+    def draw(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Each figure to disk, whole or not at all, and to the loggers. The first process draws for all."""
+        if (given := model_and_images(trainer, module, self.examples)) is None:
+            return
+        from vaesweep.figures import save  # here, because training need not wait for matplotlib
+        from vaesweep.figures.model_figures import model_figures
+
+        assert isinstance(module, LitAutoencoder)
+        source = generator(module.seed, "figures", device=module.device)
+        with trainer.precision_plugin.forward_context():
+            for name, figure in model_figures(*given, source):
+                path = save(figure, self.folder / name)
+                log_figure(trainer.loggers, f"figures/{name}", path, trainer.global_step)
+
+
+def model_and_images(trainer: L.Trainer, module: L.LightningModule, count: int) -> tuple[Autoencoder, Batch] | None:
+    """The model and the first `count` validation images on its device; None in all processes but the first."""
+    data = getattr(trainer, "datamodule", None)
+    if not trainer.is_global_zero or not isinstance(module, LitAutoencoder):
+        return None
+    assert isinstance(data, ImageDataModule)
+    images = trainer.precision_plugin.convert_input(data.examples(count))
+    return module.model, Batch(*(part.to(module.device) for part in images))

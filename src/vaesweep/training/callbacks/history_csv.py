@@ -1,0 +1,42 @@
+"""The course of training as a table on disk."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from vaesweep.files import atomically
+from vaesweep.training.module import LitAutoencoder
+
+
+class HistoryCSV(L.Callback):
+    """Writes `path`, a row an epoch: mean train/* terms, and val/* metrics. A resumed run goes on with its rows."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self.rows: list[dict[str, float]] = []
+        self.scored = False
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.scored = trainer.state.fn == "fit"
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, LitAutoencoder)
+        seen = trainer.callback_metrics.items() if self.scored else ()  # of this epoch, not of an earlier one
+        scores = {name: value.item() for name, value in seen if name.startswith("val/")}
+        self.scored = False
+        self.rows.append({"epoch": trainer.current_epoch + 1} | pl_module.training_means() | scores)
+        if trainer.is_global_zero:
+            with atomically(self.path) as path, path.open("w", newline="") as file:
+                writer = csv.DictWriter(
+                    file, list(dict.fromkeys(name for row in self.rows for name in row)), restval=""
+                )
+                writer.writeheader()
+                writer.writerows(self.rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]

@@ -1,0 +1,121 @@
+"""The metrics of one model: means of its training terms, and what a validation or a test says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vaesweep.checks import ConfigError, DivergenceError
+from vaesweep.metrics import active_units
+from vaesweep.models import Autoencoder, Terms
+
+
+@dataclass(eq=False)
+class MetricRecord:
+    """Turns terms into named metrics, checks that they are finite, and averages those of an epoch.
+
+    `settings` go into every checkpoint; one with other settings is refused with `ConfigError`.
+    """
+
+    model: Autoencoder
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Tensor] = field(default_factory=dict)
+    """The latest validation and test metrics."""
+    dimensions: list[float] = field(default_factory=list)
+    """What each latent dimension carries, in the unit that the model declares."""
+    epoch: dict[str, Any] = field(default_factory=lambda: {"number": -1})
+
+    def add_training_terms(self, values: Tensor, steps: Sequence[int], epoch: int) -> dict[str, Tensor]:
+        """Add the terms [n, 2 + t] of n `steps` to the epoch's; their means by name.
+
+        Raises `DivergenceError` for the first that is not finite.
+        """
+        finite = values.isfinite()
+        if not finite.all():
+            row, column = (~finite).nonzero()[0].tolist()
+            raise self.divergence_error(column, values[row, column].item(), f"training step {steps[row]}")
+        if self.epoch["number"] != epoch:
+            self.epoch = {"number": epoch, "steps": 0, "sum": 0.0}
+        # in float64, so that they are the same however the steps of an epoch were divided
+        self.epoch["sum"] += values.double().sum(0)
+        self.epoch["steps"] += len(values)
+        return self.metric_dict(values.mean(0), "train")
+
+    def training_means(self) -> dict[str, float]:
+        """The mean training terms of the latest epoch, by name."""
+        means = self.metric_dict(self.epoch["sum"] / self.epoch["steps"], "train")
+        return {name: value.item() for name, value in means.items()}
+
+    def finish_split(self, stage: str, values: Tensor, variance: Tensor, step: int) -> dict[str, Tensor]:
+        """Metrics of a whole split, from the means `values` [2 + k] of `Autoencoder.score`, and the `variance` [d] of
+        the posterior means. Raises `DivergenceError` when not finite."""
+        distortion, mse, means = values[0], values[1], values[2:]
+        terms = flatten_terms(self.model.objective(distortion, means))
+        for column, value in enumerate(terms):
+            if not value.isfinite():
+                raise self.divergence_error(column, value.item(), f"{stage} after step {step}")
+        declared = self.model.declaration
+        active = active_units(variance, 1.0 if declared.rate else variance.max())
+        self.dimensions = self.model.dimensions(means, variance).tolist()
+        named = self.metric_dict(terms, stage) | {f"{stage}/mse": mse, f"{stage}/active_units": active}
+        split = {name: value.float() for name, value in named.items()}
+        self.metrics |= split
+        return split
+
+    def metric_dict(self, values: Tensor, stage: str) -> dict[str, Tensor]:
+        """Flat terms [2 + t] by the names they are recorded by, and nelbo = distortion + rate where there is a rate."""
+        declared = self.model.declaration
+        distortion, *penalties, loss = values
+        named = {"loss": loss, "distortion": distortion, **dict(zip(declared.terms, penalties, strict=True))}
+        if declared.rate:
+            named["nelbo"] = distortion + named[declared.rate]
+        return {f"{stage}/{name}": value for name, value in named.items()}
+
+    def divergence_error(self, column: int, value: float, when: str) -> DivergenceError:
+        term = ["distortion", *self.model.declaration.terms, "loss"][column]
+        return DivergenceError(
+            f"{term} is {value} at {when}: a lower optimizer.lr or trainer.gradient_clip_val may help"
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"epoch_terms": self.epoch, "settings": dict(self.settings)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state`. Raises `ConfigError` for that of other settings."""
+        # weights and knobs are the checkpoint's: under other settings they would be recorded under a false name
+        for name, value in state["settings"].items():
+            if self.settings.get(name) != value:
+                raise ConfigError(
+                    "resume", f"a checkpoint with {name}={value}", f"{self.settings.get(name)}, as in the config"
+                )
+        self.epoch = state["epoch_terms"]
+
+
+def flatten_terms(terms: Terms) -> Tensor:
+    """Distortion, the declared terms, then the loss, along the last axis [..., 2 + t]."""
+    return torch.cat([terms.distortion[..., None], terms.penalties, terms.loss[..., None]], dim=-1)
+
+
+def check_contract(model: Autoencoder, values: Tensor) -> None:
+    """Refuse a model that does not compute what it declares, from one `score` [2 + k]. Raises `ConfigError`."""
+    declared, name = model.declaration, type(model).__name__
+    penalties = model.objective(values[0], values[2:]).penalties
+    if penalties.shape != (len(declared.terms),):
+        given = f"{name}, whose penalties() returns a tensor of shape {list(penalties.shape)}"
+        raise ConfigError("model", given, f"[{len(declared.terms)}], a value for each term of its declaration")
+    carried = model.dimensions(values[2:], torch.ones(model.latent_dim, device=values.device))
+    if carried.shape != (model.latent_dim,):
+        given = f"{name}, whose dimensions() returns a tensor of shape {list(carried.shape)}"
+        raise ConfigError("model", given, f"[{model.latent_dim}], a value for each latent dimension")
+    for key, term in (("rate", declared.rate), *(("terms", term) for term in declared.terms)):
+        if key == "rate" and term is not None and term not in declared.terms:
+            raise ConfigError(
+                "model", f"{name}, whose rate is {term}", f"one of its terms: {', '.join(declared.terms)}"
+            )
+        if key == "terms" and term in ("loss", "distortion", "nelbo", "mse", "active_units"):
+            raise ConfigError(
+                "model", f"{name}, one of whose terms is {term}", "another name: every model has that one"
+            )

@@ -1,0 +1,166 @@
+"""The LightningModule of every model."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from vaesweep.checks import ConfigError
+from vaesweep.metrics import Average, CodeVariance
+from vaesweep.models import Autoencoder, Batch
+from vaesweep.records.loggers import log_metrics
+from vaesweep.seeds import generator
+from vaesweep.training.metric_record import MetricRecord, check_contract, flatten_terms
+from vaesweep.training.optimizers import Adam
+
+
+class LitAutoencoder(L.LightningModule):
+    """Minimises `model(batch, noise).loss`; the noise of a training step is the same on any number of processes.
+
+    Training terms are kept on the device and read every `log_every_n_steps` steps and at the end of an epoch, which
+    is also when a loss that is not finite is noticed: `DivergenceError`, naming the first such step and term.
+    `settings` are what the weights depend on; a checkpoint of other settings is refused.
+    """
+
+    def __init__(
+        self, model: Autoencoder, optimizer: Adam, seed: int, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.optimizer_recipe = optimizer
+        self.seed = seed
+        self.record = MetricRecord(model, settings or {})
+        self.split_means = Average()
+        self.code_variance = CodeVariance(model.latent_dim)
+        self.steps = 0
+        self.pending: list[tuple[int, Tensor]] = []
+
+    def configure_optimizers(self) -> Any:
+        # not trainer.estimated_stepping_batches: asked here, it sets the loader up before a checkpoint can restore it
+        trainer: Any = self.trainer
+        batches, limit = len(trainer.datamodule.train_dataloader()), trainer.limit_train_batches
+        batches = int(batches * limit) if isinstance(limit, float) else min(batches, limit)
+        self.steps = math.ceil(batches / trainer.accumulate_grad_batches) * trainer.max_epochs
+        if trainer.max_steps > 0:
+            self.steps = min(self.steps, trainer.max_steps)
+        # a likelihood's sigma is no weight to be decayed; fused kernels cannot clip what a grad scaler has scaled
+        sigma = list(self.model.likelihood.parameters())
+        weights = [p for p in self.model.parameters() if all(p is not s for s in sigma)]
+        groups: list[dict[str, Any]] = [{"params": weights}, {"params": sigma, "weight_decay": 0.0}]
+        optimizer, scheduler = self.make_optimizer(
+            groups, fused=not (trainer.gradient_clip_val and "mixed" in trainer.precision)
+        )
+        if scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def make_optimizer(self, groups: list[dict[str, Any]], fused: bool) -> tuple[torch.optim.Optimizer, Any]:
+        """The optimizer of some parameter groups and its scheduler, or None, over all steps of the run."""
+        return self.optimizer_recipe(groups, self.steps, fused)
+
+    def noise(self, batch: Batch, *name: int | str, world: int = 1, rank: int = 0) -> Tensor:
+        """Standard normal noise for a batch, seeded by `name`; of `world` equal shares of it that of process `rank`."""
+        return draw_noise(self.model, batch, (self.seed, *name), self.device, world, rank)
+
+    def on_train_start(self) -> None:
+        planned = [config.scheduler.state_dict()["total_steps"] for config in self.trainer.lr_scheduler_configs]
+        if planned not in ([], [self.steps]):
+            given = f"{self.trainer.max_epochs} ({self.steps} steps) to resume a cycle of {planned[0]} steps"
+            allowed = "as before, for onecycle; optimizer.lr_schedule=constant can go on"
+            raise ConfigError("trainer.max_epochs", given, allowed)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        if self.global_step == 0:
+            self.check(batch)
+
+    @torch.no_grad()
+    def check(self, batch: Batch) -> None:
+        """Refuse data or a model that training could not record. Raises `ConfigError`."""
+        self.model.likelihood.check(batch.image)
+        check_contract(self.model, self.model.score(batch, self.noise(batch, "check"))[0])
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        self.model.progress.fill_(self.global_step / self.steps)
+        world, rank = self.trainer.world_size, self.trainer.global_rank
+        terms = self.model(batch, self.noise(batch, "train", self.current_epoch, batch_idx, world=world, rank=rank))
+        self.pending.append((self.global_step, flatten_terms(terms).detach()))
+        return terms.loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        trainer: Any = self.trainer
+        if len(self.pending) >= trainer.log_every_n_steps or batch_idx + 1 == trainer.num_training_batches:
+            losses = self.log_pending()
+            if losses is not None:  # there are none where a checkpoint at this step was quicker
+                self.log("loss", losses.mean(), prog_bar=True, logger=False)
+
+    def log_pending(self) -> Tensor | None:
+        """Check, average and log the training terms kept since the last time; their mean loss."""
+        if not self.pending:
+            return None
+        steps, kept = zip(*self.pending, strict=True)
+        self.pending.clear()
+        return self.log_terms(self.trainer.strategy.reduce(torch.stack(kept), reduce_op="mean").cpu(), steps)
+
+    def log_terms(self, values: Tensor, steps: tuple[int, ...]) -> Tensor:
+        """Log the terms [n, 2 + t] of n `steps`; their mean loss."""
+        means = self.record.add_training_terms(values, steps, self.current_epoch)
+        log_metrics(self.trainer.loggers, means, self.global_step)
+        return means["train/loss"]
+
+    def training_means(self) -> dict[str, float]:
+        """The mean training terms of the epoch that has just ended, by name."""
+        self.log_pending()  # where max_steps ended it
+        return self.record.training_means()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.log_pending()
+        checkpoint["record"] = self.record.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.record.load_state_dict(checkpoint["record"])
+
+    def on_validation_start(self) -> None:
+        self.model.progress.fill_(1.0)
+
+    def on_test_start(self) -> None:
+        self.model.progress.fill_(1.0)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.eval_step(batch, "val", batch_idx)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self.eval_step(batch, "test", batch_idx)
+
+    def eval_step(self, batch: Batch, stage: str, batch_idx: int) -> None:
+        """Add one batch to the split's means."""
+        if len(batch.image):  # an empty one is there for the other processes
+            number = batch_idx * self.trainer.world_size + self.trainer.global_rank
+            values, codes = self.model.score(batch, self.noise(batch, stage, number))
+            self.split_means.update(values, len(batch.image))
+            self.code_variance.update(codes)
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_split("val")
+
+    def on_test_epoch_end(self) -> None:
+        self.log_split("test")
+
+    def log_split(self, stage: str) -> None:
+        """Log the objective over the whole split, whatever its batches were."""
+        # torchmetrics takes the only dimension of a vector of one away
+        values, variance = self.split_means.compute(), self.code_variance.compute().view(-1)
+        self.split_means.reset()
+        self.code_variance.reset()
+        self.log_dict(self.record.finish_split(stage, values, variance, self.global_step), sync_dist=True)
+
+
+def draw_noise(
+    model: Autoencoder, batch: Batch, name: tuple[int | str, ...], device: torch.device, world: int, rank: int
+) -> Tensor:
+    """Every `world`-th row, from `rank`, of the noise that is named so and that `model` wants for `world` batches."""
+    count, *shape = model.noise_shape(batch)
+    source = generator(*name, device=device)
+    return torch.randn((count * world, *shape), generator=source, device=device, dtype=batch.image.dtype)[rank::world]

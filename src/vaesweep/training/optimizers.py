@@ -1,0 +1,60 @@
+"""Optimizer and learning rate."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+
+from vaesweep.checks import ConfigError, check_choice, check_float
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma & Ba 2015) at a `constant` rate, or `onecycle`: up to `lr` in 30 % of the steps, then down to 0.
+
+    One-cycle is Smith & Topin 2018 as in torch, with its inverse cycle of beta1. `weight_decay` is added to the
+    gradient (an L2 penalty). Raises `ConfigError`.
+    """
+
+    lr: float
+    weight_decay: float
+    betas: Sequence[float]
+    lr_schedule: str
+
+    def __post_init__(self) -> None:
+        check_float("lr", self.lr, 0, strict=True)
+        check_float("weight_decay", self.weight_decay, 0)
+        if not isinstance(self.betas, list | tuple) or len(self.betas) != 2:
+            raise ConfigError("betas", self.betas, "two numbers, such as [0.9, 0.999]")
+        for beta in self.betas:
+            check_float("betas", beta, 0, 1)
+        check_choice("lr_schedule", self.lr_schedule, ("constant", "onecycle"))
+
+    def __call__(
+        self,
+        groups: Iterable[dict[str, Any]],
+        steps: int,
+        fused: bool = True,
+        optimizer_class: type[torch.optim.Adam] = torch.optim.Adam,
+    ) -> tuple[torch.optim.Optimizer, LRScheduler | None]:
+        """The optimizer of some parameter groups, and for `onecycle` its scheduler over `steps` optimizer steps.
+
+        `fused` takes the fused kernel where the device has one.
+        """
+        make = partial(
+            optimizer_class,
+            list(groups),
+            lr=self.lr,
+            betas=(self.betas[0], self.betas[1]),
+            weight_decay=self.weight_decay,
+        )
+        try:
+            optimizer = make(fused=fused)
+        except RuntimeError:  # no fused kernel for this device
+            optimizer = make()
+        if self.lr_schedule == "constant":
+            return optimizer, None
+        return optimizer, OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=steps)

@@ -1,0 +1,151 @@
+"""One run, from its configuration to its results.json, however it ends."""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from filelock import FileLock, Timeout
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig
+
+from vaesweep.checks import ConfigError, DivergenceError, reason
+from vaesweep.instantiate import add_import_path
+from vaesweep.records import wandb_runs
+from vaesweep.records.results import Results
+from vaesweep.records.summary import print_summary
+from vaesweep.signals import REQUEUE, SIGNALS, Interrupted, interrupt
+from vaesweep.training.job import Job
+from vaesweep.training.train import train_and_test
+
+LOCK_SECONDS = 60
+"""Seconds to wait for another process to leave the run's folder."""
+
+
+def run(config: DictConfig) -> dict[str, float]:
+    """Train and test what `config` says, leave the record in its folder, return the test metrics.
+
+    With `resume` a run that is completed already is not run again, and one that was interrupted goes on from its last
+    checkpoint. Raises `ConfigError` when another process is at work in the folder, or when it would run over a
+    finished job of an earlier study; and whatever `run_and_record` raises.
+    """
+    hydra = HydraConfig.get()
+    add_import_path(hydra.runtime.cwd)
+    job = Job(config, Path(config.folder), Results.from_config(config, hydra.overrides.task))
+    if int(os.environ.get("SLURM_RESTART_COUNT", 0)) > 0:
+        config.resume = True  # SLURM put the job back into the queue, and nobody is there to ask for it
+    if is_other_rank():  # the first process holds the lock for all
+        return resume_or_run(job)
+    with lock_run_dirs([job.folder]):
+        return resume_or_run(job)
+
+
+@contextmanager
+def lock_run_dirs(folders: Sequence[Path]) -> Iterator[None]:
+    """While no other process runs in the folders. Raises `ConfigError` when one does."""
+    with ExitStack() as locks:
+        for folder in folders:
+            try:
+                # an orphan of a launcher that was killed takes a moment to stop
+                locks.enter_context(FileLock(folder / ".lock").acquire(timeout=LOCK_SECONDS))
+            except Timeout:
+                given = f"{folder} while another process runs in it"
+                raise ConfigError("folder", given, "one process at a time") from None
+        yield
+
+
+def resume_or_run(job: Job) -> dict[str, float]:
+    """What `run` says of earlier runs; every process of SLURM's asks, as none is started by the first."""
+    earlier = Results.load_or_none(job.folder)
+    if (
+        earlier
+        and earlier.status == "completed"
+        and earlier.config_hash == job.results.config_hash
+        and job.config.resume
+    ):
+        print(f"completed earlier: {os.path.relpath(job.folder)}")
+        return earlier.metrics
+    if earlier and not job.config.resume and HydraConfig.get().mode == RunMode.MULTIRUN:
+        raise ConfigError("resume", f"false in the folder of an earlier job, {job.folder}", "true, or another folder")
+    run_and_record(job)
+    return job.results.metrics
+
+
+def run_and_record(job: Job) -> None:
+    """Train and test, and leave a record however that ends. Raises what `RunRecorder` says."""
+    with RunRecorder([job]):
+        train_and_test(job)
+
+
+class RunRecorder:
+    """Context in which jobs are trained: however it ends, each job's results.json says so and its W&B run is closed.
+
+    An error passes on when it is recorded; a signal leaves as SystemExit with 128 + its number. After REQUEUE whatever
+    handled that signal before gets it in the end, submitit for example. `summary` prints how the jobs ended.
+    """
+
+    def __init__(self, jobs: Sequence[Job], summary: bool = True) -> None:
+        self.jobs = [] if is_other_rank() else jobs  # the first process speaks for all
+        self.resumes = bool(jobs[0].config.resume)
+        self.summary = summary
+        self.alone = HydraConfig.get().mode != RunMode.MULTIRUN
+
+    def __enter__(self) -> "RunRecorder":
+        for job in self.jobs:
+            job.results.status, job.results.reason = "failed", None
+        self.handlers = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        status, reason_given = describe(error)
+        known = isinstance(error, ConfigError | DivergenceError)
+        for signum in SIGNALS:
+            signal.signal(signum, signal.SIG_IGN)  # the records take no time, and W&B may take minutes
+        # what an earlier session left is worth more than the record of a resumption that never began
+        refused = isinstance(error, ConfigError) and self.resumes
+        unwritten = [] if refused else [bad for job in self.jobs if (bad := write_record(job, status, reason_given))]
+        for signum, handler in self.handlers.items():
+            signal.signal(signum, handler)
+        for job in self.jobs:
+            wandb_runs.finish(job.folder, failed=job.results.status != "completed")
+            if self.summary and not (known and self.alone):  # the command line says such an error in a line of its own
+                print_summary(job.results, job.folder)
+        if unwritten:
+            raise unwritten[0]
+        if isinstance(error, Interrupted):
+            handler = self.handlers[REQUEUE]
+            if error.signum == REQUEUE and callable(handler):
+                handler(REQUEUE, None)
+            raise SystemExit(128 + error.signum if self.jobs else 0) from None
+        if known and self.alone and not self.jobs:
+            # all processes see it at once; one that failed would have the first killed before it can say why
+            raise SystemExit(0) from None
+
+
+def describe(error: BaseException | None) -> tuple[str, str | None]:
+    """Status and reason of a run that ended by `error`."""
+    if isinstance(error, Interrupted):
+        return "interrupted", signal.Signals(error.signum).name
+    return "failed", reason(error) if isinstance(error, Exception) else None
+
+
+def is_other_rank() -> bool:
+    """Whether this is one of several processes of a run, and not the first."""
+    return getattr(rank_zero_only, "rank", 0) > 0
+
+
+def write_record(job: Job, status: str, why: str | None) -> Exception | None:
+    """Write the record of a job, which ended so where nothing else is known of it; returns why that failed."""
+    results = job.results
+    if results.status != "completed" and results.reason is None:
+        results.status, results.reason = status, why
+    try:
+        results.write(job.folder)
+    except Exception as error:  # a full disk, a number that is none: the other records are to be written
+        results.status, results.reason = "failed", reason(error)
+        return error
+    return None

@@ -1,0 +1,172 @@
+"""From the configuration of a run to a trained and tested model."""
+
+import logging
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import LambdaCallback, ModelCheckpoint, Timer
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+
+from vaesweep.checks import ConfigError
+from vaesweep.data import ImageDataModule
+from vaesweep.instantiate import build
+from vaesweep.records.loggers import log_settings
+from vaesweep.records.results import Results, canonical, flat
+from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO
+from vaesweep.training.job import Job
+from vaesweep.training.metric_record import MetricRecord
+from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.settings import check_settings
+
+IRRELEVANT_WARNINGS = (
+    "isinstance.treespec, LeafSpec",  # deprecated between Lightning and torch
+    "`broadcast_buffers` is deprecated",  # and here the new name is too new for the oldest torch that we run on
+    "The number of training batches",  # fewer than the logging interval, which ends with the epoch anyway
+    "Checkpoint directory",  # that it is not empty, which a resumed run's should not be
+    "Experiment logs directory",  # likewise
+)
+
+
+def train_and_test(job: Job) -> None:
+    """Build the parts, train, test, and fill in the record.
+
+    The parts are built in the order of what is cheapest to refuse; the loggers, which leave traces, come last.
+    """
+    config, results = job.config, job.results
+    check_settings(config)
+    silence_lightning()
+    data = build_data(config)
+    module = build_module(job, data)
+    callbacks = build_callbacks(config)
+    if config.resume:
+        callbacks.append(LambdaCallback(on_train_epoch_start=lambda *_: record_resumption(job)))
+    trainer: L.Trainer = build(
+        config,
+        "trainer",
+        callbacks=callbacks,
+        plugins=AtomicCheckpointIO(),
+        logger=False,
+        default_root_dir=job.folder,
+    )
+    if config.compile:
+        module.model.compile()
+    trainer.loggers = start_loggers(config)
+    clock = Stopwatch(callbacks)
+    try:
+        checkpoint = job.folder / CHECKPOINT
+        start = checkpoint if config.resume and checkpoint.is_file() else None
+        trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
+        if config.test_checkpoint == "best":
+            load_weights(module, best_checkpoint(callbacks))
+        trainer.test(module, datamodule=data, verbose=False)
+    finally:
+        record_effort(results, trainer.current_epoch, clock.seconds())
+    record_metrics(results, module.record)
+
+
+def silence_lightning() -> None:
+    """Leave out what Lightning says of a run that is none of the user's concern."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in IRRELEVANT_WARNINGS:
+        warnings.filterwarnings("ignore", message=f".*{message}")
+
+
+def build_data(config: DictConfig) -> ImageDataModule:
+    """The data module, its images loaded."""
+    data: ImageDataModule = build(config, "data")
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+def build_module(job: Job, data: ImageDataModule) -> LitAutoencoder:
+    """Network, model and module, with initial weights drawn from the job's seed; the record says what they declare."""
+    config = job.config
+    L.seed_everything(config.seed, verbose=False)
+    model = build(config, "model", network=build(config, "network"), spec=data.spec)
+    job.results.parameters = sum(p.numel() for p in model.parameters())
+    job.results.declaration = asdict(model.declaration)
+    return LitAutoencoder(model, build(config, "optimizer"), config.seed, weight_settings(job.results.config))
+
+
+def weight_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that weights depend on, flat, of a run's hashed config."""
+    parts = ("seed", "model", "network", "data", "optimizer")
+    return flat({key: canonical(config[key]) for key in parts})
+
+
+def build_callbacks(config: DictConfig) -> list[L.Callback]:
+    """The callbacks of the configuration. Raises `ConfigError` where the test would miss one."""
+    callbacks = [build(config, f"callbacks.{name}") for name in config.callbacks]
+    if config.test_checkpoint == "best":
+        best_checkpoint(callbacks)
+    return callbacks
+
+
+def best_checkpoint(callbacks: Sequence[L.Callback]) -> str:
+    """The best checkpoint so far, "" where there is none yet. Raises `ConfigError` where no callback keeps one."""
+    for callback in callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.monitor:
+            return callback.best_model_path
+    given = "best without a ModelCheckpoint that monitors a metric"
+    raise ConfigError("test_checkpoint", given, "last, or callbacks with one, as callbacks.best is")
+
+
+def load_weights(module: LitAutoencoder, checkpoint: str) -> None:
+    """Give the module's model the weights in a checkpoint."""
+    state = torch.load(checkpoint, map_location=module.device, weights_only=True)["state_dict"]
+    module.model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in state.items()})
+
+
+def start_loggers(config: DictConfig) -> list[Logger]:
+    """The loggers of the configuration, told the settings of the run."""
+    loggers = [build(config, f"logger.{name}") for name in config.get("logger") or {}]
+    plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    log_settings(loggers, plain)
+    return loggers
+
+
+class Stopwatch:
+    """Seconds of training: those of a Timer callback, which a resumed run goes on with, or those since it was made."""
+
+    def __init__(self, callbacks: Sequence[L.Callback]) -> None:
+        self.timer = next((callback for callback in callbacks if isinstance(callback, Timer)), None)
+        self.start = time.monotonic()
+
+    def seconds(self) -> float:
+        return self.timer.time_elapsed("train") if self.timer else time.monotonic() - self.start
+
+
+def record_effort(results: Results, epochs: int, seconds: float) -> None:
+    """Enter the epochs trained, and the seconds that they took."""
+    results.epochs, results.seconds = epochs, round(seconds, 3)
+    results.seconds_per_epoch = round(results.seconds / max(1, epochs), 4)
+
+
+def record_metrics(results: Results, record: MetricRecord) -> None:
+    """Enter the test metrics of a run that is through."""
+    scores = {name: value.item() for name, value in record.metrics.items() if name.startswith("test/")}
+    results.metrics = {name: round(value, 6) for name, value in scores.items()}
+    results.dimensions = [round(value, 6) for value in record.dimensions]
+    results.status = "completed"
+
+
+def record_resumption(job: Job) -> None:
+    """Record what a resumption was told, for the next one; Hydra leaves a resumed folder's record alone.
+
+    Called once training has begun, when nothing can refuse the resumption any more.
+    """
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        folder: Path = job.folder / ".hydra"
+        folder.mkdir(exist_ok=True)
+        OmegaConf.save(job.config, folder / "config.yaml")
+        OmegaConf.save(job.results.overrides, folder / "overrides.yaml")

@@ -1,0 +1,397 @@
+"""Trained runs, measured by the command: what is left in their folders, what is said, what is refused."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from filelock import FileLock
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf, open_dict
+from PIL import Image
+
+from evaluate import spelled
+from support.datasets import write_photos
+from support.paths import MODELS, ROOT
+from support.recordings import recorded
+from vaesweep.checks import ConfigError
+from vaesweep.evaluation.evaluate import evaluate
+from vaesweep.evaluation.load import load_context
+from vaesweep.records.evaluation_record import EvaluationRecord
+from vaesweep.report.collection import read
+from vaesweep.report.report import report
+from vaesweep.training.run import run
+
+QUICK = [
+    "nll.k=5", "rate.images=50", "inpainting.images=20", "inpainting.steps=3", "traversal.dims=3", "traversal.frames=3",
+    "noise_robustness.images=50", "interpolation.pairs=1", "samples.components=2", "grid.size=4",
+    "disentanglement.images=200",
+]  # fmt: skip
+NUMBERS = ["reconstruction", "variance", "probe", "jacobian"]
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The folder of a run of two epochs, by overrides; trained once."""
+    made, home = {}, tmp_path_factory.mktemp("trained")
+
+    def train(*overrides):
+        if overrides not in made:
+            folder = home / str(len(made))
+            folder.mkdir()
+            with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+                given = [
+                    f"hydra.runtime.output_dir={folder}",
+                    "trainer=cpu",
+                    "logger.wandb.mode=disabled",
+                    "callbacks=no_figures",
+                ]
+                quick = ["trainer.max_epochs=2", "~callbacks.progress", "+trainer.enable_progress_bar=false"]
+                composed = compose("config", [*given, *quick, *overrides], return_hydra_config=True)
+            HydraConfig.instance().set_config(composed)
+            with open_dict(composed):
+                del composed["hydra"]
+            (folder / ".hydra").mkdir()
+            OmegaConf.save(composed, folder / ".hydra" / "config.yaml")
+            run(composed)
+            made[overrides] = folder
+        return made[overrides]
+
+    return train
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    """A run's folder of this test's own."""
+
+    def copy(*overrides, name="run"):
+        return Path(shutil.copytree(trained(*overrides), tmp_path / name))
+
+    return copy
+
+
+def measure(folder, *overrides):
+    """`evaluate`, as the command composes it."""
+    folders = folder if isinstance(folder, list) else [folder]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        where = spelled(f"run=[{','.join(map(str, folders))}]")
+        composed = compose("evaluate", [where, "device=cpu", *overrides], return_hydra_config=True)
+    HydraConfig.instance().set_config(composed)
+    with open_dict(composed):
+        del composed["hydra"]
+    return evaluate(composed)
+
+
+def kept(folder):
+    return json.loads((folder / "evaluation.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_every_measure_of_every_model(copied, name, capsys):
+    folder = copied(f"model={name}")
+    assert measure(folder, *QUICK) == []
+    found = kept(folder)["measures"]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        known = [key for key, node in compose("evaluate", ["run=x"]).items() if OmegaConf.is_dict(node)]
+    assert list(found) == known
+    probabilistic = "vae" in name
+    absent = {key for key, entry in found.items() if key in entry["absent"]}
+    none = {"field", "disentanglement", "anomaly"} | ({"units"} if name != "sparse" else set())
+    # the class is no factor, and other data have no class to be told
+    none |= set() if probabilistic else {"nll", "rate", "posterior", "grid"}
+    none |= {"probe", "retrieval", "arithmetic"} if name == "cvae" else set()  # its codes may leave the class out
+    assert absent == none
+    for key, entry in found.items():
+        assert entry["values"] or entry["absent"] or key in ("interpolation", "traversal", "grid"), key
+        assert all(isinstance(value["value"], float | int) and value["unit"] for value in entry["values"].values())
+    figures = {path.name for path in (folder / "evaluation").iterdir()}
+    assert {
+        "inpainting.png",
+        "jacobian.png",
+        "mixture_samples.png",
+        "traversal.gif",
+        "denoised_masking.png",
+    } <= figures
+    assert ("samples.png" in figures) == probabilistic
+    assert ("conditional.png" in figures) == (name == "cvae")
+    for path in (folder / "evaluation").iterdir():
+        with Image.open(path) as picture:
+            picture.load()
+    said = capsys.readouterr().out
+    assert "a point code has no rate" in said or probabilistic
+    assert "frobenius" in said
+
+
+def test_the_numbers_are_those_of_the_run_itself(copied):
+    folder = copied("model=vae")
+    measure(folder, "measures=[nll,reconstruction,rate]", "nll.k=20")
+    tested = json.loads((folder / "results.json").read_text())["metrics"]
+    found = {name.partition("/")[2]: value for name, value in EvaluationRecord.load_or_none(folder).flat().items()}
+    assert found["mse"] == pytest.approx(tested["test/mse"], abs=1e-6)
+    assert found["kl"] == pytest.approx(tested["test/kl"], abs=1e-4)
+    assert found["nelbo"] == pytest.approx(tested["test/nelbo"], abs=0.3)
+    assert found["active_units"] == tested["test/active_units"]
+
+
+def test_dynamic_draws_are_those_of_the_test(copied):
+    folder = copied("model=vae", "data.binarize=dynamic")
+    measure(folder, "measures=reconstruction")
+    tested = json.loads((folder / "results.json").read_text())["metrics"]
+    assert EvaluationRecord.load_or_none(folder).flat()["reconstruction/mse"] == pytest.approx(
+        tested["test/mse"], abs=1e-6
+    )
+
+
+def test_the_same_seed_measures_the_same(copied):
+    folder = copied("model=vae")
+    numbers = []
+    for seed in (0, 0, 1):
+        measure(folder, "measures=[nll,rate,samples]", *QUICK, f"seed={seed}")
+        numbers.append({name: entry["values"] for name, entry in kept(folder)["measures"].items()})
+    assert numbers[0] == numbers[1]
+    assert numbers[0]["nll"] != numbers[2]["nll"]
+
+
+def test_measures_are_added_to_those_of_the_same_weights(copied):
+    folder = copied("model=vae")
+    measure(folder, "measures=[probe]")
+    measure(folder, "measures=[reconstruction]")
+    assert list(kept(folder)["measures"]) == ["reconstruction", "probe"]
+    measure(folder, "measures=[reconstruction]", "checkpoint=best")
+    assert list(kept(folder)["measures"]) == ["reconstruction"]
+    assert kept(folder)["checkpoint"] == "best"
+
+
+def test_a_schedule_is_at_its_end(copied):
+    folder = copied("model=vae", "model/schedule=linear")
+    file = folder / "checkpoints" / "last.ckpt"
+    weights = torch.load(file, weights_only=True)
+    weights["state_dict"]["model.progress"].fill_(0.1)
+    torch.save(weights, file)
+    assert load_context(folder, None, None, torch.device("cpu"), 0).model.progress == 1
+
+
+def test_other_draws_are_another_evaluation(copied):
+    folder = copied("model=vae")
+    measure(folder, "measures=[noise_robustness,reconstruction]", *QUICK)
+    measure(folder, "measures=[reconstruction]", "seed=1")
+    assert list(kept(folder)["measures"]) == ["reconstruction"]
+    assert list((folder / "evaluation").iterdir()) == []
+
+
+def test_a_folder_at_work_is_left_alone(copied):
+    folder = copied("model=ae")
+    with FileLock(folder / ".lock"):
+        (problem,) = measure(folder, "measures=reconstruction")
+    assert re.fullmatch(
+        r"run: got .*run while another process is at work in it; allowed: one process at a time", problem
+    )
+
+
+def test_data_that_were_moved_are_found(copied, tmp_path):
+    write_photos(tmp_path / "photos")
+    data = ["data=folder", f"data.path={tmp_path}/photos", f"data.cache={tmp_path}/cache", "data.size=8"]
+    folder = copied("model=ae", *data, "data.batch_size=1", "data.test_fraction=0.3", "data.val_fraction=0.3")
+    (tmp_path / "photos").rename(tmp_path / "elsewhere")
+    (problem,) = measure(folder, "measures=reconstruction")
+    assert "which is no folder" in problem
+    assert measure(folder, "measures=reconstruction", f"root={tmp_path}/elsewhere") == []
+    (problem,) = measure(copied("model=ae", name="digits"), "measures=reconstruction", "root=elsewhere")
+    assert problem == "root: got elsewhere; allowed: nothing, for digits, which lie nowhere"
+
+
+def test_what_was_measured_otherwise_is_said(copied, tmp_path):
+    for seed in (0, 1):
+        folder = copied("model=ae", f"seed={seed}", name=f"study/{seed}")
+        measure(folder, "measures=probe", f"probe.images={100 + seed}")
+    told = report(read([tmp_path / "study"])).absences
+    assert any(line.startswith("probe: not measured alike in all runs: ") for line in told)
+
+
+def test_a_class_left_out_is_the_anomaly(copied):
+    folder = copied("model=vae", "data.exclude_label=3")
+    measure(folder, "measures=anomaly", "data@anomaly.against=shapes", "anomaly.against.size=500", "anomaly.images=100")
+    values = kept(folder)["measures"]["anomaly"]["values"]
+    assert set(values) == {f"{kind}_by_{score}" for kind in ("excluded", "other") for score in ("mse", "nelbo")}
+    assert values["other_by_mse"]["value"] > 0.9
+
+
+LAST = Path("checkpoints/last.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "line"),
+    [
+        (lambda run: (run / LAST).unlink(), r"checkpoint: got .*not there; allowed: last \| best"),
+        (lambda run: (run / LAST).write_bytes(b"?"), r"checkpoint: got .*does not fit the run"),
+        (lambda run: mend(run, latent_dim=7), r"checkpoint: got .*does not fit.*size mismatch"),
+        (lambda run: mend(run, _target_="os.system"), r"model: got settings that it does not take"),
+        (lambda run: (run / ".hydra" / "config.yaml").write_text("model: ["), r"run: got .*cannot be read"),
+        (
+            lambda run: (run / "evaluation").touch(),
+            r"bad, reconstruction: |bad: FileExistsError|bad, noise_robustness: ",
+        ),
+        (lambda run: (run / ".hydra" / "config.yaml").unlink(), r"run: got .*cannot be read"),
+        (lambda run: rewrite(run, status="interrupted", epochs=1), r"run: got .*, interrupted after 1 epoch.*resume="),
+    ],
+)
+def test_what_is_wrong_with_a_run_is_said_and_the_others_go_on(copied, spoil, line):
+    good, bad = copied("model=ae", name="good"), copied("model=ae", name="bad")
+    spoil(bad)
+    (problem,) = measure([bad, good], "measures=[reconstruction,noise_robustness]", *QUICK)
+    assert re.match(line, problem)
+    assert problem.startswith("bad, ") or not (bad / "evaluation.json").exists()
+    assert list(kept(good)["measures"]) == ["reconstruction", "noise_robustness"]
+
+
+def mend(folder, **settings):
+    file = folder / ".hydra" / "config.yaml"
+    config = OmegaConf.load(file)
+    config.model.update(settings)
+    OmegaConf.save(config, file)
+
+
+def rewrite(folder, **fields):
+    file = folder / "results.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+
+
+def test_a_measure_that_fails_does_not_stop_the_others(copied, monkeypatch):
+    def fail(self, subject):
+        raise MemoryError("too much")
+
+    monkeypatch.setattr("vaesweep.evaluation.probe.Probe.__call__", fail)
+    folder = copied("model=ae")
+    assert measure(folder, "measures=[probe,reconstruction]") == ["run, probe: MemoryError: too much"]
+    assert list(kept(folder)["measures"]) == ["reconstruction"]
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("nll.k=0", r"nll.k: got 0; allowed: a whole number of at least 1"),
+        ("measures=[nll,mmd]", r"measures: got mmd; allowed: nll \| rate .*"),
+        ("measures=[]", r"measures: got none; allowed: a list of nll, .*"),
+        ("device=tpu", r"device: got tpu; allowed: auto \| cpu .*"),
+        ("seed=-1", r"seed: got -1; .*"),
+        ("wandb=yes", r"wandb: got yes; allowed: offline \| online"),
+        ("checkpoint=first", r"checkpoint: got first; allowed: last \| best"),
+        ("noise_robustness.levels=[2]", None),
+        ("noise_robustness.corruptions=[fog]", r"noise_robustness.corruptions: got fog; .*"),
+    ],
+)
+def test_bad_settings_are_told_before_anything_is_measured(copied, override, line):
+    folder = copied("model=ae")
+    with pytest.raises(ConfigError) as told:
+        measure(folder, override)
+    assert re.fullmatch(line or r"noise_robustness.levels: got 2; allowed: a number in \[0, 1\]", str(told.value))
+    assert not (folder / "evaluation.json").exists()
+
+
+@pytest.mark.parametrize("given", ["run=", "run=[]"])
+def test_no_folder_at_all_is_not_this_one(given):
+    with (
+        initialize_config_dir(str(ROOT / "conf"), version_base="1.3"),
+        pytest.raises(ConfigError, match="run: got nothing; allowed: folders of"),
+    ):
+        evaluate(compose("evaluate", [given]))
+
+
+def test_a_folder_without_runs_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"run: got .*no runs in it.*; allowed: folders of completed runs"):
+        measure(tmp_path)
+
+
+def test_a_study_is_laid_side_by_side(copied, tmp_path):
+    study = tmp_path / "study"
+    for name in ("ae", "vae"):
+        copied(f"model={name}", name=f"study/{name}")
+    assert measure(study, f"measures=[{','.join(NUMBERS)},nll]", *QUICK) == []
+    lines = (study / "evaluation.md").read_text().splitlines()
+    assert lines[0] == "| measure | value | unit | ae | vae |"
+    cells = next(line for line in lines if "| NLL | nats per image, k = 5 |" in line).split("|")
+    assert cells[4].strip() == ""
+    assert float(cells[5]) == pytest.approx(EvaluationRecord.load_or_none(study / "vae").flat()["nll/nll"], abs=0.01)
+    assert "- nll (ae): a point code has no posterior density" in lines
+    made = report(read([study]))
+    assert list(made.measured.columns) == ["measure", "value", "unit", "ae", "vae"]
+    assert (
+        made.runs.set_index("model").loc["vae", "nll/nll"]
+        == EvaluationRecord.load_or_none(study / "vae").flat()["nll/nll"]
+    )
+
+
+def test_an_evaluation_of_another_configuration_is_not_shown(copied):
+    folder = copied("model=ae")
+    measure(folder, "measures=reconstruction")
+    rewrite(folder, config_hash="another")
+    assert read([folder]).runs[0].evaluation is None
+
+
+def test_w_and_b_gets_numbers_and_figures_in_the_run_of_training(copied):
+    folder = copied("model=ae", "logger.wandb.mode=offline")
+    (before,) = (folder / "wandb").glob("*run-*-*")
+    assert measure(folder, "measures=[reconstruction,traversal]", *QUICK, "wandb=offline") == []
+    assert len(list((folder / "wandb").glob("*run-*-*"))) == 2
+    told = recorded(folder)["summary"]
+    assert told["evaluation/reconstruction/mse"] == kept(folder)["measures"]["reconstruction"]["values"]["mse"]["value"]
+    assert told["evaluation/traversal"]["_type"] == "video-file"
+    ids = {file.stem for file in (folder / "wandb").glob("*run-*-*/run-*.wandb")}
+    assert ids == {next(before.glob("run-*.wandb")).stem}
+
+
+def test_names_of_folders_are_spelled_for_hydra(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("b=1_seed=0", "b=1_seed=1", "it's"):
+        (tmp_path / name).mkdir()
+    assert spelled("run=b=1_seed=0") == "run=['b=1_seed=0']"
+    assert spelled("run=b=*") == "run=['b=1_seed=0','b=1_seed=1']"
+    assert spelled("run=[b=1_seed=0, it's]") == r"run=['b=1_seed=0','it\'s']"
+    assert spelled("run=nowhere") == "run=['nowhere']"
+    assert spelled("run='quoted=already'") == "run='quoted=already'"
+    assert spelled("nll.k=5") == "nll.k=5"
+    assert spelled("run=") == "run="
+    assert spelled("run=b=1_seed=[01]") == "run=['b=1_seed=0','b=1_seed=1']"
+
+
+@pytest.mark.slow
+def command(*arguments):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    script = str(ROOT / "src" / "evaluate.py")
+    return subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, env=environment)
+
+
+def test_the_command_tells_what_it_could_not_do(copied, tmp_path):
+    folder = copied("model=ae", name="beta=4")
+    done = command(f"run=[{tmp_path}/*=4,{tmp_path}/nowhere]", "measures=units", "device=cpu")
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"error: {tmp_path}/nowhere: no such folder"
+    assert "the code is not meant to be sparse" in done.stdout
+    assert kept(folder)["measures"]["units"]["absent"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["beta=4"]
+
+
+def test_a_sweep_of_evaluations_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = command("-m", "run=a,b")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: -m: got several evaluations; allowed: one of several runs")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_every_measure():
+    done = command("--help")
+    assert done.returncode == 0
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        composed = compose("evaluate", ["run=x"])
+    for name, node in composed.items():
+        if OmegaConf.is_dict(node):
+            line = next(line for line in done.stdout.splitlines() if line.startswith(f"  {name} "))
+            assert all(key in line for key in node if key not in ("_target_", "against"))

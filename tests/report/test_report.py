@@ -1,0 +1,138 @@
+"""The report as files, in a terminal, and in a browser."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread, imsave
+
+from compare import main as compare
+from support.handmade import leave, rates
+from support.recordings import recorded
+from vaesweep.records.evaluation_record import EvaluationRecord
+from vaesweep.records.results import Results
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NASTY = "</script><script>console.error('ran')</script> & <b>bold</b>"
+
+
+def evaluated(folder, **scores):
+    """An evaluation of the run in `folder`, as one would leave it."""
+    entry = {"settings": {}, "values": {}, "series": {}, "absent": {}, "figures": [], "seconds": 0.1}
+    noise = {"settings": {"corruptions": ["masking"]}, "series": {"level": [0.0, 0.5], "masking": [20.0, 12.0]}}
+    values = {name: {"value": score, "unit": "0 to 1"} for name, score in scores.items()}
+    told = {"values": values} if scores else {"absent": {"disentanglement": f"no factors {NASTY}"}}
+    name = Results.read(folder).config_hash
+    EvaluationRecord(name, "last", 0, {"disentanglement": entry | told, "noise_robustness": entry | noise}).write(
+        folder
+    )
+
+
+@pytest.mark.slow
+@pytest.fixture
+def study(tmp_path):
+    """Two rated members over beta with two seeds, two members without a rate, and a run that failed."""
+    folder = tmp_path / "ladder"
+    for seed in (0, 1):
+        for beta in (0.5, 1, 4):
+            for model, worse in (("vae", 0), ("cvae", 2)):
+                metrics = rates(8 / beta + seed / 9, 20 + 4 * beta + worse)
+                train = {"loss": 30.0, "nelbo": 30.0, "distortion": 20.0, "kl": 8.0}
+                leave(folder / f"{model}{beta}{seed}", model, seed, beta=beta, metrics=metrics, train=train)
+        for model, term in (("sparse", "sparsity"), ("contractive", "contraction")):
+            metrics = {"distortion": 19.0, "mse": 0.02 + seed / 100, term: 3.0, "active_units": 4}
+            leave(folder / f"{model}{seed}", model, seed, metrics=metrics)
+    leave(folder / "failed", "vae", 2, "failed", NASTY, beta=4)
+    for seed in (0, 1):
+        for beta in (0.5, 1, 4):
+            evaluated(folder / f"vae{beta}{seed}", mig=beta / 10 + seed / 100)
+        evaluated(folder / f"sparse{seed}")
+    for run in ("vae0.50", "cvae10", "sparse0"):
+        for name in ("originals", "reconstructions", *(["samples"] if "vae" in run else [])):
+            (folder / run / "examples").mkdir(exist_ok=True)
+            imsave(folder / run / "examples" / f"{name}.png", np.full((8, 80), 0.5), cmap="gray", vmin=0, vmax=1)
+    return folder
+
+
+def test_a_report_is_a_page_its_figures_and_the_runs(study, capsys):
+    assert compare([str(study)]) == 0
+    figures = {"plane", "slope", "penalty", "dimensions", "scores", "robustness", "curves", "examples_digits"}
+    left = {path.name for path in (study / "report").iterdir()}
+    assert left == {f"{name}.png" for name in figures} | {"index.html", "runs.csv"}
+    for name in figures:
+        picture = imread(study / "report" / f"{name}.png")
+        assert min(picture.shape[:2]) > 200
+        assert picture[..., :3].std() > 0.05  # something is drawn
+    frame = pd.read_csv(study / "report" / "runs.csv")
+    assert len(frame) == 17
+    assert frame.status.value_counts().to_dict() == {"completed": 16, "failed": 1}
+    assert frame["disentanglement/mig"].notna().sum() == 6
+    said = capsys.readouterr().out
+    assert "vae beta=4, seed 2: failed" in said
+    assert re.search(r"report +\S*ladder/report/index.html", said)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to open the page with")
+def test_the_page_opens_in_a_browser_without_a_network_or_an_error(study, tmp_path):
+    assert compare([str(study)]) == 0
+    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    quiet = "--disable-component-update --disable-sync --enable-logging=stderr --virtual-time-budget=20000 --dump-dom"
+    page = f"file://{study / 'report' / 'index.html'}"
+    command = [CHROMIUM, *flags.split(), *quiet.split(), f"--user-data-dir={tmp_path / 'profile'}", page]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert "CONSOLE" not in done.stderr, done.stderr
+    (points,) = re.findall(r'<g class="mark-symbol role-mark runs_marks".*?</g>', done.stdout, re.DOTALL)
+    assert points.count("<path") == 12  # the completed runs that have a rate
+    for name in ("plane", "slope", "penalty", "dimensions", "scores", "robustness", "curves"):
+        assert re.search(rf'id="{name}"[^>]*>.{{0,500}}<svg', done.stdout, re.DOTALL), name
+    assert re.search(r"<td>MIG</td><td>0 to 1</td><td>0.0550 ± 0.0071</td>", done.stdout)
+    assert "disentanglement (sparse): no factors &lt;/script&gt;" in done.stdout
+    assert "ran" not in re.findall(r"<b>(.*?)</b>", done.stdout)
+    assert not re.search(r'(src|href)="(https?:)?//', done.stdout.partition("<script>")[0])
+
+
+def test_two_studies_are_laid_over_each_other(study, tmp_path):
+    other = tmp_path / "other"
+    leave(other / "x", "vae", beta=1, metrics=rates(7, 22))
+    assert compare([str(study), str(other)]) == 0
+    frame = pd.read_csv(study / "report_with_other" / "runs.csv")
+    assert {"ladder", "other"} == set(frame.study)
+
+
+def test_a_report_of_a_single_run_leaves_out_what_cannot_be_drawn(tmp_path):
+    leave(tmp_path / "run", "ae", metrics={"distortion": 3.0, "mse": 0.1, "active_units": 4})
+    assert compare([str(tmp_path / "run"), "--out", str(tmp_path / "out")]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"index.html", "runs.csv"}
+
+
+@pytest.mark.slow
+@pytest.mark.slow
+def test_nothing_to_report_is_said_and_leaves_nothing(tmp_path, capsys):
+    assert compare([str(tmp_path), str(tmp_path / "nowhere")]) == 1
+    errors = capsys.readouterr().err
+    assert f"error: {tmp_path}: no runs in it" in errors
+    assert f"error: {tmp_path / 'nowhere'}: no such folder" in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_report_is_recorded_as_one_run_of_the_studys_group(study):
+    assert compare([str(study), "--wandb"]) == 0
+    run = recorded(study / "report")
+    assert (run["name"], run["tags"], run["exit_code"]) == ("report ladder", ["report"], 0)
+    assert {"runs", "report/page", "report/plane", "report/examples_digits"} <= set(run["summary"])
+
+
+def test_a_dashboard_is_published_for_the_studys_group(study, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(
+        "vaesweep.records.dashboard.publish", lambda *given: asked.append(given) or "https://wandb.example/view"
+    )
+    assert compare([str(study), "--dashboard", "me", "--project", "thesis"]) == 0
+    ((*named, declarations),) = asked
+    assert named == ["me", "thesis", "ladder"]
+    assert {declared.rate for declared in declarations} == {"kl", None}
+    assert "dashboard  https://wandb.example/view" in capsys.readouterr().out

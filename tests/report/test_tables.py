@@ -1,0 +1,196 @@
+"""Reading, tables and diagnostics, from records that are written by hand."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from support.handmade import leave, rates
+from vaesweep.records.results import FILE
+from vaesweep.report.collection import read
+from vaesweep.report.diagnostics import diagnostics
+from vaesweep.report.tables import pareto, slopes, summary, table
+
+
+@pytest.fixture
+def ladder(tmp_path):
+    """Two seeds on the curve D = A exp(-R / t), where -dD/dR = beta at R = t log(A / (t beta)); see `slopes`."""
+    study, a, t = tmp_path / "2026-01-02_03-04-05-000000_ladder", 100.0, 10.0
+    for seed in (0, 1):
+        for beta in (0.5, 1, 4):
+            rate = t * math.log(a / (t * beta)) + seed
+            leave(study / f"beta{beta}_{seed}", seed=seed, beta=beta, metrics=rates(rate, t * beta - seed))
+    return study
+
+
+def test_runs_are_read_with_what_was_varied(ladder):
+    collection = read([ladder])
+    frame = table(collection.runs)
+    assert collection.warnings == []
+    assert list(frame.setting.unique()) == ["beta_vae beta=0.5", "beta_vae beta=1", "beta_vae beta=4"]
+    assert set(frame.series) == {"beta_vae"}
+    assert list(frame.seed) == [0, 1] * 3
+    assert set(frame.study) == {"ladder"}
+    assert frame.nelbo.tolist() == pytest.approx((frame.rate + frame.distortion).tolist())
+
+
+def test_means_and_deviations_are_those_of_the_seeds(ladder):
+    frame = table(read([ladder]).runs)
+    means = summary(frame).set_index("setting")
+    for setting, part in frame.groupby("setting"):
+        assert means.rate[setting] == pytest.approx(np.mean(part.rate))
+        assert means.rate_sd[setting] == pytest.approx(np.std(part.rate, ddof=1))
+        assert means.n[setting] == 2
+
+
+def test_slopes_are_those_of_the_curve(ladder):
+    """On that curve the chord between two betas is their logarithmic mean, whatever A and t are."""
+    runs = read([ladder]).runs
+    found = slopes(table(runs), runs)
+    assert found.n.tolist() == [2, 2]
+    expected = [(1 - 0.5) / math.log(1 / 0.5), (4 - 1) / math.log(4)]
+    assert found.slope.tolist() == pytest.approx(expected)
+    assert ((found.low < found.slope) & (found.slope < found.high)).all()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"free_bits": 0.5}, {"schedule": {"_target_": "vaesweep.models.schedules.Capacity", "C": 5.0}}],
+    ids=["free bits", "capacity"],
+)
+def test_slopes_of_another_objective_are_left_out(tmp_path, other):
+    for beta in (1, 2):
+        leave(tmp_path / f"{beta}", beta=beta, **other, metrics=rates(10.0 / beta, 10.0 * beta))
+    runs = read([tmp_path]).runs
+    assert slopes(table(runs), runs).empty
+
+
+def test_slopes_are_taken_between_runs_on_the_same_draw_of_the_data(tmp_path):
+    for draw in (0, 1, 2):
+        for beta, kl in ((1, 10.0), (2, 5.0)):
+            folder = tmp_path / f"{draw}{beta}"
+            leave(folder, beta=beta, metrics=rates(kl + draw, 20 - 2 * (kl + draw) + 7 * draw))
+            kept = json.loads((folder / FILE).read_text())
+            kept["config"]["data"]["seed"] = draw
+            (folder / FILE).write_text(json.dumps(kept | {"config_hash": folder.name}))
+    runs = read([tmp_path]).runs
+    found = slopes(table(runs), runs)
+    assert found[["slope", "n"]].to_numpy().tolist() == [[pytest.approx(2.0), 3]]
+
+
+def test_the_pareto_front_is_what_no_other_beats():
+    draw = np.random.default_rng(0)
+    means = pd.DataFrame({"rate": draw.random(60), "distortion": draw.random(60)})
+    means.loc[60] = [np.nan, 0.0]  # without a rate
+    means = means.assign(data="digits", likelihood="Bernoulli")
+    beaten = {
+        i
+        for i, mine in means.iterrows()
+        if np.isnan(mine.rate)
+        or ((means.rate <= mine.rate) & (means.distortion <= mine.distortion) & (means.index != i)).any()
+    }
+    assert set(pareto(means).index) == set(means.index) - beaten
+    other = means.assign(data="mnist", distortion=means.distortion + 100).set_index(means.index + 100)
+    assert set(pareto(pd.concat([means, other])).index) == {i + k for i in set(means.index) - beaten for k in (0, 100)}
+
+
+def test_knobs_are_named_by_their_last_part_unless_that_is_taken(tmp_path):
+    for i, dims in enumerate((2, 4)):
+        for j, level in enumerate((0.1, 0.2)):
+            knobs = {"latent_dim": dims, "likelihood": {"_target_": f"a.L{i}"}, "extra": {"seed": 1}, "seconds": level}
+            leave(tmp_path / f"{i}{j}", "denoising", **knobs, metrics={"mse": 0.1})
+    frame = table(read([tmp_path]).runs)
+    assert frame.series.iloc[0] == "denoising latent_dim=2 likelihood=L0 model.seconds=0.1"
+    assert frame["model.seconds"].tolist() == [0.1, 0.2, 0.1, 0.2]
+    assert frame.latent_dim.tolist() == [2, 2, 4, 4]
+
+
+def test_the_constants_of_a_member_are_not_what_was_varied(tmp_path):
+    leave(tmp_path / "a", "vae", beta=1.0, metrics=rates(3, 9))
+    leave(tmp_path / "b", "beta_vae", beta=2.0, metrics=rates(2, 11))
+    leave(tmp_path / "c", "sparse", beta=3.0, metrics={"mse": 0.1, "sparsity": 2.0})
+    frame = table(read([tmp_path]).runs)
+    assert set(frame.setting) == {"vae", "beta_vae", "sparse"}
+    assert frame[frame.model == "sparse"].beta.isna().all()
+
+
+def test_runs_on_other_data_are_another_series(tmp_path):
+    for data in ("digits", "mnist"):
+        for beta in (1, 2):
+            leave(tmp_path / f"{data}{beta}", "vae", data=data, beta=beta, metrics=rates(9.0 / beta, 9.0 * beta))
+    frame = table(read([tmp_path]).runs)
+    assert set(frame.series) == {"vae digits", "vae mnist"}
+    assert set(frame.setting) == {f"vae {data} beta={beta}" for data in ("digits", "mnist") for beta in (1, 2)}
+
+
+def test_a_damaged_file_costs_no_more_than_itself(tmp_path):
+    for name in ("a", "b", "c"):
+        leave(tmp_path / name, beta=1, seed=ord(name), metrics=rates(5, 5))
+    (tmp_path / "a" / "history.csv").write_text("")
+    (tmp_path / "b" / "history.csv").write_text("epoch,train/loss\n")
+    (tmp_path / "c" / FILE).unlink()
+    (tmp_path / "c" / FILE).mkdir()
+    collection = read([tmp_path])
+    assert [run.folder.name for run in collection.runs] == ["a", "b"]
+    assert len(collection.warnings) == 1
+    assert table(collection.runs).overfit_gap.isna().all()
+
+
+def test_the_same_job_in_two_folders_counts_once(tmp_path):
+    leave(tmp_path / "a", beta=1, metrics=rates(5, 5))
+    leave(tmp_path / "b", beta=1, metrics=rates(5, 5))
+    collection = read([tmp_path])
+    assert [run.folder.name for run in collection.runs] == ["a"]
+    assert collection.warnings == ["b: left out, the same configuration as a"]
+
+
+def test_two_studies_are_told_apart(ladder, tmp_path):
+    other = tmp_path / "other"
+    leave(other / "x", beta=1, metrics=rates(5, 5))
+    frame = table(read([ladder, other]).runs)
+    assert set(frame.study) == {"ladder", "other"}
+    assert "other: beta_vae beta=1" in set(frame.setting)
+    again = tmp_path / "2027-01-02_03-04-05-000000_ladder"
+    leave(again / "x", beta=1, metrics=rates(5, 5))
+    assert set(table(read([ladder, again, other]).runs).study) == {"ladder 1", "ladder 2", "other"}
+
+
+def test_what_is_no_run_is_said_and_the_rest_is_read(tmp_path):
+    leave(tmp_path / "fine", beta=1, metrics=rates(5, 5))
+    (tmp_path / "running" / ".hydra").mkdir(parents=True)
+    for name, text in {"cut": '{"status": "comp', "foreign": json.dumps({"accuracy": 1})}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / FILE).write_text(text)
+    (tmp_path / "empty").mkdir()
+    collection = read([tmp_path, tmp_path / "empty", tmp_path / "nowhere"])
+    assert [run.folder.name for run in collection.runs] == ["fine"]
+    assert collection.warnings == [
+        f"running: no {FILE}: it still runs, or it was killed",
+        f"cut: {FILE} is cut short or not JSON",
+        f"foreign: {FILE} is not the record of a run",
+        f"{tmp_path / 'empty'}: no runs in it (a run leaves a {FILE})",
+        f"{tmp_path / 'nowhere'}: no such folder",
+    ]
+
+
+def test_what_to_beware_of_is_said_once_a_setting(tmp_path):
+    for seed in (0, 1):
+        leave(tmp_path / f"collapsed{seed}", beta=16, seed=seed, metrics=rates(0, 20, active=0))
+    leave(tmp_path / "partly", beta=4, metrics=rates(3, 20, active=3))
+    leave(tmp_path / "fine", beta=1, train={"nelbo": 24.0}, metrics=rates(5, 20))
+    leave(tmp_path / "overfit", beta=0.5, train={"nelbo": 20.0}, metrics=rates(5, 20))
+    leave(tmp_path / "failed", beta=2, status="failed", reason="killed by SIGKILL")
+    leave(tmp_path / "dead", "sparse", metrics={"distortion": 1.0, "sparsity": 1.0, "active_units": 1})
+    capacity = {"_target_": "vaesweep.models.schedules.Capacity", "C": 10.0}
+    leave(tmp_path / "missed", "vae", beta=1.0, schedule=capacity, metrics=rates(5, 20))
+    runs = read([tmp_path]).runs
+    assert sorted(diagnostics(table(runs), runs)) == [
+        "beta_vae beta=0.5, seed 0: overfit: over 5% more nats on the test split than in training",
+        "beta_vae beta=16, seeds 0, 1: posterior collapse: no latent dimension is used",
+        "beta_vae beta=2, seed 0: failed: killed by SIGKILL",
+        "beta_vae beta=4, seed 0: 1 of 4 latent dimensions unused",
+        "sparse, seed 0: 3 of 4 units dead (their code hardly varies)",
+        "vae beta=1, seed 0: rate misses the 10 nats asked for by more than 10%",
+    ]

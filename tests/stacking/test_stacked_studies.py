@@ -1,0 +1,312 @@
+"""Studies trained as stacks: what each job leaves, what makes a stack, and what becomes of trouble."""
+
+import importlib
+import re
+
+import pandas as pd
+import pytest
+import torch
+from filelock import FileLock
+from omegaconf import OmegaConf
+
+from compare import main as compare
+from hydra_plugins.vaesweep_stack.launcher import StackLauncher
+from support.commands import QUICK, only, record, train
+from support.interruption import interrupted_at
+from support.recordings import recorded
+from vaesweep.records.results import Results
+from vaesweep.stacking import train as stack_training
+from vaesweep.stacking.checkpoints import merge_checkpoints, split_checkpoint
+from vaesweep.stacking.grouping import group_jobs
+from vaesweep.stacking.memory import Peak, footprint
+from vaesweep.stacking.stack import Stack
+from vaesweep.stacking.train import run_stack
+from vaesweep.training import run as running
+from vaesweep.training.job import Job
+from vaesweep.training.run import run
+
+pytestmark = pytest.mark.slow
+
+SMALL = ["model=beta_vae", "network.hidden=[32]", "trainer.max_epochs=3"]
+KNOBS = (["model.beta=4"], ["seed=1", "optimizer.lr=1e-2"], ["model.beta=1", "optimizer.lr=1e-2"])
+
+
+@pytest.fixture
+def job(config, tmp_path):
+    """A job as a launcher makes it, in a folder of its own."""
+
+    def make(name, *overrides):
+        composed = config(*SMALL, *overrides, folder=tmp_path / name)
+        OmegaConf.resolve(composed)
+        return Job(composed, tmp_path / name, Results.from_config(composed, list(overrides)))
+
+    return make
+
+
+def checkpoint(job, name="last"):
+    return torch.load(job.folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
+
+
+def outline(value):
+    """What a checkpoint is but for its numbers: keys, types and shapes."""
+    if isinstance(value, dict):
+        return {str(key).rpartition("/")[2]: outline(inner) for key, inner in value.items()}  # without folders
+    if isinstance(value, list | tuple):
+        return [outline(inner) for inner in value]
+    if isinstance(value, torch.Tensor):
+        return tuple(value.shape)
+    return "number" if isinstance(value, int | float) else type(value).__name__
+
+
+def left(folder):
+    """Files in a run folder, without what W&B numbers."""
+    names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {re.sub(r"(offline-)?run-[\w-]*|_\d+_\w{20}", "", str(name)) for name in names}
+
+
+def test_nobody_downstream_can_tell(config, tmp_path, job):
+    whole = ["callbacks=default", "callbacks.figures.examples=50", "logger.wandb.mode=offline", "test_checkpoint=best"]
+    together = [job(f"stack/{k}", *whole, *own) for k, own in enumerate(KNOBS)]
+    run_stack(together)
+    one, alone = together[1], tmp_path / "alone" / "1"
+    run(config(*SMALL, *whole, *KNOBS[1], folder=alone))
+    assert left(one.folder) == left(alone)
+    assert all(left(other.folder) == left(alone) for other in together)
+
+    mine, theirs = Results.read(one.folder), Results.read(alone)
+    assert (mine.status, mine.config_hash, mine.epochs) == ("completed", theirs.config_hash, 3)
+    assert mine.metrics == pytest.approx(theirs.metrics, rel=1e-3)
+    assert (mine.trained_together, theirs.trained_together) == (3, 1)
+    curves = [pd.read_csv(folder / "history.csv") for folder in (one.folder, alone)]
+    pd.testing.assert_frame_equal(*curves, rtol=1e-3)
+    for name in ("best", "last"):
+        kept = [torch.load(f / "checkpoints" / f"{name}.ckpt", weights_only=True) for f in (one.folder, alone)]
+        assert outline(kept[0]) == outline(kept[1])
+        rates = [[g["lr"] for g in k["optimizer_states"][0]["param_groups"]] for k in kept]
+        assert rates[0] == pytest.approx(rates[1])
+        assert kept[0]["record"]["settings"] == kept[1]["record"]["settings"]
+
+    seen = [recorded(folder) for folder in (one.folder, alone)]
+    assert seen[0]["summary"].keys() == seen[1]["summary"].keys()
+    assert seen[0]["config"]["optimizer"] == seen[1]["config"]["optimizer"]
+    assert seen[0]["summary"]["test/loss"] == pytest.approx(mine.metrics["test/loss"], rel=1e-6)
+    assert {recorded(other.folder)["name"] for other in together} == set("012")
+
+
+def test_best_is_by_each_members_own_validation_loss(job, monkeypatch):
+    """A member whose decoder is wrecked in the last epoch keeps and tests the weights of the one before."""
+
+    def wreck(self):
+        if self.current_epoch == 2:
+            torch.nn.init.normal_(self.model.template.decoder[0].weight.data[1], std=10)
+
+    monkeypatch.setattr("vaesweep.stacking.module.LitStack.on_train_epoch_start", wreck)
+    jobs = [job(str(k), "test_checkpoint=best", "optimizer=adam_constant", f"seed={k}") for k in range(2)]
+    run_stack(jobs)
+    assert [checkpoint(one, "best")["epoch"] for one in jobs] == [2, 1]
+    assert jobs[1].results.metrics["test/loss"] < 40
+
+
+def same(one, other):
+    """Whether two checkpoints hold the same values."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+def test_the_checkpoint_of_a_stack_is_those_of_its_members(job):
+    jobs = [job(str(k), *own) for k, own in enumerate(sorted(KNOBS, key=len))]
+    run_stack(jobs)
+    members = [checkpoint(one) for one in jobs]
+    slices = [slice(0, 1), slice(1, 3)]  # the second and third share a rate
+    whole = merge_checkpoints(members, slices)
+    assert whole["state_dict"]["model.template.encoder.body.0.weight"].shape == (3, 32, 64)
+    assert len(whole["optimizer_states"][0]["param_groups"]) == 4
+    for k, one in enumerate(members):
+        own = split_checkpoint(whole, k, slices)
+        for part in ("state_dict", "optimizer_states", "lr_schedulers", "record"):
+            assert same(own[part], one[part]), part
+
+
+@pytest.mark.parametrize("step", [27, 40])
+def test_an_interrupted_stack_resumes_to_the_same_weights_in_a_stack_or_alone(config, tmp_path, job, monkeypatch, step):
+    whole = [job(f"whole/{k}", *own) for k, own in enumerate(KNOBS)]
+    run_stack(whole)
+    parts = [job(f"part/{k}", *own) for k, own in enumerate(KNOBS)]
+    with monkeypatch.context() as patch:
+        interrupted_at(step, patch)
+        with pytest.raises(SystemExit, match="143"):
+            run_stack(parts)
+    assert {Results.read(one.folder).status for one in parts} == {"interrupted"}
+    # of a signal in the last step of an epoch the epoch's checkpoint takes care, and the next step stops
+    assert {checkpoint(one)["global_step"] for one in parts} == {step + (step == 40)}
+    # the last of them alone, the others in a stack
+    run(config(*SMALL, *KNOBS[2], "resume=true", folder=parts[2].folder))
+    run_stack([job(f"part/{k}", *KNOBS[k], "resume=true") for k in range(2)])
+    for mine, theirs in zip(parts, whole, strict=True):
+        for name, weight in checkpoint(theirs)["state_dict"].items():
+            assert torch.allclose(checkpoint(mine)["state_dict"][name], weight, rtol=1e-3, atol=1e-4), name
+        assert Results.read(mine.folder).metrics == pytest.approx(theirs.results.metrics, rel=1e-3)
+        assert len(pd.read_csv(mine.folder / "history.csv")) == 3
+        shown = checkpoint(mine)["callbacks"]["Timer"]["time_elapsed"]["train"]
+        assert shown == pytest.approx(Results.read(mine.folder).seconds, rel=0.2)  # its share, in whatever company
+
+
+@pytest.mark.parametrize("tested", ["last", "best"])
+def test_one_that_diverges_is_failed_with_step_and_term_and_the_rest_go_on(job, tested):
+    jobs = [
+        job(name, f"test_checkpoint={tested}", *own)
+        for name, own in zip("abc", ([], ["optimizer.lr=1e30"], ["seed=1"]), strict=True)
+    ]
+    run_stack(jobs)
+    assert [Results.read(one.folder).status for one in jobs] == ["completed", "failed", "completed"]
+    assert re.match(r"(distortion|kl) is (nan|inf) at training step \d+", Results.read(jobs[1].folder).reason)
+    assert not Results.read(jobs[1].folder).metrics
+    assert [Results.read(one.folder).epochs for one in jobs] == [3, 0, 3]
+
+
+def full(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+def only_for(folder, original):
+    """`original`, but for an argument that lies in `folder`, where the disk is full."""
+
+    def patched(*given, **options):
+        named = [getattr(one, "folder", one) for one in given]
+        return (full if any(str(one).startswith(str(folder)) for one in named) else original)(*given, **options)
+
+    return patched
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "vaesweep.training.callbacks.ExampleImages.keep",
+        "vaesweep.training.checkpoints.AtomicCheckpointIO.save_checkpoint",
+    ],
+)
+def test_what_fails_for_one_member_fails_it_alone(job, monkeypatch, what):
+    jobs = [job(name, f"seed={seed}") for seed, name in enumerate("abc")]
+    owner, _, method = what.rpartition(".")
+    module, _, name = owner.rpartition(".")
+    kind = getattr(importlib.import_module(module), name)
+    monkeypatch.setattr(kind, method, only_for(jobs[1].folder, getattr(kind, method)))
+    run_stack(jobs)
+    assert [Results.read(one.folder).status for one in jobs] == ["completed", "failed", "completed"]
+    assert Results.read(jobs[1].folder).reason == "OSError: [Errno 28] No space left on device"
+
+
+def test_a_record_that_cannot_be_written_costs_that_job_alone(job, monkeypatch):
+    jobs = [job(name, f"seed={seed}") for seed, name in enumerate("abc")]
+    original = Results.write
+    monkeypatch.setattr(Results, "write", lambda self, f: full() if f == jobs[0].folder else original(self, f))
+    assert StackLauncher(None, None).train(jobs) == jobs[:1]  # to be tried again
+    assert [Results.read(one.folder).status for one in jobs[1:]] == ["completed"] * 2
+
+
+def test_a_folder_in_which_another_process_runs_sends_the_jobs_their_own_way(job, monkeypatch):
+    monkeypatch.setattr(running, "LOCK_SECONDS", 0.1)
+    jobs = [job("a"), job("b", "seed=1")]
+    with FileLock(jobs[1].folder / ".lock"):
+        assert StackLauncher(None, None).train(jobs) == jobs
+
+
+def test_where_all_diverge_the_study_goes_on(job):
+    jobs = [job(str(k), "optimizer.lr=1e30", f"seed={k}") for k in range(2)]
+    launcher = StackLauncher(None, None)
+    assert launcher.train(jobs) == []
+    assert {Results.read(one.folder).status for one in jobs} == {"failed"}
+
+
+def test_jobs_that_differ_in_knobs_and_seeds_make_a_stack(job):
+    alike = [job(str(k), *own) for k, own in enumerate([*KNOBS, ["model=vae"]])]
+    others = [
+        job("wide", "model.latent_dim=3"),
+        job("wider", "model.latent_dim=3", "seed=1"),
+        job("order", "data.seed=1"),
+        job("long", "trainer.max_epochs=4"),
+        job("ddp", "trainer=ddp", "trainer.devices=2"),
+        job("half", "trainer.precision=16-mixed"),
+        job("wrong", "seed=-1"),
+        job("rate", "optimizer.lr=oops"),
+        job("timed", "+callbacks.best.every_n_train_steps=5"),
+        job("early", "+callbacks.early={_target_:lightning.pytorch.callbacks.EarlyStopping,monitor:val/loss}"),
+    ]
+    groups = group_jobs([*alike, *others], None)
+    assert [sorted(one.folder.name for one in stack) for stack in groups.stacks] == [list("0123"), ["wide", "wider"]]
+    reasons = {one.folder.name: reason for one, reason in groups.alone}
+    assert reasons.keys() == {"order", "long", "ddp", "half", "wrong", "rate", "timed", "early"}
+    lonely = "no other job differs from it in knobs and seeds alone, at the same step"
+    assert reasons["order"] == reasons["long"] == lonely
+    assert reasons["rate"] == "optimizer.lr: got oops; allowed: a number above 0"
+    assert reasons["timed"] == "callbacks.best.every_n_train_steps: a stack is saved at the end of epochs"
+    assert reasons["ddp"] == "trainer.devices=2: a stack is trained on one device"
+    assert reasons["half"].startswith("trainer.precision=16-mixed: ")
+    assert reasons["wrong"] == "seed: got -1; allowed: a whole number of at least 0"
+    assert reasons["early"] == "callbacks.early: a EarlyStopping may act on the whole run"
+
+
+def test_a_stack_too_large_is_split_into_the_largest_that_fit(job, digits, model):
+    jobs = [job(str(k), f"seed={k}") for k in range(5)]
+    each = footprint(model(*SMALL[:2]), next(iter(digits.train_dataloader())))
+    groups = group_jobs(jobs, 2.5 * each / 2**30)
+    assert [len(stack) for stack in groups.stacks] == [2, 2]
+    assert [reason for _, reason in groups.alone] == [f"no room for a second of {each / 2**20:.0f} MiB a member"]
+    assert re.fullmatch(r"5 members of \d+ MiB a member do not fit into 0.0 GiB: 2 at a time", groups.messages[0])
+
+
+def test_peak_counts_what_is_alive_at_a_time():
+    with Peak() as peak:
+        a = torch.ones(1000)
+        b = a.view(10, 100) + 1  # a view is no new memory
+        del a
+        c = torch.cat([b, b])
+        del b
+    assert peak.most == 4 * 3000
+    assert peak.now == c.nbytes
+
+
+def test_what_cannot_be_stacked_runs_alone_and_it_is_said_why(job, monkeypatch, capsys):
+    def broken(self, batch, noise):
+        raise RuntimeError("vmap: no such\nrule")
+
+    monkeypatch.setattr(Stack, "forward", broken)
+    jobs = [job("a"), job("b", "seed=1")]
+    assert StackLauncher(None, None).train(jobs) == jobs
+    assert (
+        "a stack of 2 cannot be trained (RuntimeError: vmap: no such rule): 2 jobs run alone" in capsys.readouterr().out
+    )
+
+
+def test_what_the_gpu_has_no_room_for_is_halved(job, monkeypatch, capsys):
+    sizes = []
+
+    def run_stack(jobs):
+        sizes.append(len(jobs))
+        if len(jobs) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(stack_training, "run_stack", run_stack)
+    jobs = [job(str(k), f"seed={k}") for k in range(5)]
+    assert StackLauncher(None, None).train(jobs) == []
+    assert sizes == [5, 3, 2, 1, 2]
+    assert "5 members do not fit (OutOfMemoryError: CUDA out of memory): 3 at a time" in capsys.readouterr().out
+
+
+def test_a_study_on_the_command_line(tmp_path):
+    swept = ["-m", "model=beta_vae", "seed=0,1,-1", *QUICK]
+    done = train(tmp_path, *swept, "hydra/launcher=stack")
+    assert done.returncode == 1  # for the seed that is none
+    study = only(tmp_path)
+    assert "3 jobs, 0 completed earlier; a stack of 2; 1 alone" in done.stdout
+    assert re.search(r"alone: \S+: seed: got -1; allowed: a whole number of at least 0", done.stdout)
+    folders = [path.parent for path in study.glob("*/results.json")]
+    ended = sorted((record(folder)["status"], record(folder)["trained_together"]) for folder in folders)
+    assert ended == [("completed", 2), ("completed", 2), ("failed", 1)]
+    assert all((folder / ".hydra" / "config.yaml").is_file() for folder in folders)
+    assert compare([str(study)]) == 0
+    again = train(tmp_path, *swept, "hydra/launcher=stack", "resume=true")
+    assert "3 jobs, 2 completed earlier; 1 alone" in again.stdout

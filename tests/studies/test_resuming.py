@@ -1,0 +1,138 @@
+import os
+
+import pytest
+from omegaconf import OmegaConf
+
+from support.paths import ROOT
+from vaesweep.checks import ConfigError
+from vaesweep.studies.resuming import STUDY, expand_resume, swept
+
+
+@pytest.fixture
+def folder(tmp_path):
+    run = tmp_path / "it's a run"
+    (run / ".hydra").mkdir(parents=True)
+    OmegaConf.save(OmegaConf.create(["model=vae", "model.beta=2", "resume=true"]), run / ".hydra" / "overrides.yaml")
+    return run
+
+
+def test_resume_replays_the_overrides_in_the_same_folder(folder):
+    argv = expand_resume(["train.py", f"resume={folder}", "trainer.max_epochs=9"])
+    assert argv.pop() == "hydra.output_subdir=null"
+    assert argv[:5] == ["train.py", "model=vae", "model.beta=2", "trainer.max_epochs=9", "resume=true"]
+    assert argv[5].startswith("hydra.run.dir='")
+    assert argv[5].endswith("it\\'s a run'")
+
+
+def test_without_a_folder_the_command_stays_as_it_is(folder):
+    for argv in (["train.py", "model=ae"], ["train.py", "resume=true"], ["train.py", "resume=false", "seed=1"]):
+        assert expand_resume(argv) == argv
+
+
+def test_a_resumed_command_is_not_expanded_twice(folder):
+    once = expand_resume(["train.py", f"resume={folder}"])
+    assert expand_resume(once) == once
+
+
+@pytest.mark.parametrize("override", ["model.beta=100", "optimizer.lr=1", "seed=3", "data=mnist", "+model.beta=1"])
+def test_what_the_checkpoint_decides_cannot_be_given_with_it(folder, override):
+    with pytest.raises(ConfigError, match=r"resume: got .* with it; allowed: settings of trainer, logger, "):
+        expand_resume(["train.py", f"resume={folder}", override])
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=rf"resume: got {tmp_path}; allowed: the folder of an earlier run"):
+        expand_resume(["train.py", f"resume={tmp_path}"])
+
+
+def began(folder, *task, hydra=("hydra.mode=MULTIRUN",)):
+    """What Hydra leaves of a study that was started with some overrides."""
+    folder.mkdir(parents=True)
+    overrides = {"hydra": list(hydra), "task": list(task)}
+    OmegaConf.save(OmegaConf.create({"hydra": {"overrides": overrides}}), folder / STUDY)
+    return folder
+
+
+def test_a_study_is_resumed_in_its_folder_with_its_launcher_and_later_values_win(tmp_path):
+    study = began(
+        tmp_path / "study", "model=vae", "seed=0,1", "resume=true",
+        hydra=("hydra.mode=MULTIRUN", "hydra/launcher=pool", "hydra.sweep.dir=elsewhere"),
+    )  # fmt: skip
+    basic = expand_resume(["train.py", f"resume={study}", "hydra/launcher=basic"])
+    assert [a for a in basic if "launcher" in a] == ["hydra/launcher=basic"]
+    assert expand_resume(["train.py", f"resume={study}", "seed=0,1,2"]) == [
+        *("train.py", "-m", "model=vae", "seed=0,1", "hydra/launcher=pool", "seed=0,1,2"),
+        *("resume=true", f"hydra.sweep.dir='{study}'"),
+    ]
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """A working directory with three studies: two of one command, the newest of another."""
+    monkeypatch.chdir(tmp_path)
+    began(tmp_path / "runs" / "1_ladder", "sweeps=beta_ladder", "seed=0,1")
+    began(tmp_path / "runs" / "2_ladder", "sweeps=beta_ladder", "seed=0,1", "resume=true")
+    began(tmp_path / "runs" / "3_ladder", "sweeps=beta_ladder", "data=digits", "seed=0,1")
+    for i, name in enumerate(("1_ladder", "2_ladder", "3_ladder")):
+        os.utime(tmp_path / "runs" / name / STUDY, ns=(i, i))
+    (tmp_path / "runs" / "4_broken").mkdir()
+    (tmp_path / "runs" / "4_broken" / STUDY).write_text("hydra: {overrides")
+    return tmp_path / "runs"
+
+
+@pytest.mark.parametrize("flag", ["-m", "--multirun", "hydra.mode=MULTIRUN"])
+def test_the_newest_study_of_the_same_command_is_taken_up(runs, flag):
+    command = ["train.py", flag, "seed=0,1,2", "sweeps=beta_ladder", "hydra/launcher=pool", "resume=true"]
+    assert expand_resume(command) == [*command, f"hydra.sweep.dir='{runs / '2_ladder'}'"]
+
+
+def test_interpolations_are_resumed_as_they_were_given(tmp_path):
+    study = began(
+        tmp_path / "study", "optimizer.lr=${seed}", "seed=1,2", hydra=("hydra.sweep.subdir=${hydra.job.num}",)
+    )
+    assert expand_resume(["train.py", f"resume={study}"])[2:5] == [
+        *("optimizer.lr=${seed}", "seed=1,2", "hydra.sweep.subdir=${hydra.job.num}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("override", "varies"),
+    [
+        ("network.hidden=[40],[20]", True),
+        ("network.hidden=[40,20]", False),
+        ("data.path='a,b'", False),
+        ("seed=range(3)", True),
+        ("model=vae,ae", True),
+    ],
+)
+def test_what_is_swept_is_what_hydra_sweeps(override, varies):
+    assert swept(override) == (override.partition("=")[0] if varies else override)
+
+
+def recorded_sources(folder, **job):
+    """What Hydra records of the folders that a configuration came from."""
+    sources = [{"provider": "main", "path": str(ROOT / "conf")}, {"provider": "command-line", "path": "/mine"}]
+    hydra = {"runtime": {"config_sources": sources}, "job": {"config_name": "other"} | job}
+    OmegaConf.save(OmegaConf.create({"hydra": hydra}), folder / ".hydra" / "hydra.yaml")
+
+
+def test_the_recorded_folders_of_configuration_are_resumed_with(folder):
+    recorded_sources(folder)
+    script = str(ROOT / "src" / "train.py")
+    assert expand_resume([script, f"resume={folder}"])[1:3] == ["--config-dir=/mine", "--config-name=other"]
+    assert expand_resume([script, "--config-dir", "yours", f"resume={folder}"])[1:4] == [
+        *("--config-name=other", "--config-dir", "yours"),
+    ]
+    recorded_sources(folder, config_name="config")
+    assert expand_resume([script, f"resume={folder}"])[1:3] == ["--config-dir=/mine", "model=vae"]
+
+
+@pytest.mark.parametrize("command", [["sweeps=beta_ladder", "seed=3"], ["sweeps=family", "seed=0,1"], ["seed=0,1"]])
+def test_a_command_without_an_earlier_study_begins_a_new_one(runs, command, capsys):
+    assert expand_resume(["train.py", "-m", *command, "resume=true"]) == ["train.py", "-m", *command, "resume=true"]
+    assert "no earlier study of this command in runs: a new one" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_named_is_kept(runs):
+    command = ["train.py", "-m", "sweeps=beta_ladder", "seed=0,1", "resume=true", "hydra.sweep.dir=mine"]
+    assert expand_resume(command) == command

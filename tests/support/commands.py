@@ -1,0 +1,66 @@
+"""The command line in processes of its own, and what it leaves."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from support.paths import ROOT
+
+QUICK = ["callbacks=no_figures", "trainer.max_epochs=2", "trainer=cpu"]
+
+
+def command(*arguments):
+    return [sys.executable, str(ROOT / "src" / "train.py"), *arguments]
+
+
+def run_script(folder, script, *arguments, **environment):
+    """Run a script of ours in `folder`, with W&B unconfigured and home elsewhere."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "PYTEST", "HYDRA"))}
+    env = clean | {"HOME": str(folder), "OMP_NUM_THREADS": "1"} | environment
+    line = [sys.executable, str(ROOT / "src" / script), *arguments]
+    return subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, timeout=240)
+
+
+def train(folder, *arguments, **environment):
+    """Run the command in `folder`."""
+    return run_script(folder, "train.py", *arguments, **environment)
+
+
+def record(folder):
+    return json.loads((Path(folder) / "results.json").read_text())
+
+
+def weights(folder):
+    return torch.load(Path(folder) / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def only(folder):
+    (study,) = (folder / "runs").iterdir()
+    return study
+
+
+def statuses(study):
+    """How the jobs ended, by their seed."""
+    ended = [record(path.parent) for path in study.glob("*/results.json")]
+    return {job["seed"]: (job["status"], job["reason"]) for job in ended}
+
+
+def started(folder, *arguments):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "PYTEST", "HYDRA"))}
+    return subprocess.Popen(
+        command(*arguments), cwd=folder, env=clean, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(condition):
+    for _ in range(1200):
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail("waited in vain for a minute")

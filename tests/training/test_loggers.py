@@ -1,0 +1,64 @@
+"""Every choice of loggers: what each is given, and that a run without any can be evaluated and compared."""
+
+import pandas as pd
+import pytest
+import yaml
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from omegaconf import OmegaConf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from compare import main as compare
+from support.recordings import recorded
+from vaesweep.training.run import run
+from vaesweep.training.train import start_loggers
+
+SHORT = ["model=vae", "trainer.max_epochs=2", "callbacks=default", "callbacks.figures.examples=50"]
+
+
+def chosen(config, logger, *more):
+    """The run's configuration with other loggers than those of the fixture."""
+    return config(*SHORT, f"logger={logger}", *more, wandb=False)
+
+
+def test_csv_has_scalars_and_settings(config, tmp_path):
+    metrics = run(chosen(config, "csv"))
+    (version,) = (tmp_path / "run" / "csv").iterdir()
+    heads = (version / "metrics.csv").read_text().splitlines()[0]
+    assert all(name in heads for name in ("train/kl", "val/loss", "test/nelbo"))
+    scores = pd.read_csv(version / "metrics.csv")["test/nelbo"].dropna()
+    assert scores.item() == pytest.approx(metrics["test/nelbo"], rel=1e-5)
+    assert yaml.safe_load((version / "hparams.yaml").read_text())["model"]["beta"] == 1.0
+
+
+def test_tensorboard_has_scalars_settings_and_figures(config, tmp_path):
+    metrics = run(chosen(config, "tensorboard"))
+    (version,) = (tmp_path / "run" / "tensorboard").iterdir()
+    events = EventAccumulator(str(version)).Reload()
+    assert {"train/loss", "val/kl", "test/nelbo"} <= set(events.Tags()["scalars"])
+    assert events.Scalars("test/nelbo")[-1].value == pytest.approx(metrics["test/nelbo"], rel=1e-5)
+    assert {"figures/samples", "figures/posterior"} <= set(events.Tags()["images"])
+    assert OmegaConf.load(version / "hparams.yaml").model.beta == 1.0
+
+
+@pytest.mark.slow
+def test_several_loggers_get_the_same(config, tmp_path):
+    metrics = run(chosen(config, "[wandb,csv]", "logger.wandb.mode=offline", "logger.wandb.notes=by hand"))
+    folder = tmp_path / "run"
+    kept = recorded(folder)
+    assert kept["summary"]["test/nelbo"] == pytest.approx(metrics["test/nelbo"], rel=1e-4)
+    assert kept["config"]["model"]["beta"] == kept["config"]["model.beta"] == 1
+    assert (folder / "csv" / "version_0" / "metrics.csv").is_file()
+
+
+def test_without_a_logger_a_run_is_complete_and_compares(config, tmp_path):
+    assert run(chosen(config, "none"))["test/nelbo"] > 0
+    folder = tmp_path / "run"
+    assert not (folder / "wandb").exists()
+    assert (folder / "figures" / "samples.png").is_file()
+    assert compare([str(folder), "--out", str(tmp_path / "report")]) == 0
+
+
+def test_any_logger_of_lightning_can_be_added(config, tmp_path):
+    mine = "+logger.mine={_target_:lightning.pytorch.loggers.CSVLogger,save_dir:${folder},name:mine}"
+    loggers = start_loggers(chosen(config, "tensorboard", mine))
+    assert [type(logger) for logger in loggers] == [TensorBoardLogger, CSVLogger]

@@ -1,0 +1,359 @@
+"""One run in this process: what it leaves, and how it refuses."""
+
+import csv
+import json
+import warnings
+
+import pytest
+import torch
+from filelock import FileLock
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from matplotlib.image import imread
+
+from support.datasets import write_cifar10, write_dsprites, write_mnist, write_photos
+from support.interruption import interrupted_at
+from support.paths import MODELS
+from support.recordings import recorded
+from vaesweep.checks import ConfigError, DivergenceError
+from vaesweep.models import VAE
+from vaesweep.records import wandb_runs
+from vaesweep.training.callbacks import FigureLogger, GracefulStop
+from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.run import run
+
+SHORT = "trainer.max_epochs=2"
+
+
+def record(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "run"
+
+
+def test_a_run_leaves_everything_in_its_folder(config, folder, capsys):
+    metrics = run(config("model=vae", SHORT, "callbacks=default", "logger.wandb.mode=offline"))
+    assert {p.name for p in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    names = {"reconstructions", "traversals", "latent_scatter", "posterior", "samples"}
+    assert {p.name for p in (folder / "examples").iterdir()} == {
+        f"{name}.png" for name in ("originals", "reconstructions", "samples")
+    }
+    assert {p.name for p in (folder / "figures").iterdir()} == {f"{name}.png" for name in names}
+    left = record(folder)
+    assert (left["status"], left["reason"], left["model"], left["data"]) == ("completed", None, "vae", "digits")
+    assert left["metrics"] == metrics
+    assert (left["epochs"], left["seed"]) == (2, 0)
+    assert left["seconds"] > 0
+    assert left["parameters"] == 64 * 400 + 400 + 400 * 20 + 20 + 10 * 400 + 400 + 400 * 64 + 64
+    said = capsys.readouterr().out
+    assert "nats per image" in said
+    assert said.splitlines()[-2].startswith("look at it   wandb leet ")
+    assert wandb_runs.recordings(folder)
+
+
+def test_w_and_b_gets_the_same_scalars_and_the_figures(config, folder):
+    metrics = run(config("model=vae", SHORT, "callbacks=default", "logger.wandb.mode=offline"))
+    kept = recorded(folder)
+    assert {key: kept["summary"][key] for key in metrics} == pytest.approx(metrics, rel=1e-4)
+    assert {"train/loss", "val/kl", "figures/samples", "epoch"} <= set(kept["summary"])
+    assert kept["config"]["choices"]["model"] == "vae"
+    assert (kept["exit_code"], kept["name"]) == (0, "run")
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_figures_are_drawn_in_any_precision(config, folder, precision):
+    run(config("model=vae", "model.latent_dim=2", SHORT, "callbacks=default", f"trainer.precision={precision}"))
+    assert len(list((folder / "figures").glob("*.png"))) == 6
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_runs(config, folder, name):
+    metrics = run(config(f"model={name}", SHORT))
+    assert record(folder)["status"] == "completed"
+    assert {"test/loss", "test/distortion", "test/mse"} <= set(metrics)
+
+
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    """Overrides for a small version of every dataset."""
+    write_mnist(tmp_path / "root", "MNIST", n=40)
+    write_mnist(tmp_path / "root", "FashionMNIST", n=40)
+    write_cifar10(tmp_path / "root", monkeypatch)
+    write_dsprites(tmp_path / "root")
+    write_photos(tmp_path / "photos", n=40)
+    root = f"data.root={tmp_path / 'root'}"
+    return {
+        "digits": [],
+        "mnist": [root],
+        "fashion_mnist": [root],
+        "cifar10": [root],
+        "shapes": ["data.size=60"],
+        "dsprites": [root],
+        "folder": [f"data.path={tmp_path / 'photos'}", f"data.cache={tmp_path / 'cache'}"],
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_trains_on_every_dataset(config, sources, name, network):
+    small = (
+        "data.batch_size=8",
+        "trainer.max_epochs=1",
+        "+trainer.limit_train_batches=1",
+        "+trainer.limit_val_batches=1",
+    )
+    for data, overrides in sources.items():
+        metrics = run(config(f"model={name}", f"network={network}", f"data={data}", *small, *overrides))
+        assert metrics["test/loss"] > 0
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_result(config, tmp_path):
+    results = [
+        run(config("model=vae", SHORT, f"seed={s}", folder=tmp_path / n)) for n, s in [("a", 0), ("b", 0), ("c", 1)]
+    ]
+    assert results[0] == results[1] != results[2]
+
+
+def test_compiling_changes_nothing_but_speed(config, tmp_path, monkeypatch):
+    compiled, original = [], torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(type(self)) or original(self))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # inductor's own
+        runs = [run(config("model=vae", SHORT, f"compile={c}", folder=tmp_path / c)) for c in ("false", "true")]
+    assert runs[1] == pytest.approx(runs[0], rel=1e-3)
+    assert compiled == [VAE]
+
+
+def test_best_weights_are_tested_when_asked(config, tmp_path, monkeypatch):
+    """With a decoder that is wrecked in the last epoch, best and last differ."""
+
+    def wreck(self):
+        if self.current_epoch == 2:
+            torch.nn.init.normal_(self.model.decoder[0].weight, std=10)
+
+    monkeypatch.setattr(LitAutoencoder, "on_train_epoch_start", wreck)
+    wild = ["model=ae", "trainer.max_epochs=3", "optimizer=adam_constant", "optimizer.lr=1e-3"]
+    last = run(config(*wild, folder=tmp_path / "last"))
+    best = run(config(*wild, "test_checkpoint=best", folder=tmp_path / "best"))
+    checkpoints = [
+        torch.load(tmp_path / "best" / "checkpoints" / f, weights_only=True) for f in ("best.ckpt", "last.ckpt")
+    ]
+    assert checkpoints[0]["global_step"] < checkpoints[1]["global_step"]
+    assert best["test/loss"] < last["test/loss"]
+
+
+def test_checkpoints_hold_plain_tensors_under_the_models_names(config, folder):
+    run(config("model=vae", SHORT, "compile=false"))
+    state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert "model.encoder.body.0.weight" in state
+    assert "model.beta" in state
+
+
+@pytest.mark.parametrize("step", [7, 20, 21, 60])
+def test_an_interrupted_run_resumes_to_the_same_weights(config, tmp_path, monkeypatch, step):
+    """In mid-epoch, at the end of an epoch, just after, and in the very last step."""
+    settings = "model=vae", "model/schedule=linear", "data.binarize=dynamic", "trainer.max_epochs=3"
+    whole = run(config(*settings, folder=tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        interrupted_at(step, patch)
+        with pytest.raises(SystemExit, match="143"):
+            run(config(*settings, folder=tmp_path / "part"))
+    left = record(tmp_path / "part")
+    assert (left["status"], left["reason"]) == ("interrupted", "SIGTERM")
+    assert run(config(*settings, "resume=true", folder=tmp_path / "part")) == whole
+    states = [torch.load(tmp_path / f / "checkpoints" / "last.ckpt", weights_only=True) for f in ("whole", "part")]
+    assert states[0]["global_step"] == states[1]["global_step"] == 60
+    for name, value in states[0]["state_dict"].items():
+        assert torch.equal(value, states[1]["state_dict"][name]), name
+    curves = [(tmp_path / name / "history.csv").read_text() for name in ("whole", "part")]
+    assert curves[0] == curves[1]
+    ended = record(tmp_path / "part")
+    assert (ended["status"], ended["epochs"]) == ("completed", 3)
+    assert ended["config_hash"] == record(tmp_path / "whole")["config_hash"]
+
+
+def test_gradients_that_are_being_accumulated_are_not_lost(config, tmp_path, monkeypatch):
+    settings = "model=ae", "trainer.accumulate_grad_batches=4", SHORT
+    whole = run(config(*settings, folder=tmp_path / "whole"))
+    original = GracefulStop.on_train_batch_end
+
+    def told(self, trainer, module, outputs, batch, batch_idx):
+        if batch_idx == 5:
+            self.handle_signal(15, None)
+        original(self, trainer, module, outputs, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GracefulStop, "on_train_batch_end", told)
+        with pytest.raises(SystemExit, match="143"):
+            run(config(*settings, folder=tmp_path / "part"))
+    assert run(config(*settings, "resume=true", folder=tmp_path / "part")) == whole
+
+
+def test_a_finished_run_can_be_resumed_for_longer(config, folder):
+    short = "model=ae", "optimizer=adam_constant"
+    run(config(*short, SHORT))
+    assert run(config(*short, "trainer.max_epochs=4", "resume=true"))
+    assert record(folder)["epochs"] == 4
+
+
+def test_a_finished_cycle_cannot_be_made_longer(config, folder):
+    run(config("model=ae", SHORT))
+    with pytest.raises(ConfigError, match=r"trainer.max_epochs: got 4 \(80 steps\) to resume a cycle of 40 steps"):
+        run(config("model=ae", "trainer.max_epochs=4", "resume=true"))
+    assert record(folder)["status"] == "completed"  # the record of what there is, not of what was refused
+
+
+def test_a_completed_run_is_not_run_again(config, folder, capsys):
+    first = run(config("model=ae", SHORT))
+    written = (folder / "results.json").stat().st_mtime_ns
+    assert run(config("model=ae", SHORT, "resume=true", "logger.wandb.project=other")) == first
+    assert (folder / "results.json").stat().st_mtime_ns == written
+    assert "completed earlier" in capsys.readouterr().out
+
+
+def test_a_checkpoint_of_other_settings_is_refused(config, folder, monkeypatch):
+    """Its weights and knobs would be recorded under the name of these."""
+    with monkeypatch.context() as patch:
+        interrupted_at(30, patch)
+        with pytest.raises(SystemExit):
+            run(config("model=vae", "trainer.max_epochs=3"))
+    with pytest.raises(ConfigError, match=r"resume: got a checkpoint with model.beta=1; allowed: 16"):
+        run(config("model=vae", "model.beta=16", "trainer.max_epochs=3", "resume=true"))
+    assert record(folder)["status"] == "interrupted"
+
+
+def test_a_checkpoint_is_whole_or_not_there(config, folder, monkeypatch):
+    def cut(checkpoint, path, storage_options=None):
+        path.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    run(config("model=ae", SHORT, "optimizer=adam_constant"))
+    before = (folder / "checkpoints" / "last.ckpt").read_bytes()
+    monkeypatch.setattr(TorchCheckpointIO, "save_checkpoint", lambda self, *given: cut(*given))
+    with pytest.raises(OSError, match="no space"):
+        run(config("model=ae", "trainer.max_epochs=4", "optimizer=adam_constant", "resume=true"))
+    assert (folder / "checkpoints" / "last.ckpt").read_bytes() == before
+
+
+@pytest.mark.filterwarnings("ignore:`ModelCheckpoint.monitor")
+def test_epochs_that_are_cut_short_or_not_validated_have_their_own_rows(config, folder):
+    steps = "+trainer.max_steps=25", "trainer.log_every_n_steps=1000", "trainer.max_epochs=4"
+    run(config("model=ae", *steps))
+    rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+    assert len(rows) == 2
+    assert rows[0]["train/loss"] != rows[1]["train/loss"]
+    run(config("model=ae", "trainer.max_epochs=3", "+trainer.check_val_every_n_epoch=2", folder=folder / "other"))
+    rows = list(csv.DictReader((folder / "other" / "history.csv").read_text().splitlines()))
+    assert [bool(row["val/loss"]) for row in rows] == [False, True, False]
+
+
+def test_a_folder_in_which_another_process_runs_is_left_alone(config, folder, monkeypatch):
+    monkeypatch.setattr("vaesweep.training.run.LOCK_SECONDS", 0.1)
+    folder.mkdir()
+    with (
+        FileLock(folder / ".lock"),
+        pytest.raises(ConfigError, match=r"folder: got .*run while another process runs in it"),
+    ):
+        run(config("model=ae", SHORT))
+    assert {p.name for p in folder.iterdir()} == {".lock"}
+
+
+def test_curves_are_epoch_means_and_validation_metrics(config, folder):
+    metrics = run(config("model=vae", SHORT, "trainer.log_every_n_steps=7"))
+    rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    terms = {f"train/{t}" for t in ("loss", "distortion", "kl", "nelbo")}
+    assert terms <= set(rows[0])
+    assert {name.replace("test", "val") for name in metrics} <= set(rows[0])
+    row = {name: float(value) for name, value in rows[1].items()}
+    assert row["train/nelbo"] == pytest.approx(row["train/distortion"] + row["train/kl"], rel=1e-5)
+    assert row["train/nelbo"] == pytest.approx(row["val/nelbo"], rel=0.2)
+
+
+def test_the_mean_of_an_epoch_is_that_of_its_steps(config, folder, monkeypatch):
+    losses, original = [], LitAutoencoder.training_step
+
+    def step(self, batch, batch_idx):
+        loss = original(self, batch, batch_idx)
+        losses.append(loss.item())
+        return loss
+
+    monkeypatch.setattr(LitAutoencoder, "training_step", step)
+    run(config("model=ae", SHORT, "trainer.log_every_n_steps=7"))
+    rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+    assert float(rows[1]["train/loss"]) == pytest.approx(sum(losses[20:]) / 20, rel=1e-5)
+
+
+def test_what_each_dimension_carries_is_recorded(config, tmp_path):
+    metrics = run(config("model=vae", SHORT, folder=tmp_path / "vae"))
+    carried = record(tmp_path / "vae")["dimensions"]
+    assert len(carried) == 10
+    assert sum(carried) == pytest.approx(metrics["test/kl"], rel=1e-4)
+    run(config("model=ae", SHORT, folder=tmp_path / "ae"))
+    assert min(record(tmp_path / "ae")["dimensions"]) > 0
+
+
+def test_examples_are_the_same_images_whatever_the_seed(config, tmp_path):
+    strips = {}
+    for seed in (0, 1):
+        folder = tmp_path / str(seed)
+        run(config("model=cvae", SHORT, f"seed={seed}", "callbacks.example_images.count=5", folder=folder))
+        strips[seed] = {path.stem: imread(path) for path in (folder / "examples").iterdir()}
+    assert {strip.shape for strip in strips[0].values()} == {(8, 5 * 9 - 1, 4)}
+    assert (strips[0]["originals"] == strips[1]["originals"]).all()
+    assert (strips[0]["reconstructions"] != strips[1]["reconstructions"]).any()
+
+
+def test_divergence_is_recorded_here_and_in_w_and_b(config, folder):
+    wild = "optimizer=adam_constant", "optimizer.lr=1e8", "logger.wandb.mode=offline"
+    with pytest.raises(DivergenceError):
+        run(config("model=vae", *wild, "trainer.max_epochs=3"))
+    left = record(folder)
+    assert left["status"] == "failed"
+    assert "step" in left["reason"]
+    assert recorded(folder)["exit_code"] == 1
+
+
+def test_figures_are_drawn_on_schedule_and_at_the_end(config, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(FigureLogger, "draw", lambda self, trainer, module: drawn.append(trainer.current_epoch))
+    run(config("model=ae", "callbacks=default", "callbacks.figures.every_n_epochs=2", "trainer.max_epochs=6"))
+    assert drawn == [1, 3, 6]
+
+
+REFUSALS = {
+    "seed=-1": "seed: got -1; allowed: a whole number of at least 0",
+    "test_checkpoint=first": "test_checkpoint: got first; allowed: last | best",
+    "trainer.max_epochs=0": "trainer.max_epochs: got 0",
+    "trainer.precision=bf15": "trainer.precision: got bf15; allowed: 32-true | bf16-mixed | 16-mixed | 64-true",
+    "trainer.devices=2": "trainer.devices: got 2; allowed: 1, a list of one such as [0], or trainer=ddp",
+    "network.hidden=400": "network.hidden: got 400; allowed: a list of whole numbers of at least 1",
+    "+model.beat=3": "model: got settings that it does not take (",
+    "trainer.strategy=foo": "trainer: got settings that it does not take (You selected an invalid strategy name",
+    "compile=maybe": "compile: got maybe; allowed: true | false",
+    "trainer.accelerator=gpu": "trainer.accelerator: got gpu; allowed: cpu | auto",
+    "model.latent_dim=0": "model.latent_dim: got 0",
+    "model.beta=-1": "model.beta: got -1; allowed: a number of at least 0",
+    "network=burgess": "network: got burgess with images of 8 x 8; allowed: 32 x 32 | 64 x 64",
+    "optimizer.lr=0": "optimizer.lr: got 0",
+    "data.val_fraction=2": "data.val_fraction: got 2",
+    "data.batch_size=5000": "data.batch_size: got 5000 with",
+    "logger.wandb.mode=cloud": "logger.wandb.mode: got cloud; allowed: offline | online | disabled",
+    "callbacks.figures.examples=0": "callbacks.figures.examples: got 0",
+}
+
+
+@pytest.mark.parametrize("override", REFUSALS)
+def test_bad_input_is_refused_in_one_line_and_leaves_only_the_record(config, folder, override):
+    if override == "trainer.accelerator=gpu" and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(ConfigError) as refusal:
+        run(config("callbacks=default", "logger.wandb.mode=offline", override))
+    assert str(refusal.value).startswith(REFUSALS[override])
+    assert "\n" not in str(refusal.value)
+    assert record(folder)["reason"] == str(refusal.value)
+    assert {p.name for p in folder.iterdir()} == {".lock", "results.json"}
