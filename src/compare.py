@@ -16,7 +16,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--dashboard", metavar="ENTITY", help="publish a W&B workspace of the study for this account")
     parser.add_argument("--project", default="vaesweep", help="the W&B project (default: vaesweep)")
-    given = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
 
     # here, because --help needs none of them
     from vaesweep.checks import ConfigError
@@ -24,28 +24,29 @@ def main(argv: list[str] | None = None) -> int:
     from vaesweep.report.collection import read
     from vaesweep.report.report import report
 
-    collection = read(given.folders)
+    collection = read(arguments.folders)
     if not collection.runs:
         print(*(f"error: {warning}" for warning in collection.warnings), sep="\n", file=sys.stderr)
         return 1
-    made = report(collection)
-    home = next(folder for folder in given.folders if folder.is_dir())
-    others = list(made.studies)[1:]
+    summary = report(collection)
+    home = next(folder for folder in arguments.folders if folder.is_dir())
+    others = list(summary.studies)[1:]
     name = f"report_with_{others[0].replace(' ', '_')}" if len(others) == 1 else f"report_with_{len(others)}"
-    folder = given.out or home / (name if others else "report")
+    folder = arguments.out or home / (name if others else "report")
     try:
-        terminal.write(made, folder)
+        terminal.write(summary, folder)
         study = home.resolve().name
-        if given.wandb:
+        if arguments.wandb:
             from vaesweep.records import wandb_runs
 
-            wandb_runs.log_report(study, folder, made.runs, given.project, os.environ.get("WANDB_MODE", "offline"))
+            mode = os.environ.get("WANDB_MODE", "offline")
+            wandb_runs.log_report(study, folder, summary.runs, arguments.project, mode)
             print(*(f"recorded   {hint}" for hint in wandb_runs.hints(folder)), sep="\n")
-        if given.dashboard:
+        if arguments.dashboard:
             from vaesweep.records.dashboard import publish
 
             declarations = [run.results.declared for run in collection.runs]
-            print(f"dashboard  {publish(given.dashboard, given.project, study, declarations)}")
+            print(f"dashboard  {publish(arguments.dashboard, arguments.project, study, declarations)}")
     except (ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -9,7 +9,7 @@ import hydra
 from omegaconf import DictConfig
 
 from vaesweep.cli import job, launch
-from vaesweep.studies.resuming import quoted
+from vaesweep.studies.resuming import quote
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
@@ -21,7 +21,7 @@ def main(config: DictConfig) -> None:
         sys.exit("\n".join(f"error: {problem}" for problem in problems))
 
 
-def spelled(argument: str) -> str:
+def quote_run(argument: str) -> str:
     """`run=A`, `run=A,B` or `run=[A,B]`, with patterns such as runs/*_family, as a list that Hydra can read.
 
     The names of our own folders hold characters that it would want quoted.
@@ -30,13 +30,13 @@ def spelled(argument: str) -> str:
     if key != "run" or not value or value[0] in ("'", '"'):
         return argument
     several = value[1:-1] if value[0] + value[-1] == "[]" else value
-    asked = [value] if Path(value).exists() else several.split(",")
-    found = [path for one in asked for path in sorted(glob.glob(os.path.expanduser(one.strip()))) or [one.strip()]]
-    return f"run=[{','.join(quoted(Path(path)) for path in found)}]"
+    patterns = [value] if Path(value).exists() else several.split(",")
+    paths = [path for one in patterns for path in sorted(glob.glob(os.path.expanduser(one.strip()))) or [one.strip()]]
+    return f"run=[{','.join(quote(Path(path)) for path in paths)}]"
 
 
 if __name__ == "__main__":
     if {"-m", "--multirun"} & {*sys.argv}:
         sys.exit("error: -m: got several evaluations; allowed: one of several runs, run=[A,B] or run=STUDY")
-    sys.argv = [sys.argv[0], *map(spelled, sys.argv[1:])]
+    sys.argv = [sys.argv[0], *map(quote_run, sys.argv[1:])]
     launch(main)

@@ -21,8 +21,8 @@ class DivergenceError(ArithmeticError):
 
 def reason(error: Exception) -> str:
     """The message of an error in one line, with its class if it is not one of ours."""
-    said = " ".join(str(error).split())
-    return said if isinstance(error, ConfigError | DivergenceError) else f"{type(error).__name__}: {said}"
+    line = " ".join(str(error).split())
+    return line if isinstance(error, ConfigError | DivergenceError) else f"{type(error).__name__}: {line}"
 
 
 def check_float(

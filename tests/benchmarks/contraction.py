@@ -38,7 +38,7 @@ MLP1, MLP2, CONV = MLP([400]), MLP([400, 400]), Conv((32, 64), (16,), 3)
 class Rows(ContractiveAutoencoder):
     """The norm from all rows of the Jacobian at once."""
 
-    def means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor, noise: Tensor) -> Tensor:
+    def batch_means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor, noise: Tensor) -> Tensor:
         z, pull = vjp(lambda image: self.posterior(image, label).mean, seen)[:2]
         (rows,) = vmap(pull)(torch.eye(z.shape[1])[:, None].expand(-1, len(z), -1))
         return rows.square().sum()[None] / len(seen)

@@ -25,8 +25,8 @@ from omegaconf import OmegaConf, open_dict
 from rich.console import Console
 
 from vaesweep.records.results import Results
-from vaesweep.training.run import attempt
-from vaesweep.training.train import Job
+from vaesweep.stacking.train import run_stack
+from vaesweep.training.job import Job
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = os.environ.get("VAESWEEP_DATA", "data")
@@ -64,11 +64,11 @@ def job(folder: Path, overrides: Sequence[str]) -> Job:
 
 def one_by_one(folder: Path, overrides: Sequence[str], members: int) -> None:
     for k in range(members):
-        attempt([job(folder / str(k), [*overrides, *knobs(k)])])
+        run_stack([job(folder / str(k), [*overrides, *knobs(k)])])
 
 
 def as_stack(folder: Path, overrides: Sequence[str], members: int) -> None:
-    attempt([job(folder / str(k), [*overrides, *knobs(k)]) for k in range(members)])
+    run_stack([job(folder / str(k), [*overrides, *knobs(k)]) for k in range(members)])
 
 
 def by_pool(folder: Path, overrides: Sequence[str], members: int) -> None:

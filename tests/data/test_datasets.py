@@ -168,13 +168,13 @@ def test_a_flat_folder_has_no_classes(photos):
 
 def test_resized_images_are_kept_until_a_file_changes(photos):
     data = ready(folder(photos))
-    kept = data.kept(data.files())
+    kept = data.cache_file(data.files())
     assert kept.exists()
     before = kept.stat().st_mtime_ns
     ready(folder(photos))
     assert kept.stat().st_mtime_ns == before
     Image.new("RGB", (8, 8), "red").save(photos / "cats" / "new.png")
-    assert data.kept(data.files()) != kept
+    assert data.cache_file(data.files()) != kept
 
 
 def test_a_uniform_image_keeps_its_colour(photos):

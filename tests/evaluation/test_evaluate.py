@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 from PIL import Image
 
-from evaluate import spelled
+from evaluate import quote_run
 from support.datasets import write_photos
 from support.paths import MODELS, ROOT
 from support.recordings import recorded
@@ -80,7 +80,7 @@ def measure(folder, *overrides):
     """`evaluate`, as the command composes it."""
     folders = folder if isinstance(folder, list) else [folder]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        where = spelled(f"run=[{','.join(map(str, folders))}]")
+        where = quote_run(f"run=[{','.join(map(str, folders))}]")
         composed = compose("evaluate", [where, "device=cpu", *overrides], return_hydra_config=True)
     HydraConfig.instance().set_config(composed)
     with open_dict(composed):
@@ -321,7 +321,7 @@ def test_a_study_is_laid_side_by_side(copied, tmp_path):
     assert float(cells[5]) == pytest.approx(EvaluationRecord.load_or_none(study / "vae").flat()["nll/nll"], abs=0.01)
     assert "- nll (ae): a point code has no posterior density" in lines
     made = report(read([study]))
-    assert list(made.measured.columns) == ["measure", "value", "unit", "ae", "vae"]
+    assert list(made.measurements.columns) == ["measure", "value", "unit", "ae", "vae"]
     assert (
         made.runs.set_index("model").loc["vae", "nll/nll"]
         == EvaluationRecord.load_or_none(study / "vae").flat()["nll/nll"]
@@ -351,23 +351,23 @@ def test_names_of_folders_are_spelled_for_hydra(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("b=1_seed=0", "b=1_seed=1", "it's"):
         (tmp_path / name).mkdir()
-    assert spelled("run=b=1_seed=0") == "run=['b=1_seed=0']"
-    assert spelled("run=b=*") == "run=['b=1_seed=0','b=1_seed=1']"
-    assert spelled("run=[b=1_seed=0, it's]") == r"run=['b=1_seed=0','it\'s']"
-    assert spelled("run=nowhere") == "run=['nowhere']"
-    assert spelled("run='quoted=already'") == "run='quoted=already'"
-    assert spelled("nll.k=5") == "nll.k=5"
-    assert spelled("run=") == "run="
-    assert spelled("run=b=1_seed=[01]") == "run=['b=1_seed=0','b=1_seed=1']"
+    assert quote_run("run=b=1_seed=0") == "run=['b=1_seed=0']"
+    assert quote_run("run=b=*") == "run=['b=1_seed=0','b=1_seed=1']"
+    assert quote_run("run=[b=1_seed=0, it's]") == r"run=['b=1_seed=0','it\'s']"
+    assert quote_run("run=nowhere") == "run=['nowhere']"
+    assert quote_run("run='quoted=already'") == "run='quoted=already'"
+    assert quote_run("nll.k=5") == "nll.k=5"
+    assert quote_run("run=") == "run="
+    assert quote_run("run=b=1_seed=[01]") == "run=['b=1_seed=0','b=1_seed=1']"
 
 
-@pytest.mark.slow
 def command(*arguments):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     script = str(ROOT / "src" / "evaluate.py")
     return subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, env=environment)
 
 
+@pytest.mark.slow
 def test_the_command_tells_what_it_could_not_do(copied, tmp_path):
     folder = copied("model=ae", name="beta=4")
     done = command(f"run=[{tmp_path}/*=4,{tmp_path}/nowhere]", "measures=units", "device=cpu")

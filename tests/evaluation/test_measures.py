@@ -16,7 +16,7 @@ from vaesweep.data import Digits, ImageDataModule, Shapes
 from vaesweep.evaluation import nll
 from vaesweep.evaluation.anomaly import scores
 from vaesweep.evaluation.context import Codes, EvalContext
-from vaesweep.evaluation.interpolation import couples, lerp, slerp
+from vaesweep.evaluation.interpolation import image_pairs, lerp, slerp
 from vaesweep.evaluation.result import NotApplicable
 from vaesweep.models.distributions import DiagonalGaussian
 from vaesweep.records.results import Results
@@ -167,11 +167,11 @@ def test_inpainting_finds_the_most_probable_code(pca):
     made = pca(5, "model=vae", "model.likelihood.sigma=0.2")
     measure = measures.Inpainting(share=0.5, images=30, steps=600)
     batch = made.examples(30)
-    hidden = measure.square(batch.image)
+    hidden = measure.square_mask(batch.image)
     assert hidden.sum() == 16
     assert hidden[0, 0, 2:6, 2:6].all()
     masked = batch.image.masked_fill(hidden, 0)
-    found = measure.search(made, batch, masked, hidden)
+    found = measure.optimise_codes(made, batch, masked, hidden)
     weight, bias = made.model.decoder[0].weight, made.model.decoder[0].bias
     seen = (~hidden).flatten().float()
     precision = weight.T @ (seen[:, None] * weight) / 0.04 + torch.eye(5)
@@ -399,7 +399,7 @@ def test_other_data_are_binary_where_the_members_own_are(context, in_order):
     for binarize in ("threshold", "dynamic"):
         data = Digits(batch_size=64, binarize=binarize, **options)
         data.setup()
-        batches = measures.Anomaly(in_order, 50).others(context("model=ae", data=data))
+        batches = measures.Anomaly(in_order, 50).other_batches(context("model=ae", data=data))
         assert sum(len(batch.image) for batch in batches) == 50
         assert all(batch.image.shape[1:] == (1, 8, 8) for batch in batches)
         assert {value for batch in batches for value in batch.image.unique().tolist()} == {0, 1}
@@ -431,10 +431,10 @@ def test_a_grid_is_that_of_the_most_active_dimensions(context, monkeypatch):
 
 
 def test_images_in_a_pair_are_of_different_classes_unless_the_class_is_told():
-    assert couples([0, 0, 1, 2, 1], alike=False) == [(0, 2), (1, 3)]
-    assert couples([0, 1, 0, 2, 1], alike=True) == [(0, 2), (1, 4)]
-    assert couples([7, 7, 7], alike=False) == [(0, 1)]
-    assert couples([7], alike=False) == []
+    assert image_pairs([0, 0, 1, 2, 1], same_class=False) == [(0, 2), (1, 3)]
+    assert image_pairs([0, 1, 0, 2, 1], same_class=True) == [(0, 2), (1, 4)]
+    assert image_pairs([7, 7, 7], same_class=False) == [(0, 1)]
+    assert image_pairs([7], same_class=False) == []
 
 
 def test_interpolation_is_linear_and_then_spherical(context, monkeypatch):
@@ -452,7 +452,7 @@ def test_every_batch_has_noise_of_its_own(context):
     made = context("model=ae")
     measure = measures.NoiseRobustness(["gaussian"], [0.5], 100)
     batch = made.examples(10)
-    first, second = (measure.noisy(made, "gaussian", batch, number)[0] for number in (0, 1))
+    first, second = (measure.add_noise(made, "gaussian", batch, number)[0] for number in (0, 1))
     assert not torch.allclose(first, second)
 
 

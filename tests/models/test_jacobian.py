@@ -8,7 +8,7 @@ from torch import nn
 from torch.autograd.functional import jacobian as oracle
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from vaesweep.models.jacobian import dense_layers, jacobian, projected, squared_norms
+from vaesweep.models.jacobian import dense_layers, jacobian, squared_norms, vector_jacobian_products
 from vaesweep.models.networks import ACTIVATIONS, MLP, Conv, activation
 
 SHAPE = (1, 3, 4)
@@ -31,7 +31,7 @@ class Code(nn.Module):
 
     def fast(self, image, condition=None):
         layers = dense_layers(self.encoder, self.code)
-        return squared_norms(layers, self.encoder.joined(image, condition), image[0].numel())
+        return squared_norms(layers, self.encoder.join(image, condition), image[0].numel())
 
 
 def images(count=3):
@@ -127,7 +127,8 @@ def test_rows_and_projections_of_any_encoder(network):
     for i in range(3):
         one = oracle(encoder, image[i : i + 1])[0, :, 0]
         assert torch.allclose(rows[:, i], one)
-        assert torch.allclose(projected(encoder, image, probes)[:, i], torch.einsum("nd,dchw->nchw", probes[:, i], one))
+        products = vector_jacobian_products(encoder, image, probes)[:, i]
+        assert torch.allclose(products, torch.einsum("nd,dchw->nchw", probes[:, i], one))
 
 
 def test_only_dense_encoders_have_dense_layers():

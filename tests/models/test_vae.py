@@ -67,7 +67,6 @@ def test_capacity_pays_for_the_distance(model, batch):
     assert torch.allclose(terms.loss, terms.distortion + 100 * (terms.penalties.sum() - 7).abs())
 
 
-@pytest.mark.slow
 def ppca_log_likelihood(x: torch.Tensor, q: int) -> float:
     """Mean log-likelihood at the maximum, Tipping & Bishop 1999, eq. 4 with eq. 7 and 8 put in."""
     n, d = x.shape
@@ -76,6 +75,7 @@ def ppca_log_likelihood(x: torch.Tensor, q: int) -> float:
     return -0.5 * (d * math.log(2 * math.pi) + spectrum[:q].log().sum() + (d - q) * noise.log() + d).item()
 
 
+@pytest.mark.slow
 def test_a_linear_gaussian_vae_reaches_probabilistic_pca(model, digits):
     """Its best ELBO is the log-likelihood (Lucas et al. 2019, sec. 4). The loss is quadratic in the noise, so the
     2 d points +-sqrt(d) e_j give its expectation exactly, and a deterministic optimiser can find the optimum."""

@@ -56,7 +56,6 @@ def test_the_plane_has_kl_on_x_distortion_on_y_and_beta_as_colour():
     assert (offsets[0], offsets[-1], offsets) == (0, 100, sorted(offsets))
 
 
-@pytest.mark.slow
 def test_the_last_column_colours_the_parallel_coordinates():
     (plot,) = panels(STUDY, "Parallel Coordinates Plot")
     keys = [column["accessor"] for column in plot["columns"]]
@@ -64,6 +63,7 @@ def test_the_last_column_colours_the_parallel_coordinates():
     assert keys == settings + [f"summary:test/{name}" for name in ("kl", "distortion", "mse", "nelbo")]
 
 
+@pytest.mark.slow
 def test_every_key_in_a_panel_is_one_that_a_run_logs(config, tmp_path):
     run(config("model=beta_vae", "trainer.max_epochs=2", "callbacks=default", "logger.wandb.mode=offline"))
     kept = recorded(tmp_path / "run")
@@ -126,7 +126,6 @@ class Views(WandbServer):
         return {"data": {"upsertView": {"view": {"id": "6", "name": given["name"]}, "inserted": True}}}
 
 
-@pytest.mark.slow
 def published(server, project="vaesweep", patience=20):
     """What `publish` returned or refused with, in a process of its own, because W&B keeps its server for good."""
     code = (
@@ -141,6 +140,7 @@ def published(server, project="vaesweep", patience=20):
     return line
 
 
+@pytest.mark.slow
 def test_the_server_gets_the_specification_and_its_address_comes_back(tmp_path):
     with Views(tmp_path) as server:
         address = published(server)
@@ -152,7 +152,6 @@ def test_the_server_gets_the_specification_and_its_address_comes_back(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_view_that_the_server_does_not_take_is_refused_in_one_line(tmp_path):
     with Views(tmp_path) as server:
         refusal = published(server, "other")
@@ -160,6 +159,7 @@ def test_a_view_that_the_server_does_not_take_is_refused_in_one_line(tmp_path):
     assert refusal.endswith("no such project); allowed: a project of yours on a server that answers")
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_not_waited_for(tmp_path):
     with Views(tmp_path) as server:
         pass

@@ -70,12 +70,12 @@ def test_online_without_a_key_is_refused_at_once(tmp_path):
         wandb_runs.start(tmp_path, mode="online", **OPTIONS)
 
 
-@pytest.mark.slow
 def test_an_unknown_mode_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"mode: got cloud; allowed: offline \| online \| disabled"):
         wandb_runs.start(tmp_path, mode="cloud", **OPTIONS)
 
 
+@pytest.mark.slow
 def test_online_without_an_answer_falls_back_to_offline(tmp_path):
     """In a process of its own, because W&B keeps the address of its server for good."""
     with socket.socket() as free:

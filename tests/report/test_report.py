@@ -31,7 +31,6 @@ def evaluated(folder, **scores):
     )
 
 
-@pytest.mark.slow
 @pytest.fixture
 def study(tmp_path):
     """Two rated members over beta with two seeds, two members without a rate, and a run that failed."""
@@ -57,6 +56,7 @@ def study(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_a_report_is_a_page_its_figures_and_the_runs(study, capsys):
     assert compare([str(study)]) == 0
     figures = {"plane", "slope", "penalty", "dimensions", "scores", "robustness", "curves", "examples_digits"}
@@ -75,7 +75,6 @@ def test_a_report_is_a_page_its_figures_and_the_runs(study, capsys):
     assert re.search(r"report +\S*ladder/report/index.html", said)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to open the page with")
 def test_the_page_opens_in_a_browser_without_a_network_or_an_error(study, tmp_path):
     assert compare([str(study)]) == 0
@@ -95,6 +94,7 @@ def test_the_page_opens_in_a_browser_without_a_network_or_an_error(study, tmp_pa
     assert not re.search(r'(src|href)="(https?:)?//', done.stdout.partition("<script>")[0])
 
 
+@pytest.mark.slow
 def test_two_studies_are_laid_over_each_other(study, tmp_path):
     other = tmp_path / "other"
     leave(other / "x", "vae", beta=1, metrics=rates(7, 22))
@@ -109,8 +109,6 @@ def test_a_report_of_a_single_run_leaves_out_what_cannot_be_drawn(tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"index.html", "runs.csv"}
 
 
-@pytest.mark.slow
-@pytest.mark.slow
 def test_nothing_to_report_is_said_and_leaves_nothing(tmp_path, capsys):
     assert compare([str(tmp_path), str(tmp_path / "nowhere")]) == 1
     errors = capsys.readouterr().err
@@ -119,6 +117,7 @@ def test_nothing_to_report_is_said_and_leaves_nothing(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_report_is_recorded_as_one_run_of_the_studys_group(study):
     assert compare([str(study), "--wandb"]) == 0
     run = recorded(study / "report")
@@ -126,6 +125,7 @@ def test_the_report_is_recorded_as_one_run_of_the_studys_group(study):
     assert {"runs", "report/page", "report/plane", "report/examples_digits"} <= set(run["summary"])
 
 
+@pytest.mark.slow
 def test_a_dashboard_is_published_for_the_studys_group(study, monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(

@@ -149,7 +149,6 @@ def test_members_are_rows_of_the_stack(model, batch):
     assert (stack.template.encoder.body[0].weight[1] == 0).all()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
@@ -178,6 +177,7 @@ def test_tensors_stack_and_anything_else_does_not(model, one, other, same):
             Stack(pair)
 
 
+@pytest.mark.slow
 def test_a_compiled_stack_computes_the_same(module, digits):
     jobs = [["network.hidden=[32]", f"seed={seed}"] for seed in range(2)]
     stack = Stack([module(*job).model for job in jobs])

@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 
 from support.paths import ROOT
 from vaesweep.checks import ConfigError
-from vaesweep.studies.resuming import STUDY, expand_resume, swept
+from vaesweep.studies.resuming import STUDY, expand_resume, without_values
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_interpolations_are_resumed_as_they_were_given(tmp_path):
     ],
 )
 def test_what_is_swept_is_what_hydra_sweeps(override, varies):
-    assert swept(override) == (override.partition("=")[0] if varies else override)
+    assert without_values(override) == (override.partition("=")[0] if varies else override)
 
 
 def recorded_sources(folder, **job):

@@ -31,7 +31,6 @@ def test_early_stopping_ends_a_run_that_no_longer_improves(config, tmp_path):
     assert Results.read(tmp_path / "run").epochs == 2
 
 
-@pytest.mark.slow
 def test_debug_fast_takes_three_batches_and_logs_nothing(config, tmp_path):
     run(config("model=vae", "debug=fast", wandb=False))
     folder = tmp_path / "run"
@@ -40,6 +39,7 @@ def test_debug_fast_takes_three_batches_and_logs_nothing(config, tmp_path):
     assert not (folder / "figures").exists()
 
 
+@pytest.mark.slow
 def test_debug_overfit_learns_a_few_batches_by_heart(config, tmp_path):
     overfit = ["debug=overfit", "model=ae", "trainer.max_epochs=150", "optimizer.lr=3e-3", "model.latent_dim=30"]
     run(config(*overfit, wandb=False))

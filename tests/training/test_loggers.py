@@ -40,7 +40,6 @@ def test_tensorboard_has_scalars_settings_and_figures(config, tmp_path):
     assert OmegaConf.load(version / "hparams.yaml").model.beta == 1.0
 
 
-@pytest.mark.slow
 def test_several_loggers_get_the_same(config, tmp_path):
     metrics = run(chosen(config, "[wandb,csv]", "logger.wandb.mode=offline", "logger.wandb.notes=by hand"))
     folder = tmp_path / "run"
@@ -50,6 +49,7 @@ def test_several_loggers_get_the_same(config, tmp_path):
     assert (folder / "csv" / "version_0" / "metrics.csv").is_file()
 
 
+@pytest.mark.slow
 def test_without_a_logger_a_run_is_complete_and_compares(config, tmp_path):
     assert run(chosen(config, "none"))["test/nelbo"] > 0
     folder = tmp_path / "run"

@@ -110,7 +110,6 @@ def test_every_model_trains_on_every_dataset(config, sources, name, network):
         assert metrics["test/loss"] > 0
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_result(config, tmp_path):
     results = [
         run(config("model=vae", SHORT, f"seed={s}", folder=tmp_path / n)) for n, s in [("a", 0), ("b", 0), ("c", 1)]
@@ -118,6 +117,7 @@ def test_the_same_seed_gives_the_same_result(config, tmp_path):
     assert results[0] == results[1] != results[2]
 
 
+@pytest.mark.slow
 def test_compiling_changes_nothing_but_speed(config, tmp_path, monkeypatch):
     compiled, original = [], torch.nn.Module.compile
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(type(self)) or original(self))

@@ -80,10 +80,10 @@ class PoolLauncher(Launcher):
             folders.append(plan.folder)
             plans.setdefault(plan.folder, plan)  # the same job twice is run once
         self.work(study, list(plans.values()))
-        shown = shlex.quote(os.path.relpath(study))
-        print(f"compare    python src/compare.py {shown}")
+        folder = shlex.quote(os.path.relpath(study))
+        print(f"compare    python src/compare.py {folder}")
         failed = sum(not plan.completed for plan in plans.values())
-        error = HydraException(f"{failed} of {len(plans)} jobs failed; resume={shown} tries again")
+        error = HydraException(f"{failed} of {len(plans)} jobs failed; resume={folder} tries again")
         return [plans[folder].job_return(error) for folder in folders]
 
     def compose(self, overrides: Sequence[str], number: int) -> DictConfig:
@@ -96,8 +96,8 @@ class PoolLauncher(Launcher):
     def work(self, study: Path, plans: Sequence[Plan]) -> None:
         """Run what there is to run, with a line that says how far the study is. Raises SystemExit when told to stop."""
         script = [sys.executable, str(Path(sys.argv[0]).absolute()), *config_flags(self.config.hydra, sys.argv[0])]
-        given: Any = OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)
-        for_all = [o for o in given if not o.startswith(OURS)]
+        of_hydra: Any = OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)
+        for_all = [o for o in of_hydra if not o.startswith(OURS)]
         todo = {
             Command([*script, *plan.arguments, *for_all], plan.folder): plan for plan in plans if not plan.completed
         }
@@ -124,8 +124,8 @@ def follow(pool: Pool, todo: dict[Command, Plan], total: int, study: str) -> Non
         for job in pool.run(list(todo)):
             if job:
                 ended.append(job)
-                said = todo[job].finish(job)
-                console.print(said, markup=False, style="" if todo[job].completed else "bold")
+                line = todo[job].finish(job)
+                console.print(line, markup=False, style="" if todo[job].completed else "bold")
             failed = sum(not todo[job].completed for job in ended)
             left = time_left(ended, len(todo) - len(ended), len(pool.slots))
             state = f"{len(pool.working)} running, {failed} failed, {left}"

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from vaesweep.checks import ConfigError
 from vaesweep.records.results import FILE, Results
 from vaesweep.studies.pool import LOG, Command
-from vaesweep.studies.resuming import quoted
+from vaesweep.studies.resuming import quote
 
 
 class Plan:
@@ -49,7 +49,7 @@ class Plan:
     @property
     def arguments(self) -> list[str]:
         """Those of a single run in the job's folder."""
-        return [*self.overrides, f"hydra.run.dir={quoted(self.folder)}"]
+        return [*self.overrides, f"hydra.run.dir={quote(self.folder)}"]
 
     def resume(self) -> Self:
         """The same job from its last checkpoint, where it has one by now."""
@@ -58,20 +58,20 @@ class Plan:
 
     def finish(self, command: Command) -> str:
         """Take over what the job recorded, or record what became of it; a line for the person."""
-        found = Results.load_or_none(self.folder)
-        spoke = found is not None and self.stamp() != self.before
-        # a job that another process had completed meanwhile ends well without a word
-        same = found is not None and found.config_hash == self.results.config_hash
-        if found and (spoke or (same and found.status == "completed")):
-            self.results = found
-        if not self.completed and (command.failure or not spoke):
+        record = Results.load_or_none(self.folder)
+        is_new = record is not None and self.stamp() != self.before
+        # a job that another process completed meanwhile writes no record of its own
+        same = record is not None and record.config_hash == self.results.config_hash
+        if record and (is_new or (same and record.status == "completed")):
+            self.results = record
+        if not self.completed and (command.failure or not is_new):
             self.results.status, self.results.reason = "failed", command.failure or command.last_line()
-            with suppress(OSError):  # a full disk: it is said here, and the other jobs go on
+            with suppress(OSError):  # a full disk: this line says so, and the other jobs go on
                 self.results.write(self.folder)
-        said = f"{self.results.status} {self.folder.name} in {command.seconds:.0f} s"
+        line = f"{self.results.status} {self.folder.name} in {command.seconds:.0f} s"
         if self.completed:
-            return said
-        return f"{said}: {self.results.reason} (see its {LOG})"
+            return line
+        return f"{line}: {self.results.reason} (see its {LOG})"
 
     def job_return(self, error: Exception) -> JobReturn:
         """What Hydra wants to know of a job."""

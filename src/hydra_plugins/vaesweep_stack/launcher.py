@@ -56,14 +56,14 @@ class StackLauncher(PoolLauncher):
         from vaesweep import fast_import  # noqa: F401  here, as it imports torch, and Hydra every launcher at every start
         from vaesweep.stacking.grouping import group_jobs
 
-        shown = os.path.relpath(study)
+        folder = os.path.relpath(study)
         of = {plan.folder: plan for plan in plans}
         jobs = {plan.folder: self.job(plan) for plan in plans if not plan.completed}
         groups = group_jobs(list(jobs.values()), self.memory)
-        told = [f"{len(plans)} jobs, {len(plans) - len(jobs)} completed earlier"]
-        told += [f"a stack of {len(stack)}" for stack in groups.stacks]
-        told += [f"{len(groups.alone)} alone"] if groups.alone else []
-        self.say(f"{shown}: {'; '.join(told)}")
+        counts = [f"{len(plans)} jobs, {len(plans) - len(jobs)} completed earlier"]
+        counts += [f"a stack of {len(stack)}" for stack in groups.stacks]
+        counts += [f"{len(groups.alone)} alone"] if groups.alone else []
+        self.say(f"{folder}: {'; '.join(counts)}")
         for line in groups.messages:
             self.say(line)
         for job, obstacle in groups.alone:
@@ -73,7 +73,7 @@ class StackLauncher(PoolLauncher):
             for stack in groups.stacks:
                 alone += [of[job.folder].resume() for job in self.train(stack)]
         except SystemExit:
-            print(f"stopped; resume={shlex.quote(shown)} goes on", file=sys.stderr)
+            print(f"stopped; resume={shlex.quote(folder)} goes on", file=sys.stderr)
             raise
         if alone:
             super().work(study, alone)

@@ -44,7 +44,7 @@ class DSprites(ImageDataModule):
                     download_url(URL, str(part.parent), part.name, MD5)
                     part.rename(self.file)
         except (OSError, RuntimeError) as error:
-            raise self.missing(error) from error
+            raise self.missing_error(error) from error
 
     def load(self) -> tuple[tuple[Tensor, Tensor], None]:
         try:
@@ -52,9 +52,9 @@ class DSprites(ImageDataModule):
             with self.file.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 images, labels = archive["imgs"], archive["latents_classes"]
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-            raise self.missing(error) from error
+            raise self.missing_error(error) from error
         return (torch.from_numpy(images)[:, None], torch.from_numpy(labels[:, 1:]).long()), None
 
-    def missing(self, error: Exception) -> ConfigError:
-        given = f"{self.file.parent}, where {FILE} is missing or damaged ({' '.join(str(error).split())})"
-        return ConfigError("data.root", given, "a folder that holds that file whole, or data=shapes")
+    def missing_error(self, error: Exception) -> ConfigError:
+        problem = f"{self.file.parent}, where {FILE} is missing or damaged ({' '.join(str(error).split())})"
+        return ConfigError("data.root", problem, "a folder that holds that file whole, or data=shapes")

@@ -39,14 +39,14 @@ class Folder(ImageDataModule):
         """Every image file, sorted. Raises `ConfigError` when there is none."""
         if not self.path.is_dir():
             raise ConfigError("data.path", f"{self.path}, which is no folder", "a folder of images")
-        found = sorted(f for f in self.path.rglob("*") if f.is_file() and f.suffix.lower() in SUFFIXES)
-        if not found:
+        files = sorted(f for f in self.path.rglob("*") if f.is_file() and f.suffix.lower() in SUFFIXES)
+        if not files:
             raise ConfigError(
                 "data.path", f"{self.path}, with no image in it", "a folder of images, such as " + " ".join(SUFFIXES)
             )
-        return found
+        return files
 
-    def kept(self, files: list[Path]) -> Path:
+    def cache_file(self, files: list[Path]) -> Path:
         """The cache file of the resized images; its name changes with the files, the size and the color."""
         stamps = [(str(f.relative_to(self.path)), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
         digest = hashlib.sha256(repr((self.size, self.color, stamps)).encode()).hexdigest()
@@ -54,36 +54,36 @@ class Folder(ImageDataModule):
 
     def prepare(self) -> None:
         files = self.files()
-        target = self.kept(files)
-        if target.exists():
+        cache_file = self.cache_file(files)
+        if cache_file.exists():
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_suffix(f".{os.getpid()}.part")
+        cache_file.parent.mkdir(parents=True, exist_ok=True)
+        part_file = cache_file.with_suffix(f".{os.getpid()}.part")
         channels = len(MODES[self.color])
         shape = (len(files), channels, self.size, self.size)
-        images = np.lib.format.open_memmap(unfinished, "w+", np.uint8, shape)
+        images = np.lib.format.open_memmap(part_file, "w+", np.uint8, shape)
         try:
             for row, file in zip(images, tqdm(files, "resizing images", unit="image"), strict=True):
                 row[:] = self.read(file)
             images.flush()
-            unfinished.replace(target)
+            part_file.replace(cache_file)
         finally:
-            unfinished.unlink(missing_ok=True)
+            part_file.unlink(missing_ok=True)
 
     def read(self, file: Path) -> np.ndarray:
         """One image, uint8 [C, size, size]. Raises `ConfigError` naming the file when it does not decode."""
         try:
             with Image.open(file) as image:
-                upright = ImageOps.exif_transpose(image).convert(MODES[self.color])
-                square = ImageOps.fit(upright, (self.size, self.size), Image.Resampling.BOX)
+                upright_image = ImageOps.exif_transpose(image).convert(MODES[self.color])
+                square_image = ImageOps.fit(upright_image, (self.size, self.size), Image.Resampling.BOX)
         except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
             raise ConfigError("data.path", f"{file}, which does not decode ({error})", "whole image files") from error
-        return np.asarray(square).reshape(self.size, self.size, -1).transpose(2, 0, 1)
+        return np.asarray(square_image).reshape(self.size, self.size, -1).transpose(2, 0, 1)
 
     def load(self) -> tuple[tuple[Tensor, Tensor], None]:
         files = self.files()
         # copy-on-write: torch wants writable memory, and nothing writes to it
-        images = torch.from_numpy(np.load(self.kept(files), mmap_mode="c"))
+        images = torch.from_numpy(np.load(self.cache_file(files), mmap_mode="c"))
         parents = [f.relative_to(self.path).parts[0] if f.parent != self.path else "" for f in files]
         classes = {name: i for i, name in enumerate(sorted(set(parents)))}
         return (images, torch.tensor([[classes[p]] for p in parents])), None

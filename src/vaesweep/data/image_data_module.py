@@ -45,7 +45,7 @@ class BatchLoader:
     ) -> None:
         self.split, self.batch_size, self.to_float = split, batch_size, to_float
         self.seed, self.epoch, self.rank, self.world = seed, epoch, rank, world
-        self.start = self.given = 0
+        self.start = self.position = 0
 
     def __len__(self) -> int:
         images = len(self.split.indices)
@@ -59,22 +59,23 @@ class BatchLoader:
         indices = indices.to(self.split.images.device)  # at once: a copy at every step would wait for the GPU
         for b in range(start, len(self)):
             number = b if self.epoch else b * self.world + self.rank
-            chosen = indices[number * self.batch_size : (number + 1) * self.batch_size]
-            self.given = b + 1
-            yield self.take(chosen, generator(self.seed, "binary", epoch, number, device=self.split.images.device))
+            batch_indices = indices[number * self.batch_size : (number + 1) * self.batch_size]
+            self.position = b + 1
+            draw = generator(self.seed, "binary", epoch, number, device=self.split.images.device)
+            yield self.take(batch_indices, draw)
 
     def take(self, indices: Tensor, draw: torch.Generator) -> Batch:
         """This process's share of the images at `indices`, and their labels."""
         share = slice(self.rank, None, self.world) if self.epoch else slice(None)
-        mine = indices[share].to(self.split.images.device)
-        image = self.to_float(self.split.images[mine], len(indices), share, draw)
-        return Batch(image, self.split.labels[mine])
+        rank_indices = indices[share].to(self.split.images.device)
+        image = self.to_float(self.split.images[rank_indices], len(indices), share, draw)
+        return Batch(image, self.split.labels[rank_indices])
 
     def state_dict(self) -> dict[str, int]:
-        return {"given": self.given}
+        return {"position": self.position}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        self.start = state["given"]
+        self.start = state["position"]
 
 
 class ImageDataModule(L.LightningDataModule):
@@ -132,20 +133,20 @@ class ImageDataModule(L.LightningDataModule):
             return
         (images, labels), own_test = self.load()
         order = torch.randperm(len(images), generator=generator(self.seed, "split"))
-        tests = 0 if own_test else self.share(len(images), self.test_fraction or 0, "test_fraction")
-        vals = self.share(len(images) - tests, self.val_fraction, "val_fraction")
+        test_size = 0 if own_test else self.split_size(len(images), self.test_fraction or 0, "test_fraction")
+        val_size = self.split_size(len(images) - test_size, self.val_fraction, "val_fraction")
         # sorted indices are read in order; training shuffles them again at every epoch
-        held_out = Split(*own_test, torch.arange(len(own_test[0]))) if own_test else None
+        test_split = Split(*own_test, torch.arange(len(own_test[0]))) if own_test else None
         self.splits = {
-            "test": held_out or Split(images, labels, order[:tests].sort().values),
-            "val": Split(images, labels, order[tests : tests + vals].sort().values),
-            "train": Split(images, labels, order[tests + vals :].sort().values),
+            "test": test_split or Split(images, labels, order[:test_size].sort().values),
+            "val": Split(images, labels, order[test_size : test_size + val_size].sort().values),
+            "train": Split(images, labels, order[test_size + val_size :].sort().values),
         }
         if self.exclude_label is not None:
             self.exclude(self.exclude_label)
         if len(self.splits["train"].indices) < self.batch_size:
-            given = f"{self.batch_size} with {len(self.splits['train'].indices)} training images"
-            raise ConfigError("data.batch_size", given, "at most the number of training images")
+            problem = f"{self.batch_size} with {len(self.splits['train'].indices)} training images"
+            raise ConfigError("data.batch_size", problem, "at most the number of training images")
 
     def exclude(self, label: int) -> None:
         """Remove a class from all splits; its test images become the split `excluded`. Raises `ConfigError`."""
@@ -153,12 +154,12 @@ class ImageDataModule(L.LightningDataModule):
             allowed = f"null, or a class from 0 to {self.spec.classes - 1}" if self.spec.classes > 1 else "null"
             raise ConfigError("data.exclude_label", f"{label} with {self.spec.classes} classes", allowed)
         test = self.splits["test"]
-        away = {name: split.labels[split.indices, 0] == label for name, split in self.splits.items()}
+        is_excluded = {name: split.labels[split.indices, 0] == label for name, split in self.splits.items()}
         for name, split in list(self.splits.items()):
-            self.splits[name] = Split(split.images, split.labels, split.indices[~away[name]])
-        self.splits["excluded"] = Split(test.images, test.labels, test.indices[away["test"]])
+            self.splits[name] = Split(split.images, split.labels, split.indices[~is_excluded[name]])
+        self.splits["excluded"] = Split(test.images, test.labels, test.indices[is_excluded["test"]])
 
-    def share(self, total: int, fraction: float, key: str) -> int:
+    def split_size(self, total: int, fraction: float, key: str) -> int:
         """Number of images in a fraction of `total`. Raises `ConfigError` when that is none, or all."""
         count = round(total * fraction)
         if not 0 < count < total:
@@ -174,16 +175,16 @@ class ImageDataModule(L.LightningDataModule):
         channels, height, width = images.shape[1:]
         return Spec((channels, height, width), int(labels[:, 0].max()) + 1, len(self.splits["train"].indices))
 
-    def to_float(self, stored: Tensor, whole_batch: int, share: slice, draw: torch.Generator) -> Tensor:
+    def to_float(self, stored_images: Tensor, whole_batch: int, share: slice, draw: torch.Generator) -> Tensor:
         """Stored values [B, C, H, W] as floats in [0, 1]: this process's `share` of a batch of `whole_batch`."""
         if self.binarize == "threshold":
-            return (stored > self.peak / 2).float()
-        grey = stored.float() / self.peak
+            return (stored_images > self.peak / 2).float()
+        grey = stored_images.float() / self.peak
         if self.binarize == "none":
             return grey
         # every process draws for the whole batch and keeps its part: the same images on any number of devices
-        shape = (whole_batch, *stored.shape[1:])
-        uniform = torch.rand(shape, generator=draw, device=stored.device)[share]
+        shape = (whole_batch, *stored_images.shape[1:])
+        uniform = torch.rand(shape, generator=draw, device=stored_images.device)[share]
         return (uniform < grey).float()
 
     def batches(self, name: str, epoch: Callable[[], int] | None = None) -> BatchLoader:
@@ -197,17 +198,17 @@ class ImageDataModule(L.LightningDataModule):
 
     def move(self, device: torch.device) -> None:
         """Move the images to `device`, once: splits that share images still share them."""
-        moved: dict[int, tuple[Tensor, Tensor]] = {}
+        device_tensors: dict[int, tuple[Tensor, Tensor]] = {}
         for name, split in self.splits.items():
-            if id(split.images) not in moved:
-                moved[id(split.images)] = split.images.to(device), split.labels.to(device)
-            self.splits[name] = Split(*moved[id(split.images)], split.indices)
+            if id(split.images) not in device_tensors:
+                device_tensors[id(split.images)] = split.images.to(device), split.labels.to(device)
+            self.splits[name] = Split(*device_tensors[id(split.images)], split.indices)
 
     def train_dataloader(self) -> BatchLoader:
         trainer: Any = self.trainer
         # to overfit a few batches they have to be the same ones in every epoch
-        fixed = trainer is None or getattr(trainer, "overfit_batches", 0) > 0
-        return self.batches("train", epoch=lambda: 0 if fixed else trainer.current_epoch)
+        is_overfitting = trainer is None or getattr(trainer, "overfit_batches", 0) > 0
+        return self.batches("train", epoch=lambda: 0 if is_overfitting else trainer.current_epoch)
 
     def val_dataloader(self) -> BatchLoader:
         return self.batches("val")

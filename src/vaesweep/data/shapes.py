@@ -42,8 +42,8 @@ def templates() -> Tensor:
             for j, turn in enumerate(torch.linspace(0, 2 * torch.pi, SIZES[2])):
                 u = (x * turn.cos() + y * turn.sin()) / scale
                 v = (y * turn.cos() - x * turn.sin()) / scale
-                covered = inside(s, u, v).view(TILE, SAMPLES, TILE, SAMPLES).float().mean((1, 3))
-                tiles[s, i, j] = covered >= 0.5
+                coverage = inside(s, u, v).view(TILE, SAMPLES, TILE, SAMPLES).float().mean((1, 3))
+                tiles[s, i, j] = coverage >= 0.5
     margin = (SIDE + SIZES[3] - 1 - TILE) // 2
     return pad(tiles.flatten(0, 2), (margin,) * 4)
 

@@ -34,14 +34,14 @@ class TorchvisionData(ImageDataModule):
     def prepare(self) -> None:
         try:
             self.read(train=False)
-        except ConfigError as missing:
+        except ConfigError as error:
             try:
                 self.root.mkdir(parents=True, exist_ok=True)
                 # jobs that start together download once
                 with FileLock(self.root / f".{self.dataset}.lock"):
                     self.read(train=False, download=True)
             except OSError:
-                raise missing from None
+                raise error from None
 
     def load(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         return self.read(train=True), self.read(train=False)
@@ -53,10 +53,10 @@ class TorchvisionData(ImageDataModule):
         try:
             dataset = getattr(datasets, DATASETS[self.dataset])(str(self.root), train=train, download=download)
         except (OSError, RuntimeError, ValueError, EOFError) as error:
-            given = f"{self.root}, where {self.dataset} is missing or damaged ({shorten(str(error), 100)})"
+            problem = f"{self.root}, where {self.dataset} is missing or damaged ({shorten(str(error), 100)})"
             raise ConfigError(
                 "data.root",
-                given,
+                problem,
                 f"a folder with {self.dataset} in it (or VAESWEEP_DATA), a network to download it, or data=digits",
             ) from error
         images = torch.as_tensor(dataset.data)

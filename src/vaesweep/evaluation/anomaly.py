@@ -33,67 +33,68 @@ class Anomaly:
         check_int("images", self.images)
 
     def __call__(self, context: EvalContext) -> MeasureResult:
-        if context.declared.conditional:
+        if context.declaration.conditional:
             raise NotApplicable("the model is given the class, which strange images do not have")
-        familiar = scores(context, list(context.batches("test", self.images)))
-        strange, result = {}, MeasureResult()
+        normal_scores = scores(context, list(context.batches("test", self.images)))
+        anomaly_scores, result = {}, MeasureResult()
         if "excluded" in context.data.splits and not len(context.data.splits["excluded"].indices):
             result.absent["excluded"] = "the test split has no image of the class that was left out"
         elif "excluded" in context.data.splits:
-            strange["excluded"] = scores(context, list(context.batches("excluded", self.images)))
+            anomaly_scores["excluded"] = scores(context, list(context.batches("excluded", self.images)))
         else:
             result.absent["excluded"] = "training left no class out (data.exclude_label)"
         if self.against.title == context.data.title:
             result.absent["other"] = "the same data as in training; data@anomaly.against=NAME takes others"
         else:
-            strange["other"] = scores(context, self.others(context))
-        if not strange:
+            anomaly_scores["other"] = scores(context, self.other_batches(context))
+        if not anomaly_scores:
             raise NotApplicable("; ".join(result.absent.values()))
-        for name, theirs in strange.items():
-            for score, ours in familiar.items():
-                target = torch.cat([torch.zeros(len(ours)), torch.ones(len(theirs[score]))]).long()
-                auroc = binary_auroc(squashed(torch.cat([ours, theirs[score]])), target)
+        for name, group in anomaly_scores.items():
+            for score, normal in normal_scores.items():
+                anomalous = group[score]
+                target = torch.cat([torch.zeros(len(normal)), torch.ones(len(anomalous))]).long()
+                auroc = binary_auroc(to_unit_interval(torch.cat([normal, anomalous])), target)
                 result.values[f"{name}_by_{score}"] = Value(auroc.item(), "AUROC")
-        if not context.declared.rate:
+        if not context.declaration.rate:
             result.absent["by_nelbo"] = "a point code has no nelbo"
-        groups = {"test": familiar} | strange
-        panels = {SCORES[score]: {name: group[score] for name, group in groups.items()} for score in familiar}
+        groups = {"test": normal_scores} | anomaly_scores
+        panels = {SCORES[score]: {name: group[score] for name, group in groups.items()} for score in normal_scores}
         result.figures = {"anomaly": figures.histograms("Familiar and strange images", panels)}
         return result
 
-    def others(self, context: EvalContext) -> list[Batch]:
+    def other_batches(self, context: EvalContext) -> list[Batch]:
         """Images of `against` in the shape that the model takes."""
         self.against.prepare_data()
         self.against.setup()
         channels, *sides = context.model.image_shape
-        kept = []
+        batches = []
         for i, (image, label) in enumerate(replace(context, data=self.against, cache={}).batches("test", self.images)):
             grey = image.mean(1, keepdim=True) if channels == 1 else image
-            sized = interpolate(grey, size=sides, mode="bilinear", antialias=True)
-            coloured = sized.expand(-1, channels, -1, -1).clamp(0, 1)
+            resized_image = interpolate(grey, size=sides, mode="bilinear", antialias=True)
+            color_image = resized_image.expand(-1, channels, -1, -1).clamp(0, 1)
             # stored and read like the model's own data: with as many grey levels, and binary if they are
-            stored = (coloured * context.data.peak).round().to(torch.uint8)
+            stored_image = (color_image * context.data.peak).round().to(torch.uint8)
             draw = context.draw("other", i)
-            kept.append(Batch(context.data.to_float(stored, len(stored), slice(None), draw), label))
-        return kept
+            batches.append(Batch(context.data.to_float(stored_image, len(stored_image), slice(None), draw), label))
+        return batches
 
 
 def scores(context: EvalContext, batches: list[Batch]) -> dict[str, Tensor]:
     """For each image [N] the mse of its reconstruction, and its nelbo (KL, and distortion of one draw) in nats."""
-    found: dict[str, list[Tensor]] = {}
+    parts_by_score: dict[str, list[Tensor]] = {}
     for i, batch in enumerate(context.track(batches, len(batches))):
         output = context.reconstruct(*batch)
-        found.setdefault("mse", []).append((output - batch.image).square().flatten(1).mean(1))
-        if context.declared.rate:
+        parts_by_score.setdefault("mse", []).append((output - batch.image).square().flatten(1).mean(1))
+        if context.declaration.rate:
             posterior = context.model.posterior(*batch)
             assert isinstance(posterior, DiagonalGaussian)
             noise = torch.randn(posterior.mean.shape, generator=context.draw("anomaly", i), device=context.device)
             eta = context.model.decode(posterior.sample(noise), batch.label)
             nelbo = context.model.likelihood.nll(eta, batch.image) + posterior.kl().sum(1)
-            found.setdefault("nelbo", []).append(nelbo)
-    return {name: torch.cat(parts).cpu() for name, parts in found.items()}
+            parts_by_score.setdefault("nelbo", []).append(nelbo)
+    return {name: torch.cat(parts).cpu() for name, parts in parts_by_score.items()}
 
 
-def squashed(score: Tensor) -> Tensor:
+def to_unit_interval(score: Tensor) -> Tensor:
     """Ranks in [0, 1]: torchmetrics takes numbers outside it for logits, whose sigmoid saturates."""
     return score.double().unique(return_inverse=True)[1] / max(1, len(score) - 1)

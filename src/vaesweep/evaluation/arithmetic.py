@@ -9,7 +9,7 @@ from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
 
-SHOWN, STEPS = 8, 7
+ROWS, STEPS = 8, 7
 
 
 @dataclass(frozen=True)
@@ -30,28 +30,28 @@ class Arithmetic:
         check_int("images", self.images)
 
     def __call__(self, context: EvalContext) -> MeasureResult:
-        if context.declared.conditional:
+        if context.declaration.conditional:
             raise NotApplicable("the model is given the class, which its codes therefore leave out")
-        known = context.codes("train", self.images)
-        classes = known.label[:, 0].unique().tolist()
+        train_codes = context.codes("train", self.images)
+        classes = train_codes.label[:, 0].unique().tolist()
         if len(classes) < 2:
             raise NotApplicable("the images have no classes")
         if not {self.a, self.b} <= set(classes):
             raise NotApplicable(f"classes {self.a} and {self.b} are not both among {', '.join(map(str, classes))}")
-        means = torch.stack([known.mean[known.label[:, 0] == c].mean(0) for c in classes])
+        means = torch.stack([train_codes.mean[train_codes.label[:, 0] == c].mean(0) for c in classes])
         step = means[classes.index(self.a)] - means[classes.index(self.b)]
-        asked = context.codes("test")
-        mine = asked.label[:, 0] == self.b
-        z, label = asked.mean[mine], asked.label[mine]
-        arrived = torch.cdist(z + step, means).argmin(1) == classes.index(self.a)
+        test_codes = context.codes("test")
+        is_class_b = test_codes.label[:, 0] == self.b
+        z, label = test_codes.mean[is_class_b], test_codes.label[is_class_b]
+        is_moved = torch.cdist(z + step, means).argmin(1) == classes.index(self.a)
         share = torch.linspace(0, 1.5, STEPS, device=context.device)
-        walks = z[:SHOWN, None] + share[:, None] * step
-        decoded = context.model.generate(walks.flatten(0, 1), label[:SHOWN].repeat_interleave(STEPS, 0))
-        drawn = figures.panel(
+        walks = z[:ROWS, None] + share[:, None] * step
+        images = context.model.generate(walks.flatten(0, 1), label[:ROWS].repeat_interleave(STEPS, 0))
+        figure = figures.panel(
             f"Images of class {self.b}, plus t times (mean code of class {self.a} - mean code of class {self.b})",
-            decoded.unflatten(0, walks.shape[:2]),
+            images.unflatten(0, walks.shape[:2]),
             columns=[f"{t:.2f}" for t in share.tolist()],
             below="t",
         )
-        values = {"moved": Value(arrived.float().mean().item(), f"share of class {self.b} that moves to {self.a}")}
-        return MeasureResult(values, figures={"arithmetic": drawn})
+        values = {"moved": Value(is_moved.float().mean().item(), f"share of class {self.b} that moves to {self.a}")}
+        return MeasureResult(values, figures={"arithmetic": figure})

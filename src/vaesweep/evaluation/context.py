@@ -54,7 +54,7 @@ class EvalContext:
         return channels * height * width
 
     @property
-    def declared(self) -> Declaration:
+    def declaration(self) -> Declaration:
         """The model's declaration."""
         return self.model.declaration
 
@@ -62,21 +62,21 @@ class EvalContext:
         """The generator for the draws called `name`, on the device."""
         return generator(self.seed, "evaluation", *name, device=self.device)
 
-    def part(self, split: str, most: int | None = None) -> Split:
-        """`most` images of a split, drawn by the seed, or all; in their order. Smaller parts are in larger ones.
+    def part(self, split: str, max_images: int | None = None) -> Split:
+        """`max_images` images of a split, drawn by the seed, or all; in their order. Smaller parts are in larger ones.
 
         Drawn at random, because many datasets are sorted by class or factor.
         """
-        there = self.data.splits[split]
-        if most is None or most >= len(there.indices):
-            return there
-        chosen = torch.randperm(len(there.indices), generator=generator(self.seed, "part", split))[:most]
-        return Split(there.images, there.labels, there.indices[chosen.sort().values])
+        whole_split = self.data.splits[split]
+        if max_images is None or max_images >= len(whole_split.indices):
+            return whole_split
+        positions = torch.randperm(len(whole_split.indices), generator=generator(self.seed, "part", split))[:max_images]
+        return Split(whole_split.images, whole_split.labels, whole_split.indices[positions.sort().values])
 
-    def batches(self, split: str, most: int | None = None) -> Iterator[Batch]:
+    def batches(self, split: str, max_images: int | None = None) -> Iterator[Batch]:
         """`part` in batches, with a progress bar; a whole split in the batches of the run's own test."""
         batches = self.data.batches(split)
-        batches.split = self.part(split, most)
+        batches.split = self.part(split, max_images)
         for batch in self.track(batches, len(batches)):
             yield Batch(*(values.to(self.device) for values in batch))
 
@@ -88,21 +88,21 @@ class EvalContext:
         """E[x|z] [B, C, H, W] at the posterior mean of images, which are not corrupted."""
         return self.model.generate(self.model.posterior(image, label).mean, label)
 
-    def pictures(self, split: str, most: int | None, index: Tensor) -> Tensor:
+    def pictures(self, split: str, max_images: int | None, index: Tensor) -> Tensor:
         """The stored images at positions `index` [...] of `part`, in [0, 1], [..., C, H, W]; never binarised."""
-        there = self.part(split, most)
-        indices = there.indices[index.cpu()].to(there.images.device)
-        return there.images[indices].float() / self.data.peak
+        part = self.part(split, max_images)
+        indices = part.indices[index.cpu()].to(part.images.device)
+        return part.images[indices].float() / self.data.peak
 
-    def codes(self, split: str, most: int | None = None) -> Codes:
+    def codes(self, split: str, max_images: int | None = None) -> Codes:
         """Posterior means of a split's clean images; computed once."""
-        if (split, most) not in self.cache:
+        if (split, max_images) not in self.cache:
             means, labels = [], []
-            for batch in self.batches(split, most):
+            for batch in self.batches(split, max_images):
                 means.append(self.model.posterior(batch.image, batch.label).mean)
                 labels.append(batch.label)
-            self.cache[split, most] = Codes(torch.cat(means), torch.cat(labels))
-        return self.cache[split, most]
+            self.cache[split, max_images] = Codes(torch.cat(means), torch.cat(labels))
+        return self.cache[split, max_images]
 
     def posterior(self, split: str) -> DiagonalGaussian:
         """q(z|x) of all images of a split."""

@@ -29,21 +29,21 @@ class Disentanglement:
     def __call__(self, context: EvalContext) -> MeasureResult:
         if context.data.splits["test"].labels.shape[1] < 2:
             raise NotApplicable("the data carry no factors of variation, as shapes and dsprites do")
-        if context.declared.conditional:
+        if context.declaration.conditional:
             raise NotApplicable("the model is given the class, which its codes therefore leave out")
-        train, test = context.codes("train", self.images), context.codes("test", self.images)
-        known = train.mean.cpu(), train.label.cpu()
-        asked = test.mean.cpu(), test.label.cpu()
+        train_codes, test_codes = context.codes("train", self.images), context.codes("test", self.images)
+        train_set = train_codes.mean.cpu(), train_codes.label.cpu()
+        test_set = test_codes.mean.cpu(), test_codes.label.cpu()
         source = generator(context.seed, "factors")
-        parts = dci(*known, *asked, context.seed)
+        parts = dci(*train_set, *test_set, context.seed)
         unit = "0 to 1"
         scores = {
-            "mig": mig(*asked),
+            "mig": mig(*test_set),
             "dci_disentanglement": parts.disentanglement,
             "dci_completeness": parts.completeness,
             "dci_informativeness": parts.informativeness,
-            "sap": sap(*known, *asked, context.seed),
-            "factor_vae": factor_vae_score(*asked, source),
-            "beta_vae": beta_vae_score(*asked, source),
+            "sap": sap(*train_set, *test_set, context.seed),
+            "factor_vae": factor_vae_score(*test_set, source),
+            "beta_vae": beta_vae_score(*test_set, source),
         }
         return MeasureResult({name: Value(score, unit) for name, score in scores.items()})

@@ -45,16 +45,16 @@ def evaluate(config: DictConfig) -> list[str]:
         check_choice("checkpoint", config.checkpoint, ("last", "best"))
     device = torch.device(chosen_device(config.device))
     measures = {name: build(config, name) for name in chosen_measures(config)}
-    asked = folders(config.run)
-    runs = read(asked)
+    named_folders = parse_folders(config.run)
+    runs = read(named_folders)
     problems = list(runs.warnings)
-    found = list(dict.fromkeys(run.folder.resolve() for run in runs.runs))
-    if not found:
+    run_folders = list(dict.fromkeys(run.folder.resolve() for run in runs.runs))
+    if not run_folders:
         raise ConfigError("run", "; ".join(problems), "folders of completed runs, or of studies")
-    with Progress(transient=True) as bars, torch.no_grad():
-        task = bars.add_task("", total=len(found) * len(measures))
-        for i, folder in enumerate(found):
-            bars.update(task, description=folder.name[-40:], completed=i * len(measures))
+    with Progress(transient=True) as progress, torch.no_grad():
+        task = progress.add_task("", total=len(run_folders) * len(measures))
+        for i, folder in enumerate(run_folders):
+            progress.update(task, description=folder.name[-40:], completed=i * len(measures))
             try:
                 with FileLock(folder / ".lock").acquire(timeout=0):
                     context = load_context(folder, config.checkpoint, config.root, device, config.seed)
@@ -62,71 +62,75 @@ def evaluate(config: DictConfig) -> list[str]:
                         folder, context.results.config_hash, context.checkpoint, config.seed
                     )
                     for name, measure in measures.items():
-                        context.track = tracker(bars, name)
+                        context.track = tracker(progress, name)
                         try:
                             record.add(name, take_measure(context, name, measure), measure_names(config))
                             record.write(folder)
                         except Exception as error:
                             problems.append(error_line(error, f"{folder.name}, {name}"))
-                        bars.advance(task)
+                        progress.advance(task)
                     if config.wandb:
                         wandb_runs.log_evaluation(folder, record, context.project, config.wandb)
             except Timeout:
-                busy = ConfigError("run", f"{folder} while another process is at work in it", "one process at a time")
-                problems.append(str(busy))
+                lock_error = ConfigError(
+                    "run", f"{folder} while another process is at work in it", "one process at a time"
+                )
+                problems.append(str(lock_error))
             except Exception as error:
                 problems.append(error_line(error, folder.name))
-    print_table(asked)
+    print_table(named_folders)
     return problems
 
 
 def take_measure(context: EvalContext, name: str, measure: Measure) -> dict[str, Any]:
     """Take one measure, save its figures and return its entry for the record. Raises the measure's errors."""
-    begun = time.perf_counter()
+    start = time.perf_counter()
     try:
-        outcome = measure(context)
+        result = measure(context)
     except NotApplicable as reason:
-        outcome = MeasureResult(absent={name: str(reason)})
-    drawn = [figures.save(figure, context.folder / FIGURES / key) for key, figure in outcome.figures.items()]
-    for key in [key for key, value in outcome.values.items() if not isfinite(value.value)]:
-        outcome.absent[key] = f"it is {outcome.values.pop(key).value}"
+        result = MeasureResult(absent={name: str(reason)})
+    paths = [figures.save(figure, context.folder / FIGURES / key) for key, figure in result.figures.items()]
+    for key in [key for key, value in result.values.items() if not isfinite(value.value)]:
+        result.absent[key] = f"it is {result.values.pop(key).value}"
     return {
         "settings": settings(measure),
-        "values": {key: value._asdict() for key, value in outcome.values.items()},
-        "series": {k: [v if isfinite(v) else None for v in values] for k, values in outcome.series.items()},
-        "absent": outcome.absent,
-        "figures": [path.name for path in drawn],
-        "seconds": round(time.perf_counter() - begun, 3),
+        "values": {key: value._asdict() for key, value in result.values.items()},
+        "series": {k: [v if isfinite(v) else None for v in values] for k, values in result.series.items()},
+        "absent": result.absent,
+        "figures": [path.name for path in paths],
+        "seconds": round(time.perf_counter() - start, 3),
     }
 
 
-def error_line(error: Exception, where: str) -> str:
+def error_line(error: Exception, location: str) -> str:
     """An error in one line. Raises it if tracebacks are wanted."""
     if TRACEBACKS:
         raise error
     if isinstance(error, ConfigError):
         return str(error)
-    return f"{where}: {type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{location}: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def print_table(asked: Sequence[Path]) -> None:
+def print_table(named_folders: Sequence[Path]) -> None:
     """Print the measured values side by side; the table of a study is written to its folder."""
-    alone = all((folder / results.FILE).is_file() for folder in asked)
+    are_single_runs = all((folder / results.FILE).is_file() for folder in named_folders)
     # runs that were named one by one belong to no study
-    runs = [replace(run, study="") if alone else run for run in read(list(asked)).runs if run.evaluation]
+    runs = [
+        replace(run, study="") if are_single_runs else run for run in read(list(named_folders)).runs if run.evaluation
+    ]
     if not runs:
         return
     frame = table(runs)
-    wide, reasons = side_by_side(frame, runs), absences(frame, runs)
-    terminal.evaluations(wide, reasons)
-    home = os.path.relpath(asked[0])
+    value_table, reasons = side_by_side(frame, runs), absences(frame, runs)
+    terminal.evaluations(value_table, reasons)
+    first_folder = os.path.relpath(named_folders[0])
     if len(runs) == 1:
         print(f"figures    {os.path.relpath(runs[0].folder / FIGURES)}")
-    elif len(asked) == 1:
-        with atomically(asked[0] / TABLE) as path:
-            path.write_text(markdown(wide, reasons))
-        print(f"table      {os.path.join(home, TABLE)}")
-        print(f"compare    python src/compare.py {shlex.quote(home)}")
+    elif len(named_folders) == 1:
+        with atomically(named_folders[0] / TABLE) as path:
+            path.write_text(markdown(value_table, reasons))
+        print(f"table      {os.path.join(first_folder, TABLE)}")
+        print(f"compare    python src/compare.py {shlex.quote(first_folder)}")
 
 
 def settings(measure: Measure) -> dict[str, Any]:
@@ -134,39 +138,39 @@ def settings(measure: Measure) -> dict[str, Any]:
     return {key: value.title if isinstance(value, ImageDataModule) else value for key, value in vars(measure).items()}
 
 
-def tracker(bars: Progress, name: str) -> Track:
+def tracker(progress: Progress, name: str) -> Track:
     """A `Track` that shows progress as one more bar, called `name`, and removes it at the end."""
 
     def track(items: Iterable[Any], total: int) -> Iterator[Any]:
-        task = bars.add_task(name, total=total)
+        task = progress.add_task(name, total=total)
         try:
             for item in items:
                 yield item
-                bars.advance(task)
+                progress.advance(task)
         finally:
-            bars.remove_task(task)
+            progress.remove_task(task)
 
     return track
 
 
-def folders(given: str | ListConfig) -> list[Path]:
+def parse_folders(value: str | ListConfig) -> list[Path]:
     """The folders that `run` names, each once. Raises `ConfigError` if it names none."""
-    named = [str(one) for one in ([given] if isinstance(given, str) else given) if str(one).strip()]
-    if not named:
+    names = [str(name) for name in ([value] if isinstance(value, str) else value) if str(name).strip()]
+    if not names:
         raise ConfigError("run", "nothing", "folders of completed runs, or of studies")
-    return list(dict.fromkeys(map(Path, named)))
+    return list(dict.fromkeys(map(Path, names)))
 
 
 def chosen_measures(config: DictConfig) -> list[str]:
     """The names in `measures`, in the order of the configuration. Raises `ConfigError`."""
     names = measure_names(config)
-    asked = names if config.measures is None else config.measures
-    asked = [asked] if isinstance(asked, str) else list(asked)
-    for name in asked:
+    selection = names if config.measures is None else config.measures
+    selection = [selection] if isinstance(selection, str) else list(selection)
+    for name in selection:
         check_choice("measures", name, names)
-    if not asked:
+    if not selection:
         raise ConfigError("measures", "none", f"a list of {', '.join(names)}")
-    return [name for name in names if name in asked]
+    return [name for name in names if name in selection]
 
 
 def measure_names(config: DictConfig) -> list[str]:
@@ -174,9 +178,9 @@ def measure_names(config: DictConfig) -> list[str]:
     return [str(key) for key in config if isinstance(config[key], DictConfig) and "_target_" in config[key]]
 
 
-def chosen_device(given: str) -> str:
+def chosen_device(device: str) -> str:
     """The device to compute on. Raises `ConfigError` for one that torch does not see."""
-    seen = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if given != "auto" and not seen.get(check_choice("device", given, ("auto", *seen))):
-        raise ConfigError("device", given, "cpu | auto, as torch sees no such device on this machine")
-    return next(name for name in ("cuda", "mps", "cpu") if seen[name]) if given == "auto" else given
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device != "auto" and not available.get(check_choice("device", device, ("auto", *available))):
+        raise ConfigError("device", device, "cpu | auto, as torch sees no such device on this machine")
+    return next(name for name in ("cuda", "mps", "cpu") if available[name]) if device == "auto" else device

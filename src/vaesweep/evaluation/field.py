@@ -33,14 +33,14 @@ class Field:
         z = torch.stack([z1, z2], dim=-1).flatten(0, 1)
         label = context.examples(1).label.expand(len(z), -1)
         image = context.model.generate(z, label)
-        back = context.model.posterior(image, label).mean
-        change = (context.model.generate(back, label) - image).square().flatten(1).mean(1).sqrt()
+        image_codes = context.model.posterior(image, label).mean
+        change = (context.model.generate(image_codes, label) - image).square().flatten(1).mean(1).sqrt()
         grid = (self.size, self.size)
         return MeasureResult(
             {"change": Value(change.mean().item(), "rms of a pixel")},
             figures={
                 "field": figures.field(
-                    z.unflatten(0, grid), (back - z).unflatten(0, grid), change.unflatten(0, grid), codes
+                    z.unflatten(0, grid), (image_codes - z).unflatten(0, grid), change.unflatten(0, grid), codes
                 )
             },
         )

@@ -32,13 +32,13 @@ class Grid:
             )
 
     def __call__(self, context: EvalContext) -> MeasureResult:
-        if not context.declared.rate:
+        if not context.declaration.rate:
             raise NotApplicable("a point code has no prior, whose quantiles are the grid")
         model = context.model
         if model.latent_dim < 2:
             raise NotApplicable("one latent dimension makes no plane")
-        first = context.posterior("test").kl().mean(0).argsort(descending=True).tolist()
-        dims = (0, 1) if model.latent_dim == 2 else (first[0], first[1])
+        order = context.posterior("test").kl().mean(0).argsort(descending=True).tolist()
+        dims = (0, 1) if model.latent_dim == 2 else (order[0], order[1])
         quantiles = ndtri(torch.linspace(self.range[0], self.range[1], self.size, device=context.device))
         z2, z1 = torch.meshgrid(quantiles, quantiles, indexing="ij")
         z = torch.zeros(self.size**2, model.latent_dim, device=context.device)

@@ -11,7 +11,7 @@ from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.result import MeasureResult, Value
 from vaesweep.models.terms import Batch
 
-SHOWN, KNOWN = 10, 5000
+COLUMNS, TRAINING_IMAGES = 10, 5000
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Inpainting:
     `decoded`: by the reconstruction of the image with 0 in the square. `optimised`: by E[x|z] at the z that explains
     the visible pixels best, argmin_z -log p(x_visible|z), and - log p(z) if there is a prior; from the code of the
     masked image in `steps` steps of Adam. The PSNR in dB is of the square alone, all images pooled, beside that of the
-    mean of `KNOWN` training images.
+    mean of `TRAINING_IMAGES` training images.
     """
 
     share: float
@@ -35,50 +35,51 @@ class Inpainting:
 
     def __call__(self, context: EvalContext) -> MeasureResult:
         batch = context.examples(self.images)
-        hidden = self.square(batch.image)
-        masked = batch.image.masked_fill(hidden, 0)
-        filled = {
-            "decoded": context.reconstruct(masked, batch.label),
-            "optimised": context.model.generate(self.search(context, batch, masked, hidden), batch.label),
-            "mean_image": torch.cat([b.image for b in context.batches("train", KNOWN)]).mean(0).expand_as(masked),
+        mask = self.square_mask(batch.image)
+        masked_images = batch.image.masked_fill(mask, 0)
+        mean_image = torch.cat([b.image for b in context.batches("train", TRAINING_IMAGES)]).mean(0)
+        outputs = {
+            "decoded": context.reconstruct(masked_images, batch.label),
+            "optimised": context.model.generate(self.optimise_codes(context, batch, masked_images, mask), batch.label),
+            "mean_image": mean_image.expand_as(masked_images),
         }
-        square = hidden.expand_as(masked)
+        square = mask.expand_as(masked_images)
         values = {
             name: Value(-10 * (output - batch.image)[square].square().mean().log10().item(), "dB in the square")
-            for name, output in filled.items()
+            for name, output in outputs.items()
         }
         rows = [
             batch.image,
-            masked,
-            *(torch.where(hidden, filled[name], batch.image) for name in ("decoded", "optimised")),
+            masked_images,
+            *(torch.where(mask, outputs[name], batch.image) for name in ("decoded", "optimised")),
         ]
         names = ["original", "masked", "decoded", "optimised z"]
-        shown = torch.stack([row[:SHOWN] for row in rows])
-        return MeasureResult(values, figures={"inpainting": figures.panel("Filled in", shown, rows=names)})
+        images = torch.stack([row[:COLUMNS] for row in rows])
+        return MeasureResult(values, figures={"inpainting": figures.panel("Filled in", images, rows=names)})
 
-    def square(self, image: Tensor) -> Tensor:
+    def square_mask(self, image: Tensor) -> Tensor:
         """Which pixels are hidden [1, 1, H, W]."""
         height, width = image.shape[2:]
-        tall, wide = (max(1, round(side * self.share)) for side in (height, width))
-        hidden = torch.zeros(1, 1, height, width, dtype=torch.bool, device=image.device)
-        top, left = (height - tall) // 2, (width - wide) // 2
-        hidden[..., top : top + tall, left : left + wide] = True
-        return hidden
+        square_height, square_width = (max(1, round(side * self.share)) for side in (height, width))
+        mask = torch.zeros(1, 1, height, width, dtype=torch.bool, device=image.device)
+        top, left = (height - square_height) // 2, (width - square_width) // 2
+        mask[..., top : top + square_height, left : left + square_width] = True
+        return mask
 
     @torch.enable_grad()
-    def search(self, context: EvalContext, batch: Batch, masked: Tensor, hidden: Tensor) -> Tensor:
+    def optimise_codes(self, context: EvalContext, batch: Batch, masked_images: Tensor, mask: Tensor) -> Tensor:
         """The best codes [B, d] for the visible pixels. Steps are in standard deviations of the codes."""
         model, label = context.model, batch.label
-        start = model.posterior(masked, label).mean.detach()
-        scale = context.codes("train", KNOWN).mean.std(0)
+        start = model.posterior(masked_images, label).mean.detach()
+        scale = context.codes("train", TRAINING_IMAGES).mean.std(0)
         steps = torch.zeros_like(start, requires_grad=True)
         adam = torch.optim.Adam([steps], lr=0.05)
-        visible = (~hidden).float()
+        visible_pixels = (~mask).float()
         for _ in context.track(range(self.steps), self.steps):
             z = start + scale * steps
             # a likelihood sums over all pixels: with eta = x = 0 the hidden ones add a constant
-            loss = model.likelihood.nll(model.decode(z, label) * visible, masked).sum()
-            if context.declared.rate:
+            loss = model.likelihood.nll(model.decode(z, label) * visible_pixels, masked_images).sum()
+            if context.declaration.rate:
                 loss = loss + z.square().sum() / 2
             (steps.grad,) = torch.autograd.grad(loss, steps)
             adam.step()

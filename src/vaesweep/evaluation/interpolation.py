@@ -50,7 +50,7 @@ class Interpolation:
         batch = context.examples(20 * self.pairs)
         codes, classes = model.posterior(*batch).mean, batch.label[:, 0]
         rows, names = [], []
-        for a, b in couples(classes.tolist(), alike=context.declared.conditional)[: self.pairs]:
+        for a, b in image_pairs(classes.tolist(), same_class=context.declaration.conditional)[: self.pairs]:
             for name, path in (("linear", lerp), ("spherical", slerp)):
                 z = path(codes[a], codes[b], share)
                 rows.append(model.generate(z, batch.label[a].expand(len(z), -1)))
@@ -59,19 +59,19 @@ class Interpolation:
             raise NotApplicable("there are fewer than two test images to go between")
         columns = [f"{t:.2f}" for t in share.tolist()]
         images = torch.stack(rows)
-        drawn = figures.panel("Between two test images, in code space", images, names, columns, "share of the way")
-        return MeasureResult(figures={"interpolation": drawn})
+        figure = figures.panel("Between two test images, in code space", images, names, columns, "share of the way")
+        return MeasureResult(figures={"interpolation": figure})
 
 
-def couples(classes: Sequence[int], alike: bool) -> list[tuple[int, int]]:
+def image_pairs(classes: Sequence[int], same_class: bool) -> list[tuple[int, int]]:
     """Pairs of images by index, each in one pair, of the same class or of different ones; neighbours if one class."""
     if len(set(classes)) < 2:
         return [(a, a + 1) for a in range(0, len(classes) - 1, 2)]
-    left, found = list(range(len(classes))), list[tuple[int, int]]()
-    while left:
-        a = left.pop(0)
-        b = next((b for b in left if (classes[b] == classes[a]) == alike), None)
+    candidates, pairs = list(range(len(classes))), list[tuple[int, int]]()
+    while candidates:
+        a = candidates.pop(0)
+        b = next((b for b in candidates if (classes[b] == classes[a]) == same_class), None)
         if b is not None:
-            left.remove(b)
-            found.append((a, b))
-    return found
+            candidates.remove(b)
+            pairs.append((a, b))
+    return pairs

@@ -27,21 +27,21 @@ class Jacobian:
         check_int("images", self.images)
 
     def __call__(self, context: EvalContext) -> MeasureResult:
-        found = []
+        parts = []
         for batch in context.batches("test", self.images):
             rows = jacobian(partial(code, context.model, batch.label), batch.image)
-            found.append(torch.linalg.svdvals(rows.transpose(0, 1).flatten(2)).cpu())
-        singular = torch.cat(found)
-        mean = singular.mean(0)
+            parts.append(torch.linalg.svdvals(rows.transpose(0, 1).flatten(2)).cpu())
+        singular_values = torch.cat(parts)
+        mean = singular_values.mean(0)
         unit = "code a unit of image"
         return MeasureResult(
             {
-                "frobenius": Value(singular.norm(dim=1).mean().item(), unit),
+                "frobenius": Value(singular_values.norm(dim=1).mean().item(), unit),
                 "largest": Value(mean[0].item(), unit),
                 "smallest": Value(mean[-1].item(), unit),
             },
             series={"singular_values": mean.tolist()},
-            figures={"jacobian": figures.spectrum("How the code follows the image", singular)},
+            figures={"jacobian": figures.spectrum("How the code follows the image", singular_values)},
         )
 
 

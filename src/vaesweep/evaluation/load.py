@@ -35,12 +35,12 @@ def load_context(
         parts = OmegaConf.create(
             {key: OmegaConf.to_container(config[key], resolve=True) for key in ("network", "model")}
         )
-        place = next((key for key in ("root", "path") if key in config.data), None)
-        if root and not place:
+        root_key = next((key for key in ("root", "path") if key in config.data), None)
+        if root and not root_key:
             raise ConfigError("root", root, f"nothing, for {results.data}, which lie nowhere")
-        placed = {"data": {place: root}} if root else {}
-        parts.data = OmegaConf.to_container(OmegaConf.merge(config, placed).data, resolve=True)
-        tested = config.test_checkpoint
+        overrides = {"data": {root_key: root}} if root else {}
+        parts.data = OmegaConf.to_container(OmegaConf.merge(config, overrides).data, resolve=True)
+        test_checkpoint = config.test_checkpoint
         project = OmegaConf.select(config, "logger.wandb.project") or "vaesweep"
         if (folder / HYDRA).is_file():  # the user's own classes lie where the run was started
             add_import_path(str(OmegaConf.load(folder / HYDRA).hydra.runtime.cwd))
@@ -52,11 +52,11 @@ def load_context(
     data.prepare_data()
     data.setup()
     model: Autoencoder = build(parts, "model", network=build(parts, "network"), spec=data.spec)
-    chosen = checkpoint or str(tested)
-    restore(model, folder / "checkpoints" / f"{chosen}.ckpt")
+    checkpoint_name = checkpoint or str(test_checkpoint)
+    restore(model, folder / "checkpoints" / f"{checkpoint_name}.ckpt")
     if data.on_device:
         data.move(device)
-    return EvalContext(folder, results, chosen, str(project), model.to(device).eval(), data, device, seed)
+    return EvalContext(folder, results, checkpoint_name, str(project), model.to(device).eval(), data, device, seed)
 
 
 def completed_results(folder: Path) -> Results:
@@ -64,11 +64,11 @@ def completed_results(folder: Path) -> Results:
     try:
         results = Results.read(folder)
     except (OSError, ValueError) as error:
-        given = f"{folder}, which is no run" if isinstance(error, FileNotFoundError) else f"{folder}: {error}"
-        raise ConfigError("run", given, "folders of completed runs, or of studies") from None
+        problem = f"{folder}, which is no run" if isinstance(error, FileNotFoundError) else f"{folder}: {error}"
+        raise ConfigError("run", problem, "folders of completed runs, or of studies") from None
     if results.status != "completed":
-        given = f"{folder}, {results.status} after {results.epochs} epochs"
-        raise ConfigError("run", given, f"a completed run: python src/train.py resume={folder}")
+        problem = f"{folder}, {results.status} after {results.epochs} epochs"
+        raise ConfigError("run", problem, f"a completed run: python src/train.py resume={folder}")
     return results
 
 
@@ -77,8 +77,8 @@ def restore(model: Autoencoder, checkpoint: Path) -> None:
     if not checkpoint.is_file():
         raise ConfigError("checkpoint", f"{checkpoint}, which is not there", "last | best, where the run kept it")
     try:
-        kept: dict[str, Tensor] = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-        weights = {name.removeprefix("model."): value for name, value in kept.items() if name.startswith("model.")}
+        state: dict[str, Tensor] = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+        weights = {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")}
         model.load_state_dict(weights)
     except Exception as error:  # torch raises many types for a bad file
         reason = " ".join(str(error).split())[:200]

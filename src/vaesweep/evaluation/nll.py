@@ -30,7 +30,7 @@ class NLL:
         check_int("k", self.k)
 
     def __call__(self, context: EvalContext) -> MeasureResult:
-        if not context.declared.rate:
+        if not context.declaration.rate:
             raise NotApplicable("a point code has no posterior density")
         mean = Average()
         rows = max(1, min(self.k, FLOATS // (context.data.batch_size * context.pixels)))

@@ -16,7 +16,7 @@ from vaesweep.metrics import Average
 from vaesweep.models.corruption import CORRUPTIONS, check_level, corrupt_image
 from vaesweep.models.terms import Batch
 
-SHOWN = 10
+COLUMNS = 10
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class NoiseRobustness:
     def __post_init__(self) -> None:
         check_int("images", self.images)
         for key in ("corruptions", "levels"):
-            given = getattr(self, key)
-            if not isinstance(given, list | tuple) or not given:
-                raise ConfigError(key, given, "a list that is not empty")
+            values = getattr(self, key)
+            if not isinstance(values, list | tuple) or not values:
+                raise ConfigError(key, values, "a list that is not empty")
         for corruption in self.corruptions:
             check_choice("corruptions", corruption, CORRUPTIONS)
             for level in self.levels:
@@ -43,19 +43,19 @@ class NoiseRobustness:
 
     def __call__(self, context: EvalContext) -> MeasureResult:
         result = MeasureResult(series={"level": [float(level) for level in self.levels]})
-        shown = context.examples(min(SHOWN, self.images))
-        drawn: dict[str, Figure | list[Figure]] = {}
+        examples = context.examples(min(COLUMNS, self.images))
+        figures_by_name: dict[str, Figure | list[Figure]] = {}
         for corruption in self.corruptions:
-            ours, untouched = self.curve(context, corruption)
-            result.series[corruption] = ours
-            for level, value in zip(self.levels, ours, strict=True):
+            reconstruction_psnr, noisy_psnr = self.curve(context, corruption)
+            result.series[corruption] = reconstruction_psnr
+            for level, value in zip(self.levels, reconstruction_psnr, strict=True):
                 result.values[f"{corruption}_{level:g}"] = Value(value, "dB")
-            curves = {"reconstructed": ours, "the noisy image itself": untouched}
+            curves = {"reconstructed": reconstruction_psnr, "the noisy image itself": noisy_psnr}
             title = f"Reconstruction under {corruption.replace('_', ' ')} noise"
             x, y = ("noise level", self.levels), "PSNR against the clean image (dB)"
-            drawn[f"robustness_{corruption}"] = figures.lines(title, x, y, curves)
-            drawn[f"denoised_{corruption}"] = self.pictures(context, corruption, shown)
-        result.figures = drawn
+            figures_by_name[f"robustness_{corruption}"] = figures.lines(title, x, y, curves)
+            figures_by_name[f"denoised_{corruption}"] = self.pictures(context, corruption, examples)
+        result.figures = figures_by_name
         return result
 
     def curve(self, context: EvalContext, corruption: str) -> tuple[list[float], list[float]]:
@@ -63,13 +63,15 @@ class NoiseRobustness:
         score = Average()
         for i, batch in enumerate(context.batches("test", self.images)):
             scores = []
-            for seen in self.noisy(context, corruption, batch, i):
-                scores += [mse(image, batch.image) for image in (context.reconstruct(seen, batch.label), seen)]
+            for noisy_images in self.add_noise(context, corruption, batch, i):
+                scores += [
+                    mse(image, batch.image) for image in (context.reconstruct(noisy_images, batch.label), noisy_images)
+                ]
             score.update(torch.stack(scores).cpu(), len(batch.image))
-        ours, untouched = (-10 * score.compute().log10()).view(-1, 2).T.tolist()
-        return ours, untouched
+        reconstruction_psnr, noisy_psnr = (-10 * score.compute().log10()).view(-1, 2).T.tolist()
+        return reconstruction_psnr, noisy_psnr
 
-    def noisy(self, context: EvalContext, corruption: str, batch: Batch, number: int) -> list[Tensor]:
+    def add_noise(self, context: EvalContext, corruption: str, batch: Batch, number: int) -> list[Tensor]:
         """The images of a batch with noise of every level, from one draw."""
         noise = torch.randn(batch.image.shape, generator=context.draw("noise", number), device=context.device)
         levels = [torch.tensor(float(level), device=context.device) for level in self.levels]
@@ -79,8 +81,8 @@ class NoiseRobustness:
         """A row of noisy images per level, with their reconstructions below."""
         rows = [
             row
-            for seen in self.noisy(context, corruption, batch, 0)
-            for row in (seen, context.reconstruct(seen, batch.label))
+            for noisy_images in self.add_noise(context, corruption, batch, 0)
+            for row in (noisy_images, context.reconstruct(noisy_images, batch.label))
         ]
         names = [name for level in self.levels for name in (f"{corruption} {level:g}", "reconstructed")]
         return figures.panel("From noisy images", torch.stack(rows), rows=names)

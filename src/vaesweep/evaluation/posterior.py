@@ -8,7 +8,7 @@ from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
 
-SHOWN = 8
+DIMS = 8
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,12 @@ class Posterior:
     """Posterior widths sigma, and the spread of the aggregate posterior, over the test split; the prior's is 1."""
 
     def __call__(self, context: EvalContext) -> MeasureResult:
-        if not context.declared.rate:
+        if not context.declaration.rate:
             raise NotApplicable("a point code has no width")
         posterior = context.posterior("test")
         noise = torch.randn(posterior.mean.shape, generator=context.draw("posterior"), device=context.device)
         z, kl = posterior.sample(noise), posterior.kl().mean(0)
-        first = kl.argsort(descending=True)[:SHOWN].tolist()
+        dims = kl.argsort(descending=True)[:DIMS].tolist()
         return MeasureResult(
             {
                 "width": Value(posterior.sigma.mean().item(), "mean sigma"),
@@ -30,6 +30,6 @@ class Posterior:
             series={"sigma_per_dimension": posterior.sigma.mean(0).tolist()},
             figures={
                 "posterior": figures.posterior(posterior.mean, posterior.sigma, kl),
-                "aggregate": figures.aggregate(z, first),
+                "aggregate": figures.aggregate(z, dims),
             },
         )

@@ -29,18 +29,20 @@ class Probe:
         check_int("neighbours", self.neighbours)
 
     def __call__(self, context: EvalContext) -> MeasureResult:
-        if context.declared.conditional:
+        if context.declaration.conditional:
             raise NotApplicable("the model is given the class, which its codes therefore leave out")
-        known, asked = (context.codes(split, most).numpy() for split, most in (("train", self.images), ("test", None)))
-        if len(set(known[1])) < 2:
+        train_set, test_set = (
+            context.codes(split, max_images).numpy() for split, max_images in (("train", self.images), ("test", None))
+        )
+        if len(set(train_set[1])) < 2:
             raise NotApplicable("the images have no classes")
-        linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=STEPS)).fit(*known)
-        near = KNeighborsClassifier(min(self.neighbours, len(known[0]))).fit(*known)
-        share = max((asked[1] == label).mean() for label in set(asked[1]))
+        linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=STEPS)).fit(*train_set)
+        neighbours = KNeighborsClassifier(min(self.neighbours, len(train_set[0]))).fit(*train_set)
+        chance = max((test_set[1] == label).mean() for label in set(test_set[1]))
         return MeasureResult(
             {
-                "linear": Value(float(linear.score(*asked)), "accuracy"),
-                "nearest_neighbours": Value(float(near.score(*asked)), f"accuracy, k = {self.neighbours}"),
-                "chance": Value(float(share), "accuracy"),
+                "linear": Value(float(linear.score(*test_set)), "accuracy"),
+                "nearest_neighbours": Value(float(neighbours.score(*test_set)), f"accuracy, k = {self.neighbours}"),
+                "chance": Value(float(chance), "accuracy"),
             }
         )

@@ -30,13 +30,13 @@ class Rate:
         check_int("images", self.images)
 
     def __call__(self, context: EvalContext) -> MeasureResult:
-        if not context.declared.rate:
+        if not context.declaration.rate:
             raise NotApplicable("a point code has no rate")
         posterior = context.posterior("test")
         count = len(posterior.mean)
         draws = torch.randn(posterior.mean.shape, generator=context.draw("rate"), device=context.device)
-        chosen = torch.randperm(count, generator=context.draw("images"), device=context.device)[: self.images]
-        chunks = chosen.split(ROWS)
+        indices = torch.randperm(count, generator=context.draw("images"), device=context.device)[: self.images]
+        chunks = indices.split(ROWS)
         parts = rate_parts(posterior, posterior.sample(draws), context.track(chunks, len(chunks)))
         kl = posterior.kl().mean(0)
         active = active_units(posterior.mean.var(0, correction=0))

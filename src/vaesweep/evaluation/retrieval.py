@@ -10,7 +10,7 @@ from vaesweep.checks import ConfigError, check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
 
-QUERIES, SHOWN = 8, 10
+QUERIES, NEIGHBOURS = 8, 10
 
 
 @dataclass(frozen=True)
@@ -29,22 +29,22 @@ class Retrieval:
             raise ConfigError("k", self.k, f"at most images, {self.images}")
 
     def __call__(self, context: EvalContext) -> MeasureResult:
-        if context.declared.conditional:
+        if context.declaration.conditional:
             raise NotApplicable("the model is given the class, which its codes therefore leave out")
-        known, asked = context.codes("train", self.images), context.codes("test")
-        (codes, classes), (queries, wanted) = known.numpy(), asked.numpy()
+        train_codes, test_codes = context.codes("train", self.images), context.codes("test")
+        (codes, classes), (queries, query_classes) = train_codes.numpy(), test_codes.numpy()
         k = min(self.k, len(codes))
-        nearest = NearestNeighbors(n_neighbors=min(max(k, SHOWN), len(codes))).fit(codes)
-        found = nearest.kneighbors(queries, return_distance=False)
-        right = torch.from_numpy(classes[found] == wanted[:, None])
-        labelled = len(set(classes)) > 1
+        neighbour_search = NearestNeighbors(n_neighbors=min(max(k, NEIGHBOURS), len(codes))).fit(codes)
+        neighbours = neighbour_search.kneighbors(queries, return_distance=False)
+        is_hit = torch.from_numpy(classes[neighbours] == query_classes[:, None])
+        has_classes = len(set(classes)) > 1
         result = MeasureResult()
-        if labelled:
-            result.values[f"precision_at_{k}"] = Value(right[:, :k].float().mean().item(), "share of hits")
+        if has_classes:
+            result.values[f"precision_at_{k}"] = Value(is_hit[:, :k].float().mean().item(), "share of hits")
         else:
             result.absent["precision"] = "the images have no classes"
         rows = torch.arange(min(QUERIES, len(queries)))
-        hits = torch.from_numpy(found)[rows, :SHOWN]
+        hits = torch.from_numpy(neighbours)[rows, :NEIGHBOURS]
         pictures = context.pictures("test", None, rows), context.pictures("train", self.images, hits)
-        result.figures = {"retrieval": figures.hits(*pictures, right[rows, :SHOWN] if labelled else None)}
+        result.figures = {"retrieval": figures.hits(*pictures, is_hit[rows, :NEIGHBOURS] if has_classes else None)}
         return result

@@ -39,39 +39,41 @@ class Samples:
         check_int("images", self.images)
 
     def __call__(self, context: EvalContext) -> MeasureResult:
-        model, drawn = context.model, dict[str, Figure | list[Figure]]()
-        conditional = context.declared.conditional
+        model, figures_by_name = context.model, dict[str, Figure | list[Figure]]()
+        conditional = context.declaration.conditional
         count = model.classes if conditional else ROWS
         rows = [f"class {i}" for i in range(count)] if conditional else []
         label = context.examples(1).label.repeat(count * COLUMNS, 1)
         if conditional:
             label[:, 0] = torch.arange(count, device=label.device).repeat_interleave(COLUMNS)
-        if context.declared.rate:
+        if context.declaration.rate:
             shape = len(label), model.latent_dim
             z = torch.randn(shape, generator=context.draw("samples"), device=context.device)
-            drawn["samples"] = figures.samples(model.generate(z, label).unflatten(0, (count, COLUMNS)), rows)
+            figures_by_name["samples"] = figures.samples(model.generate(z, label).unflatten(0, (count, COLUMNS)), rows)
             if conditional:
-                drawn["conditional"] = self.conditional(model, z[:COLUMNS])
+                figures_by_name["conditional"] = self.every_class(model, z[:COLUMNS])
         codes, _ = context.codes("train", self.images).numpy()
-        test, _ = context.codes("test").numpy()
-        single, mixture = (fitted(codes, most, context.seed) for most in (1, self.components))
-        gain = float(mixture.score(test) - single.score(test))
-        chosen, _ = mixture[-1].sample(len(label))
+        test_codes, _ = context.codes("test").numpy()
+        gaussian, mixture = (fit_mixture(codes, components, context.seed) for components in (1, self.components))
+        gain = float(mixture.score(test_codes) - gaussian.score(test_codes))
+        standard_codes, _ = mixture[-1].sample(len(label))
         # they come sorted by component
         order = torch.randperm(len(label), generator=context.draw("order"), device=context.device)
-        z = torch.from_numpy(mixture[0].inverse_transform(chosen)).float().to(context.device)[order]
+        z = torch.from_numpy(mixture[0].inverse_transform(standard_codes)).float().to(context.device)[order]
         title = f"E[x|z] for z drawn from a mixture of {mixture[-1].n_components} Gaussians fitted to the codes"
-        drawn["mixture_samples"] = figures.panel(title, model.generate(z, label).unflatten(0, (count, COLUMNS)), rows)
-        return MeasureResult({"code_density": Value(gain, "nats over one Gaussian")}, figures=drawn)
+        figures_by_name["mixture_samples"] = figures.panel(
+            title, model.generate(z, label).unflatten(0, (count, COLUMNS)), rows
+        )
+        return MeasureResult({"code_density": Value(gain, "nats over one Gaussian")}, figures=figures_by_name)
 
-    def conditional(self, model: Autoencoder, z: Tensor) -> Figure:
+    def every_class(self, model: Autoencoder, z: Tensor) -> Figure:
         """The same draws `z` [K, d] decoded as every class: one row per class."""
         label = torch.arange(model.classes, device=z.device).repeat_interleave(len(z))[:, None]
         images = model.generate(z.repeat(model.classes, 1), label).unflatten(0, (model.classes, len(z)))
         return figures.panel("The same draws as every class", images, [f"class {i}" for i in range(model.classes)])
 
 
-def fitted(codes: np.ndarray, components: int, seed: int) -> Pipeline:
+def fit_mixture(codes: np.ndarray, components: int, seed: int) -> Pipeline:
     """A Gaussian mixture over codes [N, d], standardised so that a nearly constant dimension does no harm.
 
     It has up to `components` components, with at least `IMAGES` images per component and dimension.

@@ -23,7 +23,7 @@ class Units:
 
     def __call__(self, context: EvalContext) -> MeasureResult:
         model = context.model
-        if not context.declared.sparse:
+        if not context.declaration.sparse:
             raise NotApplicable("the code is not meant to be sparse")
         z = context.codes("test").mean
         activation, on = model.activation(z), z.abs() > self.threshold

@@ -24,20 +24,20 @@ class Variance:
         check_int("images", self.images)
 
     def __call__(self, context: EvalContext) -> MeasureResult:
-        known = torch.cat([batch.image.flatten(1).cpu() for batch in context.batches("train", self.images)])
-        size = min(context.model.latent_dim, *known.shape)
-        pca = PCA(size, random_state=context.seed).fit(known.numpy())
+        train_images = torch.cat([batch.image.flatten(1).cpu() for batch in context.batches("train", self.images)])
+        size = min(context.model.latent_dim, *train_images.shape)
+        pca = PCA(size, random_state=context.seed).fit(train_images.numpy())
         axes, centre = torch.from_numpy(pca.components_).float(), torch.from_numpy(pca.mean_).float()
-        missed, total = Average(), CodeVariance(context.pixels)
+        residual, total = Average(), CodeVariance(context.pixels)
         for batch in context.batches("test"):
             x = batch.image.flatten(1).cpu()
-            ours, linear = context.reconstruct(*batch).flatten(1).cpu(), (x - centre) @ axes.T @ axes + centre
-            missed.update(torch.stack([(output - x).square().sum(1).mean() for output in (ours, linear)]), len(x))
+            outputs = context.reconstruct(*batch).flatten(1).cpu(), (x - centre) @ axes.T @ axes + centre
+            residual.update(torch.stack([(output - x).square().sum(1).mean() for output in outputs]), len(x))
             total.update(x)
-        explained, by_pca = (1 - missed.compute() / total.compute().sum()).tolist()
+        explained_share, pca_share = (1 - residual.compute() / total.compute().sum()).tolist()
         return MeasureResult(
             {
-                "explained": Value(explained, "share of the variance"),
-                "pca": Value(by_pca, "share of the variance"),
+                "explained": Value(explained_share, "share of the variance"),
+                "pca": Value(pca_share, "share of the variance"),
             }
         )

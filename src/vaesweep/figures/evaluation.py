@@ -23,16 +23,16 @@ def panel(title: str, images: Tensor, rows: Sequence[str] = (), columns: Sequenc
     return figure
 
 
-def lines(title: str, x: tuple[str, Sequence[float]], y: str, named: Mapping[str, Sequence[float]]) -> Figure:
+def lines(title: str, x: tuple[str, Sequence[float]], y: str, series: Mapping[str, Sequence[float]]) -> Figure:
     """Up to three series over the same `x`, (label, values); infinite values are left out."""
     figure, axes = canvas(6, 4, title)
-    for (name, values), (color, dash, marker) in zip(named.items(), STYLES, strict=False):
-        finite = [value if math.isfinite(value) else math.nan for value in values]
-        axes.plot(x[1], finite, color=color, ls=dash, marker=marker, ms=5, label=name)
+    for (name, values), (color, dash, marker) in zip(series.items(), STYLES, strict=False):
+        heights = [value if math.isfinite(value) else math.nan for value in values]
+        axes.plot(x[1], heights, color=color, ls=dash, marker=marker, ms=5, label=name)
     axes.set_xlabel(x[0])
     axes.set_ylabel(y)
     axes.grid(alpha=0.25)
-    if len(named) > 1:
+    if len(series) > 1:
         axes.legend(frameon=False)
     return figure
 
@@ -43,8 +43,8 @@ def histograms(title: str, panels: Mapping[str, Mapping[str, Tensor]]) -> Figure
     figure.suptitle(title, fontsize=11)
     for axes, (label, groups) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         values = {name: group.float().cpu().numpy() for name, group in groups.items()}
-        together = np.concatenate(list(values.values()))
-        edges = np.histogram_bin_edges(np.clip(together, *np.quantile(together, [0, 0.995])), bins=40)
+        all_values = np.concatenate(list(values.values()))
+        edges = np.histogram_bin_edges(np.clip(all_values, *np.quantile(all_values, [0, 0.995])), bins=40)
         for (name, group), (color, dash, _) in zip(values.items(), STYLES, strict=False):
             share = np.full(len(group), 1 / max(1, len(group)))
             axes.hist(
@@ -114,16 +114,14 @@ def aggregate(z: Tensor, dims: Sequence[int]) -> Figure:
     figure = Figure(figsize=(2.4 * columns + 0.6, 1.9 * rows + 0.9), layout="constrained")
     figure.suptitle("Aggregate posterior against the prior, most informative dimensions first", fontsize=11)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    at = np.linspace(-4, 4, 200)
+    x = np.linspace(-4, 4, 200)
     for axes in grid.flat[len(dims) :]:
         axes.axis("off")
     for axes, dim in zip(grid.flat, dims, strict=False):
         axes.hist(
             z[:, dim].float().cpu().numpy(), np.linspace(-4, 4, 41), density=True, color=BLUE, alpha=0.55, label="q(z)"
         )
-        axes.plot(
-            at, np.exp(-(at**2) / 2) / math.sqrt(2 * math.pi), color=ORANGE, ls="--", lw=1.6, label="prior N(0, 1)"
-        )
+        axes.plot(x, np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi), color=ORANGE, ls="--", lw=1.6, label="prior N(0, 1)")
         axes.set_title(f"z{dim + 1}", fontsize=9)
     figure.supxlabel("z", fontsize=10)
     figure.supylabel("density", fontsize=10)
@@ -131,26 +129,26 @@ def aggregate(z: Tensor, dims: Sequence[int]) -> Figure:
     return figure
 
 
-def hits(queries: Tensor, found: Tensor, right: Tensor | None) -> Figure:
-    """Queries [R, C, H, W] and, nearest first, the images found for each [R, K, C, H, W], framed if not `right`."""
-    rows, columns = found.shape[:2]
+def hits(queries: Tensor, images: Tensor, is_hit: Tensor | None) -> Figure:
+    """Queries [R, C, H, W] and, nearest first, the images found for each [R, K, C, H, W], framed if not `is_hit`."""
+    rows, columns = images.shape[:2]
     width, height = grid_size(rows, columns + 2)
     figure = Figure(figsize=(width, height), layout="constrained")
     left, axes = figure.subplots(1, 2, width_ratios=[1, columns])
     show(left, queries[:, None])
     left.set_title("query", fontsize=10)
-    show(axes, found)
+    show(axes, images)
     axes.set_title(
-        "nearest training images" + ("" if right is None else ", framed where the class differs"), fontsize=10
+        "nearest training images" + ("" if is_hit is None else ", framed where the class differs"), fontsize=10
     )
-    for shown in (left, axes):
-        shown.set_xticks([])
-        shown.set_yticks([])
-    gap = max(1, found.shape[-1] // 28)
-    if right is not None:
-        for row, column in (~right).nonzero().tolist():
-            corner = column * (found.shape[-1] + gap) - 0.5, row * (found.shape[-2] + gap) - 0.5
-            axes.add_patch(Rectangle(corner, found.shape[-1], found.shape[-2], fill=False, ec=ORANGE, lw=2))
+    for panel_axes in (left, axes):
+        panel_axes.set_xticks([])
+        panel_axes.set_yticks([])
+    gap = max(1, images.shape[-1] // 28)
+    if is_hit is not None:
+        for row, column in (~is_hit).nonzero().tolist():
+            corner = column * (images.shape[-1] + gap) - 0.5, row * (images.shape[-2] + gap) - 0.5
+            axes.add_patch(Rectangle(corner, images.shape[-1], images.shape[-2], fill=False, ec=ORANGE, lw=2))
     return figure
 
 

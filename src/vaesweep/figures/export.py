@@ -15,17 +15,17 @@ FRAME = 120
 def save(figure: Figure | list[Figure], stem: Path) -> Path:
     """Save a figure as `stem`.png, or the frames of a film as `stem`.gif, atomically; return its path."""
     path = stem.with_name(f"{stem.name}.{'png' if isinstance(figure, Figure) else 'gif'}")
-    with atomically(path) as unfinished:
+    with atomically(path) as part_path:
         if isinstance(figure, Figure):
-            figure.savefig(unfinished, format="png", dpi=120)
+            figure.savefig(part_path, format="png", dpi=120)
         else:
             first, *others = [Image.open(picture(frame)).convert("RGB").quantize(64) for frame in figure]
-            first.save(unfinished, format="GIF", save_all=True, append_images=others, duration=FRAME, loop=0)
+            first.save(part_path, format="GIF", save_all=True, append_images=others, duration=FRAME, loop=0)
     return path
 
 
 def picture(figure: Figure) -> BytesIO:
     """A figure as a PNG in memory."""
-    kept = BytesIO()
-    figure.savefig(kept, format="png", dpi=80)
-    return kept
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=80)
+    return buffer

@@ -18,20 +18,20 @@ ROW, STEPS, DIMS, SIDE = 12, 9, 8, 16
 def model_figures(model: Autoencoder, batch: Batch, source: torch.Generator) -> Iterator[tuple[str, Figure]]:
     """(name, figure) for every figure that applies to `model`; `source` draws the noise."""
     noise = torch.randn(model.noise_shape(batch), generator=source, device=batch.image.device)
-    seen = model.corrupt(batch.image, noise)
-    posterior = model.posterior(seen, batch.label)
+    inputs = model.corrupt(batch.image, noise)
+    posterior = model.posterior(inputs, batch.label)
     outputs = model.generate(posterior.mean[:ROW], batch.label[:ROW])
-    corrupted = None if seen is batch.image else seen[:ROW]
-    yield "reconstructions", figures.reconstructions(batch.image[:ROW], outputs, corrupted)
+    corrupted_images = None if inputs is batch.image else inputs[:ROW]
+    yield "reconstructions", figures.reconstructions(batch.image[:ROW], outputs, corrupted_images)
 
-    use = activity(posterior)
-    order = use.argsort(descending=True)
+    activities = activity(posterior)
+    order = activities.argsort(descending=True)
     yield "traversals", traversals(model, posterior, batch.label, order[:DIMS])
     if model.latent_dim > 1:
         dims = (0, 1) if model.latent_dim == 2 else (int(order[0]), int(order[1]))
         yield "latent_scatter", figures.latent_scatter(posterior.mean[:, dims], batch.label[:, 0], dims)
     if isinstance(posterior, DiagonalGaussian):
-        yield "posterior", figures.posterior(posterior.mean, posterior.sigma, use)
+        yield "posterior", figures.posterior(posterior.mean, posterior.sigma, activities)
         yield "samples", prior_samples(model, batch.label, source)
         if model.latent_dim == 2:
             yield "latent_grid", plane(model, batch.label)
@@ -93,5 +93,5 @@ def first_layer(model: Autoencoder, rows: int = 8) -> Tensor:
         weight = weight.unflatten(1, model.image_shape)
     rows = max(1, min(rows, len(weight) // ROW))
     columns = min(ROW, len(weight))
-    strongest = weight.flatten(1).norm(dim=1).argsort(descending=True)[: rows * columns]
-    return weight[strongest].unflatten(0, (rows, columns))
+    indices = weight.flatten(1).norm(dim=1).argsort(descending=True)[: rows * columns]
+    return weight[indices].unflatten(0, (rows, columns))

@@ -10,12 +10,12 @@ from torch import Tensor
 from vaesweep.figures.canvas import BLUE, CLASSES, GREY, ORANGE, canvas, grid_size, show
 
 
-def reconstructions(images: Tensor, outputs: Tensor, corrupted: Tensor | None = None) -> Figure:
+def reconstructions(images: Tensor, outputs: Tensor, corrupted_images: Tensor | None = None) -> Figure:
     """Rows of originals, of the encoder's inputs if they differ, and of reconstructions; each [K, C, H, W]."""
-    rows = {"original": images, "corrupted": corrupted, "reconstructed": outputs}
-    kept = {name: row for name, row in rows.items() if row is not None}
-    figure, axes = canvas(*grid_size(len(kept), len(images)), "Reconstructions of validation images")
-    show(axes, torch.stack(list(kept.values())), rows=list(kept))
+    all_rows = {"original": images, "corrupted": corrupted_images, "reconstructed": outputs}
+    rows = {name: row for name, row in all_rows.items() if row is not None}
+    figure, axes = canvas(*grid_size(len(rows), len(images)), "Reconstructions of validation images")
+    show(axes, torch.stack(list(rows.values())), rows=list(rows))
     return figure
 
 
@@ -31,8 +31,8 @@ def latent_grid(images: Tensor, quantiles: Tensor, dims: tuple[int, int] = (0, 1
     title = "E[x|z] over the latent plane, at equal steps of prior probability"
     figure, axes = canvas(7, 7.2, title)
     ticks = [f"{q:.1f}" for q in quantiles.tolist()]
-    every = [t if i % 5 == 0 else "" for i, t in enumerate(ticks)]
-    show(axes, images.flip(0), rows=every[::-1], columns=every)
+    tick_labels = [t if i % 5 == 0 else "" for i, t in enumerate(ticks)]
+    show(axes, images.flip(0), rows=tick_labels[::-1], columns=tick_labels)
     axes.set_xlabel(f"z{dims[0] + 1} (prior standard deviations)")
     axes.set_ylabel(f"z{dims[1] + 1} (prior standard deviations)")
     return figure
@@ -46,11 +46,11 @@ def latent_scatter(codes: Tensor, classes: Tensor, dims: tuple[int, int]) -> Fig
     names = np.unique(labels)
     if len(names) <= len(CLASSES):
         for name in names:
-            color, mine = CLASSES[name % len(CLASSES)], labels == name
-            axes.scatter(x[mine], y[mine], s=9, color=color, alpha=0.75, linewidths=0)
+            color, is_class = CLASSES[name % len(CLASSES)], labels == name
+            axes.scatter(x[is_class], y[is_class], s=9, color=color, alpha=0.75, linewidths=0)
             if len(names) > 1:
                 box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": color, "alpha": 0.9}
-                axes.text(np.median(x[mine]), np.median(y[mine]), str(name), ha="center", va="center", bbox=box)
+                axes.text(np.median(x[is_class]), np.median(y[is_class]), str(name), ha="center", va="center", bbox=box)
     else:
         points = axes.scatter(x, y, s=9, c=labels, cmap="viridis", linewidths=0)
         figure.colorbar(points, label="class")
@@ -66,9 +66,9 @@ def latent_scatter(codes: Tensor, classes: Tensor, dims: tuple[int, int]) -> Fig
 def traversals(images: Tensor, values: Tensor, rows: Sequence[str]) -> Figure:
     """Decoded images [R, K, C, H, W]: in each row one latent dimension takes `values` [R, K], the others are fixed."""
     figure, axes = canvas(*grid_size(*images.shape[:2]), "Traversals of the most active latent dimensions")
-    shared = bool((values == values[:1]).all())
-    show(axes, images, rows=rows, columns=[f"{v:.1f}" for v in values[0].tolist()] if shared else ())
-    axes.set_xlabel("value of z" if shared else "from the 1 % to the 99 % quantile of the codes")
+    is_shared = bool((values == values[:1]).all())
+    show(axes, images, rows=rows, columns=[f"{v:.1f}" for v in values[0].tolist()] if is_shared else ())
+    axes.set_xlabel("value of z" if is_shared else "from the 1 % to the 99 % quantile of the codes")
     return figure
 
 
@@ -76,21 +76,21 @@ def posterior(mean: Tensor, sigma: Tensor, kl: Tensor) -> Figure:
     """Per dimension, sorted by KL: KL in nats; spread of the posterior means [N, d] and mean width `sigma` [N, d]."""
     order = kl.argsort(descending=True)
     means, widths, nats = (t[..., order].float().cpu().numpy() for t in (mean, sigma, kl))
-    d, at = len(nats), np.arange(len(nats))
+    d, positions = len(nats), np.arange(len(nats))
     figure = Figure(figsize=(max(5.5, 0.28 * d + 2), 5.6), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True)
-    top.bar(at, nats, color=BLUE)
+    top.bar(positions, nats, color=BLUE)
     top.set_ylabel("KL (nats)")
     top.set_title(f"Posterior by latent dimension: {nats.sum():.1f} nats in all", fontsize=11)
     low, middle, high = np.quantile(means, [0.05, 0.5, 0.95], axis=0)
-    around = np.stack([middle - low, high - middle])
+    intervals = np.stack([middle - low, high - middle])
     bottom.errorbar(
-        at, middle, around, fmt="o", ms=4, color=BLUE, label="posterior mean: median and 5 to 95 % of images"
+        positions, middle, intervals, fmt="o", ms=4, color=BLUE, label="posterior mean: median and 5 to 95 % of images"
     )
-    bottom.plot(at, widths.mean(0), "D", ms=5, color=ORANGE, label="posterior width: mean sigma")
+    bottom.plot(positions, widths.mean(0), "D", ms=5, color=ORANGE, label="posterior width: mean sigma")
     bottom.axhline(1, color=GREY, ls=":", lw=1, label="prior sigma")
     bottom.set_ylabel("z")
-    bottom.set_xticks(at, [f"z{i + 1}" for i in order.tolist()], rotation=90 if d > 12 else 0)
+    bottom.set_xticks(positions, [f"z{i + 1}" for i in order.tolist()], rotation=90 if d > 12 else 0)
     bottom.set_xlabel("latent dimension, most informative first")
     figure.legend(loc="outside lower center", fontsize=8, frameon=False, ncols=3 if d > 20 else 1)
     for axes in (top, bottom):

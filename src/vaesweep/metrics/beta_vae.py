@@ -7,7 +7,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from vaesweep.metrics.factor_vae import rows_that_share
-from vaesweep.metrics.mig import finite, varying
+from vaesweep.metrics.mig import check_finite, varying_factors
 
 STEPS = 2000
 
@@ -21,17 +21,17 @@ def beta_vae_score(
     equal in factor k. A linear classifier (logistic regression on standardised points, so that the scale of a dimension
     does not matter) predicts k. It is fitted to `points` points and tested on as many new ones; all factors have equal
     numbers of them, so chance is 1/F. `codes` [N, d] and `factors` [N, F], on the CPU; factors that do not vary are
-    left out. Raises `ValueError` as `finite` and `varying` do.
+    left out. Raises `ValueError` as `check_finite` and `varying_factors` do.
     """
-    factors = factors[:, varying(factors)]
-    codes = finite(codes)
+    factors = factors[:, varying_factors(factors)]
+    codes = check_finite(codes)
     if factors.shape[1] == 1:
         # scikit-learn fits no classifier to one class, and its accuracy would be 1
         return 1.0
-    which = torch.arange(2 * points) % factors.shape[1]
-    pairs = rows_that_share(factors, which.repeat_interleave(batch), 2, source).view(-1, batch, 2)
+    factor_index = torch.arange(2 * points) % factors.shape[1]
+    pairs = rows_that_share(factors, factor_index.repeat_interleave(batch), 2, source).view(-1, batch, 2)
     # in parts, as all the codes at once may be large
-    apart = [(codes[part[..., 0]] - codes[part[..., 1]]).abs().mean(1) for part in pairs.split(200)]
-    point, label = torch.cat(apart).numpy(), which.numpy()
-    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=STEPS)).fit(point[:points], label[:points])
-    return float(linear.score(point[points:], label[points:]))
+    differences = [(codes[part[..., 0]] - codes[part[..., 1]]).abs().mean(1) for part in pairs.split(200)]
+    x, y = torch.cat(differences).numpy(), factor_index.numpy()
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=STEPS)).fit(x[:points], y[:points])
+    return float(linear.score(x[points:], y[points:]))

@@ -8,7 +8,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from vaesweep.metrics.mig import finite, varying
+from vaesweep.metrics.mig import check_finite, varying_factors
 
 TREES = 20
 LEAF = 1 / 128
@@ -26,24 +26,24 @@ def dci(train_codes: Tensor, train_factors: Tensor, test_codes: Tensor, test_fac
     """DCI from a random forest per factor: `disentanglement_completeness` of its importances, and its accuracy.
 
     Eastwood & Williams 2018, sec. 2; but informativeness is the mean test accuracy, where theirs is an error. Codes
-    [N, d], factors [N, F]; factors that do not vary in the training part are left out. Raises `ValueError` as `finite`
-    and `varying` do.
+    [N, d], factors [N, F]; factors that do not vary in the training part are left out. Raises `ValueError` as
+    `check_finite` and `varying_factors` do.
 
     A forest has `TREES` trees, enough for importances that hardly depend on the seed. Every split may use every
     dimension, and no leaf has less than `LEAF` of the images: otherwise splits on noise, made deep in a tree or where
     the dimensions are limited, blur the importances. For codes that are factors of 3 to 40 values plus noise of
     standard deviation 0.1, the disentanglement is 0.9 this way, and 0.4 with scikit-learn's defaults.
     """
-    kept = varying(train_factors)
-    scaler = StandardScaler().fit(finite(train_codes).numpy())
+    mask = varying_factors(train_factors)
+    scaler = StandardScaler().fit(check_finite(train_codes).numpy())
     # a tree takes a dimension for constant if its range is below 1e-7, whatever the scale
-    train, test = (scaler.transform(finite(codes).numpy()) for codes in (train_codes, test_codes))
+    train_x, test_x = (scaler.transform(check_finite(codes).numpy()) for codes in (train_codes, test_codes))
     importances, accuracies = [], []
-    for known, asked in zip(train_factors[:, kept].numpy().T, test_factors[:, kept].numpy().T, strict=True):
+    for train_y, test_y in zip(train_factors[:, mask].numpy().T, test_factors[:, mask].numpy().T, strict=True):
         forest = RandomForestClassifier(TREES, max_features=None, min_samples_leaf=LEAF, random_state=seed)
-        forest.fit(train, known)
+        forest.fit(train_x, train_y)
         importances.append(torch.from_numpy(forest.feature_importances_))
-        accuracies.append(float(forest.score(test, asked)))
+        accuracies.append(float(forest.score(test_x, test_y)))
     disentanglement, completeness = disentanglement_completeness(torch.stack(importances, dim=1))
     return DCI(disentanglement, completeness, sum(accuracies) / len(accuracies))
 
@@ -57,8 +57,8 @@ def disentanglement_completeness(importance: Tensor) -> tuple[float, float]:
     H_n is the entropy to base n. An unused dimension has no weight in D, and a factor that no dimension predicts
     counts as 0 in C. With one factor D is 1, and with one dimension C is 1, if any is used.
     """
-    used = importance.sum(1)
-    weights = used / used.sum().clamp(min=torch.finfo(used.dtype).tiny)
+    usage = importance.sum(1)
+    weights = usage / usage.sum().clamp(min=torch.finfo(usage.dtype).tiny)
     return (weights * focus(importance)).sum().item(), focus(importance.T).mean().item()
 
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from vaesweep.metrics.mig import finite, varying
+from vaesweep.metrics.mig import check_finite, varying_factors
 
-PRUNED = 1e-4
+MIN_VARIANCE_SHARE = 1e-4
 
 
 def factor_vae_score(
@@ -16,37 +16,37 @@ def factor_vae_score(
     Kim & Mnih 2018, sec. 4: j* = argmin_j Var(z_j over the batch) / Var(z_j over all N images), and a majority vote
     maps j* to a factor. The vote is learnt from `votes` batches and tested on as many new ones; all factors have equal
     numbers of them, so chance is 1/F. `codes` [N, d] and `factors` [N, F], on the CPU; factors that do not vary are
-    left out. Raises `ValueError` as `finite` and `varying` do.
+    left out. Raises `ValueError` as `check_finite` and `varying_factors` do.
 
-    A dimension with at most `PRUNED` of the variance of the widest does not vote: a dimension that is constant except
-    in a few images would win nearly every batch. If all are constant every batch votes alike, and the score is chance,
-    as for a single dimension.
+    A dimension with at most `MIN_VARIANCE_SHARE` of the variance of the widest does not vote: a dimension that is
+    constant except in a few images would win nearly every batch. If all are constant every batch votes alike, and the
+    score is chance, as for a single dimension.
     """
-    factors = factors[:, varying(factors)]
-    codes = finite(codes)
-    spread = codes.var(0)
-    which = torch.arange(2 * votes) % factors.shape[1]
-    rows = rows_that_share(factors, which, batch, source)
+    factors = factors[:, varying_factors(factors)]
+    codes = check_finite(codes)
+    variance = codes.var(0)
+    factor_index = torch.arange(2 * votes) % factors.shape[1]
+    rows = rows_that_share(factors, factor_index, batch, source)
     # in parts, as all the codes at once may be large
-    ratio = torch.cat([codes[part].var(1) for part in rows.split(200)]) / spread
-    vote = ratio.masked_fill(spread <= PRUNED * spread.max(), torch.inf).argmin(1)
+    ratio = torch.cat([codes[part].var(1) for part in rows.split(200)]) / variance
+    vote = ratio.masked_fill(variance <= MIN_VARIANCE_SHARE * variance.max(), torch.inf).argmin(1)
     shape = codes.shape[1], factors.shape[1]
-    counts = (vote * shape[1] + which)[:votes].bincount(minlength=shape[0] * shape[1]).view(shape)
-    return (counts.argmax(1)[vote[votes:]] == which[votes:]).double().mean().item()
+    counts = (vote * shape[1] + factor_index)[:votes].bincount(minlength=shape[0] * shape[1]).view(shape)
+    return (counts.argmax(1)[vote[votes:]] == factor_index[votes:]).double().mean().item()
 
 
-def rows_that_share(factors: Tensor, which: Tensor, size: int, source: torch.Generator) -> Tensor:
-    """For each entry k of `which` [T], `size` of the N images that share a value of factor k: rows [T, size].
+def rows_that_share(factors: Tensor, factor_index: Tensor, size: int, source: torch.Generator) -> Tensor:
+    """For each entry k of `factor_index` [T], `size` of the N images that share a value of factor k: rows [T, size].
 
     The value is that of an image drawn at random, so a rare value is rarely drawn. The images are drawn with
     replacement, so a value may have fewer than `size`. `factors` [N, F].
     """
-    rows = torch.empty(len(which), size, dtype=torch.long)
+    rows = torch.empty(len(factor_index), size, dtype=torch.long)
     for k, column in enumerate(factors.unbind(1)):
         _, value, members = column.unique(return_inverse=True, return_counts=True)
-        grouped, start = value.argsort(stable=True), members.cumsum(0) - members
-        mine = which == k
-        shared = value[torch.randint(len(column), (int(mine.sum()),), generator=source), None]
-        place = torch.rand(len(shared), size, generator=source, dtype=torch.float64) * members[shared]
-        rows[mine] = grouped[start[shared] + place.long()]
+        order, start = value.argsort(stable=True), members.cumsum(0) - members
+        mask = factor_index == k
+        sampled_values = value[torch.randint(len(column), (int(mask.sum()),), generator=source), None]
+        offset = torch.rand(len(sampled_values), size, generator=source, dtype=torch.float64) * members[sampled_values]
+        rows[mask] = order[start[sampled_values] + offset.long()]
     return rows

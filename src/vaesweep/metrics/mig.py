@@ -9,9 +9,9 @@ def mig(codes: Tensor, factors: Tensor, bins: int = 20) -> float:
     """MIG 1/F sum_k (I(z_j*; v_k) - max_{j != j*} I(z_j; v_k)) / H(v_k), j* the most informative dimension, in [0, 1].
 
     Chen et al. 2018, eq. 6, with I as `mutual_information` estimates it. `codes` [N, d], `factors` [N, F]. A factor
-    with more values than bins cannot reach 1. Raises `ValueError` as `finite` and `varying` do.
+    with more values than bins cannot reach 1. Raises `ValueError` as `check_finite` and `varying_factors` do.
     """
-    factors = factors[:, varying(factors)]
+    factors = factors[:, varying_factors(factors)]
     entropies = torch.stack([entropy(column.unique(return_counts=True)[1]) for column in factors.unbind(1)])
     return (gap(mutual_information(codes, factors, bins)) / entropies).mean().item()
 
@@ -22,21 +22,21 @@ def mutual_information(codes: Tensor, factors: Tensor, bins: int) -> Tensor:
     Each z_j is a posterior mean, put into one of `bins` equally wide bins between its extremes (Locatello et al.
     2019). The plug-in estimate from N images is too high by about (bins - 1) (values - 1) / 2N.
     """
-    index = binned(finite(codes), bins)
+    index = bin_codes(check_finite(codes), bins)
     dims = index.shape[1]
     cell = index + bins * torch.arange(dims)
-    found = []
+    information = []
     for column in factors.unbind(1):
         values, value = column.unique(return_inverse=True)
         shape = dims, bins, len(values)
         joint = (
             (cell * len(values) + value[:, None]).flatten().bincount(minlength=dims * bins * len(values)).view(shape)
         )
-        found.append(entropy(joint.sum(2)) + entropy(joint.sum(1)) - entropy(joint.flatten(1)))
-    return torch.stack(found, dim=1).clamp(min=0)
+        information.append(entropy(joint.sum(2)) + entropy(joint.sum(1)) - entropy(joint.flatten(1)))
+    return torch.stack(information, dim=1).clamp(min=0)
 
 
-def binned(codes: Tensor, bins: int) -> Tensor:
+def bin_codes(codes: Tensor, bins: int) -> Tensor:
     """Which of `bins` equally wide bins each code is in, [N, d]; a constant dimension is all in the first."""
     low, high = codes.aminmax(dim=0)
     width = (high - low).where(high > low, 1)
@@ -56,16 +56,16 @@ def gap(scores: Tensor) -> Tensor:
     return first - second
 
 
-def finite(codes: Tensor) -> Tensor:
+def check_finite(codes: Tensor) -> Tensor:
     """`codes` in double precision. Raises `ValueError` if any is NaN or infinite, which decision trees accept."""
     if not codes.isfinite().all():
         raise ValueError("the codes are not all finite")
     return codes.double()
 
 
-def varying(factors: Tensor) -> Tensor:
+def varying_factors(factors: Tensor) -> Tensor:
     """Which factors take more than one value, [F], from `factors` [N, F]. Raises `ValueError` if none does."""
-    found = (factors != factors[:1]).any(0)
-    if not found.any():
+    is_varying = (factors != factors[:1]).any(0)
+    if not is_varying.any():
         raise ValueError("no factor takes more than one value in these images")
-    return found
+    return is_varying

@@ -7,7 +7,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor
 
-from vaesweep.metrics.mig import finite, gap, varying
+from vaesweep.metrics.mig import check_finite, gap, varying_factors
 
 
 def sap(train_codes: Tensor, train_factors: Tensor, test_codes: Tensor, test_factors: Tensor, seed: int) -> float:
@@ -15,11 +15,11 @@ def sap(train_codes: Tensor, train_factors: Tensor, test_codes: Tensor, test_fac
 
     S is from `predictability`. If each factor is a dimension, and they are independent, S is 1 for that dimension
     and about 1/values for the second best, so the score is 1 - 1/F sum_k 1/values_k, not 1. Codes [N, d], factors
-    [N, F]; factors that do not vary in the training part are left out. Raises `ValueError` as `finite` and `varying`
-    do.
+    [N, F]; factors that do not vary in the training part are left out. Raises `ValueError` as
+    `check_finite` and `varying_factors` do.
     """
-    kept = varying(train_factors)
-    scores = predictability(train_codes, train_factors[:, kept], test_codes, test_factors[:, kept], seed)
+    mask = varying_factors(train_factors)
+    scores = predictability(train_codes, train_factors[:, mask], test_codes, test_factors[:, mask], seed)
     return gap(scores).mean().item()
 
 
@@ -33,14 +33,14 @@ def predictability(
     al. 2019) cannot separate a value between two others: for a dimension that equals a factor of 40 values they get
     5 % right, the trees 100 %.
     """
-    scaler = StandardScaler().fit(finite(train_codes).numpy())
+    scaler = StandardScaler().fit(check_finite(train_codes).numpy())
     # a tree takes a dimension for constant if its range is below 1e-7, whatever the scale
-    train, test = (scaler.transform(finite(codes).numpy()) for codes in (train_codes, test_codes))
-    scores = torch.zeros(train.shape[1], train_factors.shape[1], dtype=torch.float64)
-    for k, (known, asked) in enumerate(zip(train_factors.numpy().T, test_factors.numpy().T, strict=True)):
-        leaves, there = len(np.unique(known)), np.unique(asked)
-        for j in np.flatnonzero(np.ptp(train, axis=0)):
+    train_x, test_x = (scaler.transform(check_finite(codes).numpy()) for codes in (train_codes, test_codes))
+    scores = torch.zeros(train_x.shape[1], train_factors.shape[1], dtype=torch.float64)
+    for k, (train_y, test_y) in enumerate(zip(train_factors.numpy().T, test_factors.numpy().T, strict=True)):
+        leaves, test_values = len(np.unique(train_y)), np.unique(test_y)
+        for j in np.flatnonzero(np.ptp(train_x, axis=0)):
             tree = DecisionTreeClassifier(max_leaf_nodes=leaves, class_weight="balanced", random_state=seed)
-            guess = tree.fit(train[:, [j]], known).predict(test[:, [j]])
-            scores[j, k] = recall_score(asked, guess, labels=there, average="macro")
+            predictions = tree.fit(train_x[:, [j]], train_y).predict(test_x[:, [j]])
+            scores[j, k] = recall_score(test_y, predictions, labels=test_values, average="macro")
     return scores

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from vaesweep.checks import check_int
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.networks import Network, activation
-from vaesweep.models.terms import Batch, Declaration, Spec, Terms, in_full, mean_over_ranks
+from vaesweep.models.terms import Batch, Declaration, Spec, Terms, mean_over_ranks, upcast_half
 
 
 class Autoencoder(nn.Module):
@@ -56,8 +56,8 @@ class Autoencoder(nn.Module):
 
     def objective(self, distortion: Tensor, means: Tensor) -> Terms:
         """The terms for a mean `distortion` and the `means` [k] over any set of images."""
-        penalties, weighted = self.penalties(means)
-        return Terms(distortion, penalties, distortion + weighted)
+        penalties, weighted_penalty = self.penalties(means)
+        return Terms(distortion, penalties, distortion + weighted_penalty)
 
     def score(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Numbers that an evaluation averages over batches [2 + k], and the posterior means [B, d].
@@ -71,11 +71,11 @@ class Autoencoder(nn.Module):
 
     def parts(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor, Dirac | DiagonalGaussian, Tensor]:
         """Distortion, a scalar, and `batch_means` [k]; then q(z|x), and eta [B, C, H, W] of the codes drawn from it."""
-        seen = self.corrupt(batch.image, noise)
-        posterior = self.posterior(seen, batch.label)
+        inputs = self.corrupt(batch.image, noise)
+        posterior = self.posterior(inputs, batch.label)
         eta = self.decode(posterior.sample(noise), batch.label)
         distortion = self.likelihood.nll(eta, batch.image).mean()
-        return distortion, self.batch_means(posterior, seen, batch.label, noise), posterior, eta
+        return distortion, self.batch_means(posterior, inputs, batch.label, noise), posterior, eta
 
     def noise_shape(self, batch: Batch) -> tuple[int, ...]:
         """Shape of the standard normal noise that `forward` takes; the first axis is the batch."""
@@ -87,7 +87,7 @@ class Autoencoder(nn.Module):
 
     def posterior(self, image: Tensor, label: Tensor) -> Dirac | DiagonalGaussian:
         """q(z|x); here the point code(encoder(x))."""
-        return Dirac(self.code(in_full(self.encoder(image, self.condition(label)))))
+        return Dirac(self.code(upcast_half(self.encoder(image, self.condition(label)))))
 
     def condition(self, label: Tensor) -> Tensor | None:
         """Input of encoder and decoder besides image and code [B, conditions]; here none."""
@@ -96,7 +96,7 @@ class Autoencoder(nn.Module):
     def decode(self, z: Tensor, label: Tensor) -> Tensor:
         """The likelihood's parameter eta [B, C, H, W] for codes `z` [B, d]."""
         condition = self.condition(label)
-        return in_full(self.decoder(z if condition is None else torch.cat([z, condition.to(z.dtype)], dim=1)))
+        return upcast_half(self.decoder(z if condition is None else torch.cat([z, condition.to(z.dtype)], dim=1)))
 
     def batch_means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor, noise: Tensor) -> Tensor:
         """Means over the images of a batch of the k numbers that `penalties` and `dimensions` need [k]; here none."""

@@ -56,26 +56,26 @@ class BetaTCVAE(VAE):
 
     @property
     def declaration(self) -> Declaration:
-        same = bool(self.alpha == self.beta == self.gamma)
-        plain = super().declaration
+        is_beta_vae = bool(self.alpha == self.beta == self.gamma)
+        vae_declaration = super().declaration
         return replace(
-            plain,
-            terms={**plain.terms, **dict.fromkeys(PARTS, "nats per image, minibatch estimate")},
-            rate_weight="beta" if same else None,
+            vae_declaration,
+            terms={**vae_declaration.terms, **dict.fromkeys(PARTS, "nats per image, minibatch estimate")},
+            rate_weight="beta" if is_beta_vae else None,
         )
 
     def batch_means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor, noise: Tensor) -> Tensor:
         """KL of each dimension [d]; then the parts of the rate times the batch's size M, and M itself."""
         assert isinstance(posterior, DiagonalGaussian)
         z = posterior.sample(noise)
-        others = DiagonalGaussian(*map(gather_over_ranks, posterior)) if self.training else posterior
-        size = len(others.mean)
-        pairs = others.log_prob(z[:, None])
-        given_own = posterior.log_prob(z).sum(1)
+        all_posteriors = DiagonalGaussian(*map(gather_over_ranks, posterior)) if self.training else posterior
+        size = len(all_posteriors.mean)
+        pairs = all_posteriors.log_prob(z[:, None])
+        conditional = posterior.log_prob(z).sum(1)
         joint = pairs.sum(2).logsumexp(1) - math.log(self.images * size)
         product = (pairs.logsumexp(1) - math.log(self.images * size)).sum(1)
         prior = standard_normal_log_prob(z).sum(1)
-        parts = torch.stack([given_own - joint, joint - product, product - prior]).mean(1)
+        parts = torch.stack([conditional - joint, joint - product, product - prior]).mean(1)
         return torch.cat([posterior.kl().mean(0), size * parts, parts.new_full((1,), size)])
 
     def penalties(self, means: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ from torch import Tensor
 from vaesweep.checks import check_float, check_int
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
-from vaesweep.models.jacobian import dense_layers, jacobian, projected, squared_norms
+from vaesweep.models.jacobian import dense_layers, jacobian, squared_norms, vector_jacobian_products
 from vaesweep.models.networks import Encoder, Network
 from vaesweep.models.terms import Batch, Declaration, Spec
 
@@ -53,10 +53,10 @@ class ContractiveAutoencoder(Autoencoder):
 
         if self.probes and self.training:
             signs = torch.ones_like(noise).copysign(noise).unflatten(1, (self.probes, self.latent_dim))
-            total = projected(encode, seen, signs.transpose(0, 1)).square().sum() / self.probes
+            total = vector_jacobian_products(encode, seen, signs.transpose(0, 1)).square().sum() / self.probes
         elif layers := dense_layers(self.encoder, self.code):
             assert isinstance(self.encoder, Encoder)
-            total = squared_norms(layers, self.encoder.joined(seen, self.condition(label)), seen[0].numel())
+            total = squared_norms(layers, self.encoder.join(seen, self.condition(label)), seen[0].numel())
         else:
             total = jacobian(encode, seen).square().sum()
         return total[None] / len(seen)

@@ -111,8 +111,8 @@ class Gaussian(nn.Module):
 
     def nll(self, eta: Tensor, x: Tensor) -> Tensor:
         """-log p(x|z) [B], nats per image: sum_i ((x_i - eta_i) / sigma)^2 / 2 + log sigma + log(2 pi) / 2."""
-        scaled = (x - eta) / self.log_sigma.exp()
-        return (scaled.square() / 2 + self.log_sigma + LOG_SQRT_2PI).flatten(1).sum(1)
+        residual = (x - eta) / self.log_sigma.exp()
+        return (residual.square() / 2 + self.log_sigma + LOG_SQRT_2PI).flatten(1).sum(1)
 
     def mean(self, eta: Tensor) -> Tensor:
         """E[x|z] [B, C, H, W]."""

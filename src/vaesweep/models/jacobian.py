@@ -24,7 +24,7 @@ def jacobian(encode: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
     return rows
 
 
-def projected(encode: Callable[[Tensor], Tensor], image: Tensor, probes: Tensor) -> Tensor:
+def vector_jacobian_products(encode: Callable[[Tensor], Tensor], image: Tensor, probes: Tensor) -> Tensor:
     """v^T dz/dx [n, B, C, H, W] for `probes` v [n, B, d], n per image: one backward pass per probe, vectorised."""
     z, pull = vjp(encode, image)[:2]
     (rows,) = vmap(pull, chunk_size=ROWS)(probes.to(z.dtype))
@@ -77,10 +77,10 @@ def quadratic(rows: Tensor, form: Tensor) -> Tensor:
     d/da = 2 a M for a symmetric M, and a M is already computed; autograd would multiply once more. Only first
     derivatives are right.
     """
-    fixed = rows.detach()
-    moved = fixed @ form
-    by_form = torch.dot(fixed.flatten(), moved.flatten())
-    by_rows = torch.dot(rows.flatten(), moved.detach().flatten())
+    constant_rows = rows.detach()
+    products = constant_rows @ form
+    by_form = torch.dot(constant_rows.flatten(), products.flatten())
+    by_rows = torch.dot(rows.flatten(), products.detach().flatten())
     return by_form + 2 * (by_rows - by_rows.detach())
 
 

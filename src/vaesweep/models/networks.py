@@ -43,9 +43,9 @@ class Encoder(nn.Module):
         self.body, self.planes = body, planes
 
     def forward(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
-        return self.body(self.joined(image, condition))
+        return self.body(self.join(image, condition))
 
-    def joined(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
+    def join(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
         """The input of `body`, the image first: [B, pixels + conditions], or planes [B, C + conditions, H, W]."""
         x = image if self.planes else image.flatten(1)
         if condition is not None:
@@ -62,8 +62,8 @@ def activation(name: str, key: str = "activation") -> nn.Module:
 def dense(widths: Sequence[int], act: str) -> list[nn.Module]:
     """Linear layers of these widths with activations between them, none after the last."""
     layers: list[nn.Module] = []
-    for wide, narrow in pairwise(widths):
-        layers += [nn.Linear(wide, narrow), activation(act)]
+    for in_features, out_features in pairwise(widths):
+        layers += [nn.Linear(in_features, out_features), activation(act)]
     return layers[:-1]
 
 
@@ -106,7 +106,7 @@ class Conv:
             raise ConfigError("kernel", self.kernel, "3 | 4 (each halves the image exactly)")
         check_choice("activation", self.activation, ACTIVATIONS)
 
-    def inner(self, shape: Shape) -> Shape:
+    def inner_shape(self, shape: Shape) -> Shape:
         """Shape after the convolutions, (channels, H / 2^n, W / 2^n). Raises `ConfigError` where that is not whole."""
         factor = 2 ** len(self.channels)
         if shape[1] % factor or shape[2] % factor:
@@ -114,21 +114,26 @@ class Conv:
         return self.channels[-1], shape[1] // factor, shape[2] // factor
 
     def encoder(self, shape: Shape, features: int, conditions: int = 0) -> nn.Module:
-        inner, layers = self.inner(shape), list[nn.Module]()
-        for above, below in pairwise([shape[0] + conditions, *self.channels]):
-            layers += [nn.Conv2d(above, below, self.kernel, stride=2, padding=1), activation(self.activation)]
-        widths = [prod(inner), *self.dense, features]
+        inner_shape, layers = self.inner_shape(shape), list[nn.Module]()
+        for in_channels, out_channels in pairwise([shape[0] + conditions, *self.channels]):
+            layers += [
+                nn.Conv2d(in_channels, out_channels, self.kernel, stride=2, padding=1),
+                activation(self.activation),
+            ]
+        widths = [prod(inner_shape), *self.dense, features]
         return Encoder(nn.Sequential(*layers, nn.Flatten(), *dense(widths, self.activation)), planes=True)
 
     def decoder(self, features: int, shape: Shape) -> nn.Module:
-        inner, layers = self.inner(shape), list[nn.Module]()
-        widths = [features, *reversed(self.dense), prod(inner)]
+        inner_shape, layers = self.inner_shape(shape), list[nn.Module]()
+        widths = [features, *reversed(self.dense), prod(inner_shape)]
         # a 3x3 kernel needs one more row and column on the way up to double the image exactly
-        extra = 1 if self.kernel == 3 else 0
-        for below, above in pairwise([*reversed(self.channels), shape[0]]):
-            up = nn.ConvTranspose2d(below, above, self.kernel, stride=2, padding=1, output_padding=extra)
-            layers += [activation(self.activation), up]
-        return nn.Sequential(*dense(widths, self.activation), nn.Unflatten(1, inner), *layers)
+        output_padding = 1 if self.kernel == 3 else 0
+        for in_channels, out_channels in pairwise([*reversed(self.channels), shape[0]]):
+            upsampling = nn.ConvTranspose2d(
+                in_channels, out_channels, self.kernel, stride=2, padding=1, output_padding=output_padding
+            )
+            layers += [activation(self.activation), upsampling]
+        return nn.Sequential(*dense(widths, self.activation), nn.Unflatten(1, inner_shape), *layers)
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,7 @@ class Burgess:
 
     activation: str = "relu"
 
-    def at(self, shape: Shape) -> Conv:
+    def conv(self, shape: Shape) -> Conv:
         """Four convolutions for 64 x 64, three for 32 x 32. Raises `ConfigError` for any other size."""
         depth = {(32, 32): 3, (64, 64): 4}.get(shape[1:])
         if depth is None:
@@ -145,7 +150,7 @@ class Burgess:
         return Conv(channels=(32,) * depth, dense=(256, 256), kernel=4, activation=self.activation)
 
     def encoder(self, shape: Shape, features: int, conditions: int = 0) -> nn.Module:
-        return self.at(shape).encoder(shape, features, conditions)
+        return self.conv(shape).encoder(shape, features, conditions)
 
     def decoder(self, features: int, shape: Shape) -> nn.Module:
-        return self.at(shape).decoder(features, shape)
+        return self.conv(shape).decoder(features, shape)

@@ -105,10 +105,10 @@ def gather_over_ranks(local: Tensor) -> Tensor:
     """
     if not (distributed.is_available() and distributed.is_initialized()):
         return local
-    gathered: Tensor = _Gather.apply(local)
-    return gathered
+    rows: Tensor = _Gather.apply(local)
+    return rows
 
 
-def in_full(x: Tensor) -> Tensor:
+def upcast_half(x: Tensor) -> Tensor:
     """`x` in float32 if mixed precision left it in half, where exp(logvar) and long sums overflow."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

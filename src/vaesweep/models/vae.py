@@ -8,7 +8,7 @@ from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.networks import Network
 from vaesweep.models.schedules import Schedule
-from vaesweep.models.terms import Batch, Declaration, Spec, in_full
+from vaesweep.models.terms import Batch, Declaration, Spec, upcast_half
 
 
 class VAE(Autoencoder):
@@ -42,11 +42,11 @@ class VAE(Autoencoder):
     @property
     def declaration(self) -> Declaration:
         target = self.schedule.target
-        plain = target is None and not self.free_bits.any()
+        is_plain = target is None and not self.free_bits.any()
         return Declaration(
             terms={"kl": "nats per image"},
             rate="kl",
-            rate_weight="beta" if plain else None,
+            rate_weight="beta" if is_plain else None,
             rate_target=None if target is None else target.item(),
             dimension_unit="KL (nats)",
         )
@@ -56,7 +56,7 @@ class VAE(Autoencoder):
 
     def posterior(self, image: Tensor, label: Tensor) -> DiagonalGaussian:
         """q(z|x) = N(mean, diag(exp(logvar)))."""
-        return DiagonalGaussian.split(in_full(self.encoder(image, self.condition(label))))
+        return DiagonalGaussian.split(upcast_half(self.encoder(image, self.condition(label))))
 
     def batch_means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor, noise: Tensor) -> Tensor:
         """KL of each dimension [d], nats."""
@@ -64,8 +64,8 @@ class VAE(Autoencoder):
         return posterior.kl().mean(0)
 
     def penalties(self, means: Tensor) -> tuple[Tensor, Tensor]:
-        counted = means.maximum(self.free_bits).sum()
-        return means.sum()[None], self.beta * self.schedule(counted, self.progress)
+        bounded_kl = means.maximum(self.free_bits).sum()
+        return means.sum()[None], self.beta * self.schedule(bounded_kl, self.progress)
 
     def dimensions(self, means: Tensor, variance: Tensor) -> Tensor:
         return means

@@ -6,14 +6,14 @@ import altair as alt
 import pandas as pd
 
 from vaesweep.report.collection import Run
-from vaesweep.report.scales import HEIGHT, NATS, WIDTH, nice_step, numbers, padded, series_scale
+from vaesweep.report.scales import HEIGHT, NATS, WIDTH, nice_step, numbers, padded_limits, series_scale
 
 
 def penalty(frame: pd.DataFrame) -> alt.TopLevelMixin | None:
     """Models without a rate: mse against their penalties, each in its own unit."""
     units = frame.attrs["penalties"]
-    kept = frame[(frame.status == "completed") & frame.rate.isna()]
-    long = kept.melt(
+    completed = frame[(frame.status == "completed") & frame.rate.isna()]
+    long = completed.melt(
         ["series", "setting", "seed", "run", "mse"], list(units), var_name="term", value_name="penalty"
     ).dropna(subset=["penalty"])
     if long.empty:
@@ -32,10 +32,10 @@ def penalty(frame: pd.DataFrame) -> alt.TopLevelMixin | None:
 
 def dimensions(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None:
     """KL of each latent dimension, most informative first, mean over seeds, for every setting with a rate."""
-    kept = frame[(frame.status == "completed") & frame.rate.notna()]
+    completed = frame[(frame.status == "completed") & frame.rate.notna()]
     rows = [
         {"series": row.series, "beta": row.beta, "rank": rank + 1, "kl": kl}
-        for row in kept.itertuples()
+        for row in completed.itertuples()
         for rank, kl in enumerate(sorted(runs[row.Index].results.dimensions, reverse=True))
     ]
     if not rows:
@@ -62,9 +62,9 @@ def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None
     """Training and validation terms by epoch, mean over the seeds of a setting."""
     parts, units = [], {"loss": NATS, "distortion": NATS}
     for row in frame.itertuples():
-        rows, declared = runs[row.Index].history, runs[row.Index].results.declared
-        units |= declared.terms
-        terms = [c for c in rows if c.partition("/")[2] in ("loss", "distortion", *declared.terms)]
+        rows, declaration = runs[row.Index].history, runs[row.Index].results.declared
+        units |= declaration.terms
+        terms = [c for c in rows if c.partition("/")[2] in ("loss", "distortion", *declaration.terms)]
         if terms:
             long = rows.melt("epoch", terms, var_name="name", value_name="value")
             parts.append(long.assign(setting=row.setting, series=row.series, beta=row.beta))
@@ -94,7 +94,7 @@ def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None
             alt.Y(
                 "value:Q",
                 title=f"{term} ({units[term]})",
-                scale=alt.Scale(domain=without_start(part), nice=False),
+                scale=alt.Scale(domain=limits_without_start(part), nice=False),
             ),
             colour,
             dash,
@@ -106,10 +106,10 @@ def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None
     return alt.concat(*panels, columns=3, title="Learning curves, means over seeds")
 
 
-def without_start(part: pd.DataFrame) -> tuple[float, float]:
+def limits_without_start(part: pd.DataFrame) -> tuple[float, float]:
     """Axis limits that ignore the first epochs, where all values are large."""
-    later = part[part.epoch > part.epoch.max() / 10]
-    return padded(later.value)
+    later_epochs = part[part.epoch > part.epoch.max() / 10]
+    return padded_limits(later_epochs.value)
 
 
 def whole_ticks(epochs: pd.Series) -> list[int]:

@@ -42,15 +42,17 @@ class RunCollection:
 def read(folders: list[Path]) -> RunCollection:
     """All runs in and below `folders`, each of which is a study, a run, or a folder of such."""
     collection = RunCollection(dict(zip(titles(folders), folders, strict=True)))
-    seen: dict[tuple[str, str], str] = {}
+    originals: dict[tuple[str, str], str] = {}
     for study, folder in collection.studies.items():
         if not folder.is_dir():
             collection.warnings.append(f"{folder}: no such folder")
             continue
         records = sorted(folder.rglob(FILE))
-        started = {path.parent for path in folder.rglob(HYDRA)} - {path.parent for path in records}
-        collection.warnings += [f"{path.name}: no {FILE}: it still runs, or it was killed" for path in sorted(started)]
-        if not records and not started:
+        unfinished_folders = {path.parent for path in folder.rglob(HYDRA)} - {path.parent for path in records}
+        collection.warnings += [
+            f"{path.name}: no {FILE}: it still runs, or it was killed" for path in sorted(unfinished_folders)
+        ]
+        if not records and not unfinished_folders:
             collection.warnings.append(f"{folder}: no runs in it (a run leaves a {FILE})")
         for record in records:
             try:
@@ -58,9 +60,11 @@ def read(folders: list[Path]) -> RunCollection:
             except (OSError, ValueError) as error:
                 collection.warnings.append(f"{record.parent.name}: {error}")
                 continue
-            name = study, run.results.config_hash
-            if run.results.status == "completed" and seen.setdefault(name, run.folder.name) != run.folder.name:
-                collection.warnings.append(f"{run.folder.name}: left out, the same configuration as {seen[name]}")
+            config = study, run.results.config_hash
+            if run.results.status == "completed" and originals.setdefault(config, run.folder.name) != run.folder.name:
+                collection.warnings.append(
+                    f"{run.folder.name}: left out, the same configuration as {originals[config]}"
+                )
             else:
                 collection.runs.append(run)
     return collection
@@ -68,9 +72,12 @@ def read(folders: list[Path]) -> RunCollection:
 
 def titles(folders: list[Path]) -> list[str]:
     """Title of each folder: its name without the time, and a number if several have the same."""
-    short = [re.sub(r"^[\d-]+_[\d-]+_", "", folder.resolve().name) for folder in folders]
-    turns = [f"{name} {short[:i].count(name) + 1}" for i, name in enumerate(short)]
-    return [name if short.count(name) == 1 else turn for name, turn in zip(short, turns, strict=True)]
+    short_names = [re.sub(r"^[\d-]+_[\d-]+_", "", folder.resolve().name) for folder in folders]
+    numbered_names = [f"{name} {short_names[:i].count(name) + 1}" for i, name in enumerate(short_names)]
+    return [
+        name if short_names.count(name) == 1 else numbered_name
+        for name, numbered_name in zip(short_names, numbered_names, strict=True)
+    ]
 
 
 def read_run(folder: Path, study: str) -> Run:

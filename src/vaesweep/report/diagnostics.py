@@ -7,34 +7,34 @@ import pandas as pd
 
 from vaesweep.report.collection import Run
 
-MISSED, OVERFIT = 0.1, 0.05
+MAX_RATE_ERROR, MAX_OVERFIT_GAP = 0.1, 0.05
 """Shares of the target rate, and of the training nats, above which a run is reported."""
 
 
 def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     """Which runs failed, collapsed, missed their target rate or overfit: a line per setting and problem."""
-    said: dict[tuple[str, str], list[int]] = {}
+    seeds_by_problem: dict[tuple[str, str], list[int]] = {}
 
-    def say(row: Any, text: str) -> None:
-        said.setdefault((row.setting, text), []).append(row.seed)
+    def add(row: Any, text: str) -> None:
+        seeds_by_problem.setdefault((row.setting, text), []).append(row.seed)
 
     for row in frame.itertuples():
         if row.status != "completed":
-            say(row, f"{row.status}: {row.reason}")
+            add(row, f"{row.status}: {row.reason}")
             continue
-        declared, unused = runs[row.Index].results.declared, row.latent_dim - row.active_units
-        if declared.rate and row.active_units == 0:
-            say(row, "posterior collapse: no latent dimension is used")
-        elif unused > 0:
-            what = "latent dimensions unused" if declared.rate else "units dead (their code hardly varies)"
-            say(row, f"{unused:.0f} of {row.latent_dim:.0f} {what}")
-        target = declared.rate_target
-        if target and abs(row.rate - target) > MISSED * target:
-            say(row, f"rate misses the {target:g} nats asked for by more than {MISSED:.0%}")
-        trained = (row.nelbo if declared.rate else row.distortion) - row.overfit_gap
-        if row.overfit_gap > OVERFIT * abs(trained):
-            say(row, f"overfit: over {OVERFIT:.0%} more nats on the test split than in training")
+        declaration, unused_units = runs[row.Index].results.declared, row.latent_dim - row.active_units
+        if declaration.rate and row.active_units == 0:
+            add(row, "posterior collapse: no latent dimension is used")
+        elif unused_units > 0:
+            problem = "latent dimensions unused" if declaration.rate else "units dead (their code hardly varies)"
+            add(row, f"{unused_units:.0f} of {row.latent_dim:.0f} {problem}")
+        target = declaration.rate_target
+        if target and abs(row.rate - target) > MAX_RATE_ERROR * target:
+            add(row, f"rate misses the {target:g} nats asked for by more than {MAX_RATE_ERROR:.0%}")
+        train_nats = (row.nelbo if declaration.rate else row.distortion) - row.overfit_gap
+        if row.overfit_gap > MAX_OVERFIT_GAP * abs(train_nats):
+            add(row, f"overfit: over {MAX_OVERFIT_GAP:.0%} more nats on the test split than in training")
     return [
         f"{name}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {text}"
-        for (name, text), seeds in said.items()
+        for (name, text), seeds in seeds_by_problem.items()
     ]

@@ -14,37 +14,39 @@ KEYS = ["measure", "value", "unit"]
 ACRONYMS = {"dci", "kl", "l0", "mig", "mse", "nll", "pca", "psnr", "sap", "ssim", "vae"}
 
 
-def measured(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
+def measure_table(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     """One row per value of a run: `setting`, `series`, `beta`, KEYS and `number`, in the order measured."""
     rows = [
         {"setting": row.setting, "series": row.series, "beta": row.beta}
-        | {"measure": measure, "value": name, "unit": found["unit"], "number": found["value"]}
+        | {"measure": measure, "value": name, "unit": entry_value["unit"], "number": entry_value["value"]}
         for row in frame.itertuples()
         for measure, entry in measures(runs[row.Index])
-        for name, found in entry["values"].items()
+        for name, entry_value in entry["values"].items()
     ]
     return pd.DataFrame(rows, columns=["setting", "series", "beta", *KEYS, "number"])
 
 
-def by_run(runs: Sequence[Run]) -> pd.DataFrame:
+def values_by_run(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per run, by its place in `runs`: a column MEASURE/VALUE per measured value."""
     return pd.DataFrame([run.evaluation.flat() if run.evaluation else {} for run in runs], index=range(len(runs)))
 
 
 def side_by_side(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     """Mean ± standard deviation over the runs of a setting, as text: columns KEYS and the settings, "" where absent."""
-    long = measured(frame, runs)
+    long = measure_table(frame, runs)
     if long.empty:
         return pd.DataFrame(columns=KEYS)
     groups = long.groupby([*KEYS, "setting"], sort=False).number
-    texts = groups.agg(lambda part: shown(part.mean(), part.std() if len(part) > 1 else np.nan))
+    texts = groups.agg(lambda part: format_value(part.mean(), part.std() if len(part) > 1 else np.nan))
     order = {measure: i for i, measure in enumerate(all_measures(runs))}
-    wide = texts.unstack("setting").reindex(
+    value_table = texts.unstack("setting").reindex(
         columns=list(dict.fromkeys(frame.setting[frame.setting.isin(long.setting)]))
     )
     rank = {key: i for i, key in enumerate(dict.fromkeys(long[KEYS].itertuples(index=False, name=None)))}
-    wide = wide.loc[sorted(wide.index, key=lambda key: (order[key[0]], rank[key]))].fillna("").reset_index()
-    return wide.assign(value=wide.value.map(words))
+    value_table = (
+        value_table.loc[sorted(value_table.index, key=lambda key: (order[key[0]], rank[key]))].fillna("").reset_index()
+    )
+    return value_table.assign(value=value_table.value.map(display_name))
 
 
 def measures(run: Run) -> list[tuple[str, dict]]:
@@ -59,7 +61,7 @@ def all_measures(runs: Sequence[Run]) -> list[str]:
 
 def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None:
     """Disentanglement by beta, a panel per score: means over the runs of a setting, and their standard deviations."""
-    long = measured(frame, runs)
+    long = measure_table(frame, runs)
     long = long[(long.measure == "disentanglement") & long.beta.notna()]
     if long.beta.nunique() < 2:
         return None
@@ -80,7 +82,7 @@ def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None
                 base.mark_line().encode(x, y, colour, detail="series:N"),
                 base.mark_rule().encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), colour),
                 base.mark_point(filled=True, size=50).encode(x, y, colour, shape, tooltip=tip),
-                title=alt.TitleParams(words(name), fontWeight="normal", fontSize=12),
+                title=alt.TitleParams(display_name(name), fontWeight="normal", fontSize=12),
             )
         )
     return alt.concat(*panels, columns=3, title="Disentanglement by beta, means over seeds ± standard deviation")
@@ -104,7 +106,7 @@ def robustness(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | 
         alt.Chart(part, width=WIDTH * 0.6, height=260)
         .mark_line(point=alt.OverlayMarkDef(size=50, filled=True))
         .encode(
-            alt.X("level:Q", title=f"level of {words(noise)} noise", axis=alt.Axis(tickCount=6)),
+            alt.X("level:Q", title=f"level of {display_name(noise)} noise", axis=alt.Axis(tickCount=6)),
             alt.Y("psnr:Q", title="PSNR against the clean image (dB)", scale=alt.Scale(zero=False)),
             colour,
             shape,
@@ -115,12 +117,12 @@ def robustness(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | 
     return alt.concat(*panels, columns=2, title="Reconstruction from noisy images")
 
 
-def words(name: str) -> str:
+def display_name(name: str) -> str:
     """A value's name for display."""
     return " ".join(word.upper() if word in ACRONYMS else word for word in name.split("_"))
 
 
-def shown(mean: float, spread: float) -> str:
+def format_value(mean: float, spread: float) -> str:
     """A number to about three significant digits, and its spread to as many decimals."""
     digits = 4 if 0 < abs(mean) < 0.1 else 3 if 0 < abs(mean) <= 1 else 2 if abs(mean) < 100 else 1
     return f"{mean:.{digits}f}" + ("" if np.isnan(spread) else f" ± {spread:.{digits}f}")
@@ -128,34 +130,34 @@ def shown(mean: float, spread: float) -> str:
 
 def absences(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     """Reasons for missing values, one per line with its settings, and measures that do not compare."""
-    said: dict[tuple[str, str], dict[str, None]] = {}
+    settings_by_reason: dict[tuple[str, str], dict[str, None]] = {}
     for row in frame.itertuples():
         for measure, entry in measures(runs[row.Index]):
             for name, reason in entry["absent"].items():
-                what = measure if name == measure else f"{measure} {name}"
-                said.setdefault((what, reason), {})[row.setting] = None
-    everyone = len(set(frame.setting[[runs[i].evaluation is not None for i in frame.index]]))
-    lines = mixtures(runs)
-    for (what, reason), settings in said.items():
-        where = "" if len(settings) == everyone else f" ({', '.join(settings)})"
-        lines.append(f"{what}{where}: {reason}")
+                subject = measure if name == measure else f"{measure} {name}"
+                settings_by_reason.setdefault((subject, reason), {})[row.setting] = None
+    setting_count = len(set(frame.setting[[runs[i].evaluation is not None for i in frame.index]]))
+    lines = inconsistencies(runs)
+    for (subject, reason), settings in settings_by_reason.items():
+        scope = "" if len(settings) == setting_count else f" ({', '.join(settings)})"
+        lines.append(f"{subject}{scope}: {reason}")
     return lines
 
 
-def mixtures(runs: Sequence[Run]) -> list[str]:
+def inconsistencies(runs: Sequence[Run]) -> list[str]:
     """Measures that were not taken alike in all runs, one per line."""
     lines = []
     for measure in all_measures(runs):
-        taken = [(run.evaluation, entry) for run in runs for name, entry in measures(run) if name == measure]
-        ways = {json.dumps([e.checkpoint, e.seed, entry["settings"]]) for e, entry in taken if e}
-        if len(ways) > 1:
-            lines.append(f"{measure}: not measured alike in all runs: {' | '.join(sorted(ways))}")
+        entries = [(run.evaluation, entry) for run in runs for name, entry in measures(run) if name == measure]
+        methods = {json.dumps([e.checkpoint, e.seed, entry["settings"]]) for e, entry in entries if e}
+        if len(methods) > 1:
+            lines.append(f"{measure}: not measured alike in all runs: {' | '.join(sorted(methods))}")
     return lines
 
 
-def markdown(wide: pd.DataFrame, reasons: Sequence[str]) -> str:
+def markdown(value_table: pd.DataFrame, reasons: Sequence[str]) -> str:
     """The table and the reasons, as Markdown."""
-    heads = list(wide.columns)
-    rows = [heads, ["---", "---", "---", *["--:"] * (len(heads) - 3)], *wide.to_numpy().tolist()]
+    heads = list(value_table.columns)
+    rows = [heads, ["---", "---", "---", *["--:"] * (len(heads) - 3)], *value_table.to_numpy().tolist()]
     lines = ["| " + " | ".join(str(cell).replace("|", r"\|") for cell in row) + " |" for row in rows]
     return "\n".join([*lines, "", *(f"- {reason}" for reason in reasons), ""])

@@ -4,7 +4,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from vaesweep.report.scales import GREY, HEIGHT, NATS, WIDTH, nice_step, numbers, padded, series_scale
+from vaesweep.report.scales import GREY, HEIGHT, NATS, WIDTH, nice_step, numbers, padded_limits, series_scale
 from vaesweep.report.tables import pareto
 
 
@@ -14,7 +14,7 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> alt.TopLevelMixin | None:
     means = means.dropna(subset=["rate"])
     if runs.empty:
         return None
-    x_range, y_range = padded(runs.rate, at_least=0.0), padded(runs.distortion)
+    x_range, y_range = padded_limits(runs.rate, minimum=0.0), padded_limits(runs.distortion)
     rate, distortion = alt.Scale(domain=x_range, nice=False), alt.Scale(domain=y_range, nice=False)
     x = alt.X("rate:Q", title=f"rate R = KL ({NATS})", scale=rate)
     y = alt.Y("distortion:Q", title=f"distortion D ({NATS})", scale=distortion)
@@ -33,8 +33,8 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> alt.TopLevelMixin | None:
     x_low, y_low = alt.X("rate_low:Q", scale=rate, title=""), alt.Y("d_low:Q", scale=distortion, title="")
     widths = alt.Chart(bars).mark_rule(strokeWidth=1.2).encode(x_low, alt.X2("rate_high:Q"), y, colour)
     heights = alt.Chart(bars).mark_rule(strokeWidth=1.2).encode(x, y_low, alt.Y2("d_high:Q"), colour)
-    named = means[means.setting != means.series]
-    labels = alt.Chart(named.assign(text=[f"β {beta:g}" for beta in named.beta]))
+    labelled_means = means[means.setting != means.series]
+    labels = alt.Chart(labelled_means.assign(text=[f"β {beta:g}" for beta in labelled_means.beta]))
     betas = labels.mark_text(align="left", dx=8, dy=-8, fontSize=11).encode(x, y, alt.Text("text:N"), colour)
     front = (
         alt.Chart(pareto(means))
@@ -61,11 +61,11 @@ def iso_nelbo(x: alt.X, y: alt.Y, x_range: tuple[float, float], y_range: tuple[f
         rows += [{"total": total, "rate": rate, "distortion": total - rate} for rate in start if start[0] < start[1]]
     lines = pd.DataFrame(rows)
     ends = lines.groupby("total").first().reset_index().assign(text=lambda f: f.total.map("{:g}".format))
-    drawn = alt.Chart(lines).mark_line(color="#D0D0D0", strokeWidth=1).encode(x, y, detail="total:N")
-    named = (
+    line_layer = alt.Chart(lines).mark_line(color="#D0D0D0", strokeWidth=1).encode(x, y, detail="total:N")
+    label_layer = (
         alt.Chart(ends).mark_text(color=GREY, fontSize=10, align="left", dx=4, dy=9).encode(x, y, alt.Text("text:N"))
     )
-    return [drawn, named]
+    return [line_layer, label_layer]
 
 
 def slope(frame: pd.DataFrame, rows: pd.DataFrame) -> alt.TopLevelMixin | None:

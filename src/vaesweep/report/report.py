@@ -71,7 +71,7 @@ VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
 class Report:
     """Content of a report: tables with a row per run and a row per setting, diagnostics, and figures by name.
 
-    `measured` has a row per value of the evaluations, and `absences` are the reasons for missing values.
+    `measurements` has a row per value of the evaluations, and `absences` are the reasons for missing values.
     """
 
     studies: dict[str, Path]
@@ -80,7 +80,7 @@ class Report:
     diagnostics: list[str]
     charts: dict[str, alt.TopLevelMixin]
     pictures: dict[str, Figure]
-    measured: pd.DataFrame
+    measurements: pd.DataFrame
     absences: list[str]
 
     @property
@@ -104,7 +104,7 @@ def report(collection: RunCollection) -> Report:
     """The report on a collection of runs; figures with nothing to draw are left out."""
     runs, frame = collection.runs, table(collection.runs)
     means = summary(frame)
-    drawn = {
+    all_charts = {
         "plane": plane.plane(frame, means),
         "slope": plane.slope(frame, slopes(frame, runs)),
         "penalty": charts.penalty(frame),
@@ -114,48 +114,49 @@ def report(collection: RunCollection) -> Report:
         "curves": charts.curves(frame, runs),
     }
     pictures = dict(examples(frame, runs))
-    told = [*collection.warnings, *diagnostics(frame, runs)]
-    measured = evaluations.side_by_side(frame, runs), evaluations.absences(frame, runs)
-    kept = {name: chart for name, chart in drawn.items() if chart is not None}
-    return Report(collection.studies, frame.join(evaluations.by_run(runs)), means, told, kept, pictures, *measured)
+    messages = [*collection.warnings, *diagnostics(frame, runs)]
+    measurements, absences = evaluations.side_by_side(frame, runs), evaluations.absences(frame, runs)
+    charts_by_name = {name: chart for name, chart in all_charts.items() if chart is not None}
+    run_table = frame.join(evaluations.values_by_run(runs))
+    return Report(collection.studies, run_table, means, messages, charts_by_name, pictures, measurements, absences)
 
 
-def write(made: Report, folder: Path) -> Iterator[Path]:
+def write(content: Report, folder: Path) -> Iterator[Path]:
     """Write the report's files, each atomically, and yield their names."""
-    for name, chart in made.charts.items():
+    for name, chart in content.charts.items():
         picture = vl_convert.vegalite_to_png(chart.to_json(), vl_version=VEGA_LITE, scale=2)
         with atomically(folder / f"{name}.png") as path:
             path.write_bytes(picture)
         yield folder / f"{name}.png"
-    for name, figure in made.pictures.items():
+    for name, figure in content.pictures.items():
         with atomically(folder / f"{name}.png") as path:
             figure.savefig(path, format="png", dpi=130)
         yield folder / f"{name}.png"
     with atomically(folder / RUNS) as path:
-        made.runs.to_csv(path, index=False)
+        content.runs.to_csv(path, index=False)
     yield folder / RUNS
     with atomically(folder / PAGE) as path:
-        path.write_text(page(made, {name: (folder / f"{name}.png").read_bytes() for name in made.pictures}))
+        path.write_text(page(content, {name: (folder / f"{name}.png").read_bytes() for name in content.pictures}))
     yield folder / PAGE
 
 
-def page(made: Report, pictures: dict[str, bytes]) -> str:
+def page(content: Report, pictures: dict[str, bytes]) -> str:
     """The report as one HTML file that loads nothing from elsewhere."""
     source = jinja2.FileSystemLoader(Path(__file__).parent)
     template = jinja2.Environment(loader=source, autoescape=True, trim_blocks=True).get_template("page.html")
     return template.render(
-        title=made.title,
-        studies={name: path.resolve().name for name, path in made.studies.items()},
-        completed=int((made.runs.status == "completed").sum()),
-        total=len(made.runs),
-        diagnostics=made.diagnostics,
-        columns=made.columns,
-        rows=cells(made.means),
-        measured=made.measured.to_numpy().tolist(),
-        settings=list(made.measured.columns[len(evaluations.KEYS) :]),
-        absences=made.absences,
+        title=content.title,
+        studies={name: path.resolve().name for name, path in content.studies.items()},
+        completed=int((content.runs.status == "completed").sum()),
+        total=len(content.runs),
+        diagnostics=content.diagnostics,
+        columns=content.columns,
+        rows=cells(content.means),
+        measurements=content.measurements.to_numpy().tolist(),
+        settings=list(content.measurements.columns[len(evaluations.KEYS) :]),
+        absences=content.absences,
         sections=SECTIONS,
-        charts={name: chart.to_dict() for name, chart in made.charts.items()},
+        charts={name: chart.to_dict() for name, chart in content.charts.items()},
         pictures={name: base64.b64encode(data).decode() for name, data in pictures.items()},
         vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE),
     )

@@ -21,9 +21,9 @@ def penalty_units(runs: Sequence[Run]) -> dict[str, str]:
     """The units of all terms that some run declares beside its rate, by name."""
     units: dict[str, dict[str, None]] = {}
     for run in runs:
-        declared = run.results.declared
-        for name in declared.penalties:
-            units.setdefault(name, {})[declared.terms[name]] = None
+        declaration = run.results.declared
+        for name in declaration.penalties:
+            units.setdefault(name, {})[declaration.terms[name]] = None
     return {name: " | ".join(alternatives) for name, alternatives in units.items()}
 
 
@@ -41,31 +41,31 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     rate, by name.
     """
     configs = [flat(canonical(run.results.config)) for run in runs]
-    knobs = varied(runs, configs)
+    knobs = varied_knobs(runs, configs)
     penalties = penalty_units(runs)
     names = short_names(knobs, [*COMMON, *penalties, *COSTS])
     studies = len({run.study for run in runs}) > 1
     groups = [g for g in ("choices.data", "choices.network") if len({config.get(g) for config in configs}) > 1]
     rows = []
     for run, config in zip(runs, configs, strict=True):
-        results, declared = run.results, run.results.declared
-        weight = f"model.{declared.rate_weight}"
-        told = {names[key]: shown(key, config[key]) for key in knobs if key in config}
-        words = [f"{names[k]}={told[names[k]]}" for k in knobs if k in config and k != weight]
-        chosen = [str(config[group]) for group in groups if group in config]
-        series = " ".join([f"{run.study}:"] * studies + [results.model, *chosen, *words])
+        results, declaration = run.results, run.results.declared
+        weight = f"model.{declaration.rate_weight}"
+        knob_values = {names[key]: format_setting(key, config[key]) for key in knobs if key in config}
+        knob_labels = [f"{names[k]}={knob_values[names[k]]}" for k in knobs if k in config and k != weight]
+        group_labels = [str(config[group]) for group in groups if group in config]
+        series = " ".join([f"{run.study}:"] * studies + [results.model, *group_labels, *knob_labels])
         beta = float(config[weight]) if weight in config else np.nan
         rows.append(
             {"study": run.study, "run": run.folder.name, "model": results.model, "data": results.data}
-            | told
+            | knob_values
             | {"seed": results.seed, "status": results.status, "reason": results.reason, "series": series}
             | {"setting": f"{series} {names[weight]}={beta:g}" if weight in knobs else series, "beta": beta}
             | {name: results.metrics.get(f"test/{name}") for name in (*COMMON, *penalties)}
-            | {"rate": results.metrics.get(f"test/{declared.rate}")}
+            | {"rate": results.metrics.get(f"test/{declaration.rate}")}
             | {
                 "overfit_gap": overfit_gap(run),
                 "latent_dim": config.get("model.latent_dim"),
-                "likelihood": shown("_target_", str(config.get("model.likelihood._target_", ""))),
+                "likelihood": format_setting("_target_", str(config.get("model.likelihood._target_", ""))),
                 "epochs": results.epochs,
             }
             | {"parameters": results.parameters, "config_hash": results.config_hash, "seconds": results.seconds}
@@ -79,26 +79,26 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     return frame
 
 
-def varied(runs: Sequence[Run], configs: Sequence[dict[str, Any]]) -> list[str]:
+def varied_knobs(runs: Sequence[Run], configs: Sequence[dict[str, Any]]) -> list[str]:
     """The varied knobs, seeds aside: those with several values for the same model, data and network."""
-    seen: dict[tuple[Any, ...], set[str]] = {}
+    values_by_knob: dict[tuple[Any, ...], set[str]] = {}
     for run, config in zip(runs, configs, strict=True):
-        chosen = run.results.model, run.results.data, config.get("choices.network")
+        group = run.results.model, run.results.data, config.get("choices.network")
         for key, value in config.items():
             if key not in SEEDS and not key.startswith("choices."):
-                seen.setdefault((*chosen, key), set()).add(str(value))
-    return sorted({key for (*_, key), values in seen.items() if len(values) > 1})
+                values_by_knob.setdefault((*group, key), set()).add(str(value))
+    return sorted({key for (*_, key), values in values_by_knob.items() if len(values) > 1})
 
 
 def short_names(knobs: Sequence[str], metrics: Sequence[str]) -> dict[str, str]:
     """The last part of each knob's name, or all of it if others, or a column such as one of `metrics`, have it."""
-    plain = {knob: knob.removesuffix("._target_") for knob in knobs}
-    ends = Counter(name.rpartition(".")[2] for name in plain.values())
-    taken = {*ends} & {"study", "run", "model", "data", "seed", "status", "reason", "series", "setting", *metrics}
-    return {k: end if ends[end := n.rpartition(".")[2]] == 1 and end not in taken else n for k, n in plain.items()}
+    names = {knob: knob.removesuffix("._target_") for knob in knobs}
+    ends = Counter(name.rpartition(".")[2] for name in names.values())
+    clashes = {*ends} & {"study", "run", "model", "data", "seed", "status", "reason", "series", "setting", *metrics}
+    return {k: end if ends[end := n.rpartition(".")[2]] == 1 and end not in clashes else n for k, n in names.items()}
 
 
-def shown(key: str, value: Any) -> Any:
+def format_setting(key: str, value: Any) -> Any:
     """A setting as shown in a table: a class by its name, a list as text."""
     if key.endswith("_target_"):
         return value.rpartition(".")[2]
@@ -127,23 +127,23 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     metrics = metric_names(frame)
     completed = frame[frame.status == "completed"]
     groups = completed.groupby("setting", sort=False)
-    kept = groups[["study", "model", "data", "likelihood", "series", "beta", "latent_dim"]].first()
+    descriptions = groups[["study", "model", "data", "likelihood", "series", "beta", "latent_dim"]].first()
     spread = groups[metrics].std().add_suffix("_sd")
-    means = kept.join(groups[metrics].mean()).join(spread).join(groups.size().rename("n")).reset_index()
+    means = descriptions.join(groups[metrics].mean()).join(spread).join(groups.size().rename("n")).reset_index()
     means.attrs = frame.attrs
     return means
 
 
 def pareto(means: pd.DataFrame) -> pd.DataFrame:
     """The settings that no other with the same data and likelihood beats in both rate and distortion."""
-    kept = []
+    front = []
     for _, part in means.dropna(subset=["rate"]).groupby(["data", "likelihood"], sort=False):
         best = np.inf
         for index, row in part.sort_values(["rate", "distortion"]).iterrows():
             if row.distortion < best:
-                kept.append(index)
+                front.append(index)
                 best = row.distortion
-    return means.loc[kept]
+    return means.loc[front]
 
 
 def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
@@ -152,10 +152,10 @@ def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     Where D + beta R is minimal over a convex trade-off, -dD/dR = beta, so that between two betas it lies between
     them (Alemi et al. 2018, sec. 4). Only runs whose declaration names the weight of the rate have a beta.
     """
-    drawn = [flat(runs[i].results.config).get("data.seed", 0) for i in frame.index]
-    completed = frame.assign(drawn=drawn)[frame.status == "completed"].dropna(subset=["rate", "beta"])
+    data_seeds = [flat(runs[i].results.config).get("data.seed", 0) for i in frame.index]
+    completed = frame.assign(data_seed=data_seeds)[frame.status == "completed"].dropna(subset=["rate", "beta"])
     rows = []
-    for (series, *_), ladder in completed.groupby(["series", "seed", "drawn"], sort=False):
+    for (series, *_), ladder in completed.groupby(["series", "seed", "data_seed"], sort=False):
         steps = ladder.sort_values("beta")
         for (_, low), (_, high) in zip(steps.iloc[:-1].iterrows(), steps.iloc[1:].iterrows(), strict=True):
             if 0 < low.beta < high.beta and abs(low.rate - high.rate) > 1e-3:
@@ -163,5 +163,5 @@ def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
                 rows.append({"series": series, "low": low.beta, "high": high.beta, "slope": slope})
     if not rows:
         return pd.DataFrame(columns=["series", "low", "high", "slope", "sd", "n"])
-    grouped = pd.DataFrame(rows).groupby(["series", "low", "high"])["slope"]
-    return grouped.agg(slope="mean", sd="std", n="size").reset_index()
+    groups = pd.DataFrame(rows).groupby(["series", "low", "high"])["slope"]
+    return groups.agg(slope="mean", sd="std", n="size").reset_index()

@@ -19,52 +19,54 @@ WIDE = 150
 NARROW = ("setting", "runs", "distortion", "KL", "nelbo", "mse per pixel", "active dims")
 
 
-def write(made: Report, folder: Path) -> None:
+def write(content: Report, folder: Path) -> None:
     """Write the report to `folder` under a progress bar; print its table, its diagnostics and the page's path."""
     console = Console(highlight=False)
-    for _ in track(report.write(made, folder), "report", made.files, console=console, transient=True):
+    for _ in track(report.write(content, folder), "report", content.files, console=console, transient=True):
         pass
-    console.print(settings(made, wide=console.width >= WIDE))
-    for finding in made.diagnostics:
-        console.print(f"- {finding}", markup=False, soft_wrap=True)
+    console.print(settings(content, wide=console.width >= WIDE))
+    for diagnostic in content.diagnostics:
+        console.print(f"- {diagnostic}", markup=False, soft_wrap=True)
     console.print(f"report     {os.path.relpath(folder / PAGE)}", markup=False, soft_wrap=True)
 
 
-def evaluations(wide: pd.DataFrame, reasons: Sequence[str]) -> None:
+def evaluations(value_table: pd.DataFrame, reasons: Sequence[str]) -> None:
     """Print the measured values of runs; without units and spreads in a narrow terminal."""
     console = Console(highlight=False)
-    spacious = console.width >= WIDE
-    settings = list(wide.columns[len(KEYS) :])
-    full = spacious or len(settings) == 1
+    is_wide = console.width >= WIDE
+    settings = list(value_table.columns[len(KEYS) :])
+    with_units = is_wide or len(settings) == 1
     table = Table(box=None, header_style="bold")
     # a model that all settings begin with is left out of the column heads
-    shared = next(iter(settings), "").partition(" ")[0] + " "
-    shared = shared if all(setting.startswith(shared) for setting in settings) else ""
+    prefix = next(iter(settings), "").partition(" ")[0] + " "
+    prefix = prefix if all(setting.startswith(prefix) for setting in settings) else ""
     table.add_column("", no_wrap=True)
     for setting in settings:
-        table.add_column(Text(setting.removeprefix(shared)), justify="right", overflow="fold")
-    if full:
+        table.add_column(Text(setting.removeprefix(prefix)), justify="right", overflow="fold")
+    if with_units:
         table.add_column("unit")
-    for measure, rows in wide.groupby("measure", sort=False):
+    for measure, rows in value_table.groupby("measure", sort=False):
         table.add_row(Text(str(measure), style="bold"))
         for _, value, unit, *texts in rows.itertuples(index=False):
-            told = [*texts, unit] if full else [text.partition(" ±")[0] for text in texts]
-            table.add_row(f"  {value}", *(Text(word) for word in told))
-    if len(wide):
+            cells = [*texts, unit] if with_units else [text.partition(" ±")[0] for text in texts]
+            table.add_row(f"  {value}", *(Text(cell) for cell in cells))
+    if len(value_table):
         console.print(table)
     for reason in reasons:
         console.print(f"- {reason}", markup=False, soft_wrap=True)
 
 
-def settings(made: Report, wide: bool) -> Table:
+def settings(content: Report, wide: bool) -> Table:
     """The table of settings: all of it, or the part that fits 80 columns."""
-    table = Table(title=Text(made.title), box=None, header_style="bold")
-    rows = [*report.cells(made.means)]
-    kept = [i for i, head in enumerate(made.columns) if wide or head.partition(" (")[0] in NARROW]
-    for i in kept:
-        head = made.columns[i] if wide else made.columns[i].partition(" (")[0]
+    table = Table(title=Text(content.title), box=None, header_style="bold")
+    rows = [*report.cells(content.means)]
+    columns = [i for i, head in enumerate(content.columns) if wide or head.partition(" (")[0] in NARROW]
+    for i in columns:
+        head = content.columns[i] if wide else content.columns[i].partition(" (")[0]
         table.add_column(head, justify="right" if i else "left", no_wrap=True)
     for row in rows:
-        texts = [row[i].text if wide else row[i].text.partition(" ±")[0] for i in kept]
-        table.add_row(*(Text(text, style="bold" if row[i].best else "") for text, i in zip(texts, kept, strict=True)))
+        texts = [row[i].text if wide else row[i].text.partition(" ±")[0] for i in columns]
+        table.add_row(
+            *(Text(text, style="bold" if row[i].best else "") for text, i in zip(texts, columns, strict=True))
+        )
     return table

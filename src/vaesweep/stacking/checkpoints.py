@@ -49,9 +49,9 @@ class PerMemberCheckpointIO(AtomicCheckpointIO):
 
 def scale_clock(callbacks: Mapping[str, Any], factor: float) -> dict[str, Any]:
     """States of callbacks with the clock set to `factor` times what it shows."""
-    shown = callbacks.get("Timer", {}).get("time_elapsed", {})
-    clock = {"Timer": {"time_elapsed": {stage: seconds * factor for stage, seconds in shown.items()}}}
-    return {**callbacks, **(clock if shown else {})}
+    times = callbacks.get("Timer", {}).get("time_elapsed", {})
+    clock = {"Timer": {"time_elapsed": {stage: seconds * factor for stage, seconds in times.items()}}}
+    return {**callbacks, **(clock if times else {})}
 
 
 def split_checkpoint(checkpoint: Mapping[str, Any], index: int, slices: Sequence[slice]) -> dict[str, Any]:

@@ -114,8 +114,8 @@ def stack_key(job: Job, member: Autoencoder) -> str:
     rest = {key: value for key, value in plain.items() if key not in MAY_DIFFER}
     for key in OPTIMIZER_MAY_DIFFER:
         del rest["optimizer"][key]
-    told = json.dumps([rest, architecture_key(member), start_step(job)], sort_keys=True)
-    return told.replace(json.dumps(str(job.folder))[1:-1], "")
+    key = json.dumps([rest, architecture_key(member), start_step(job)], sort_keys=True)
+    return key.replace(json.dumps(str(job.folder))[1:-1], "")
 
 
 def start_step(job: Job) -> int:
@@ -127,12 +127,12 @@ def start_step(job: Job) -> int:
     return step
 
 
-def load_data(config: DictConfig, known: dict[str, ImageDataModule]) -> ImageDataModule:
+def load_data(config: DictConfig, loaded: dict[str, ImageDataModule]) -> ImageDataModule:
     """The data of a job, loaded once for all that have the same."""
     key = json.dumps(OmegaConf.to_container(config.data, resolve=True), sort_keys=True)
-    if key not in known:
-        known[key] = build_data(config)
-    return known[key]
+    if key not in loaded:
+        loaded[key] = build_data(config)
+    return loaded[key]
 
 
 def gpu_index(config: DictConfig) -> int | None:

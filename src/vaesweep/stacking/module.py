@@ -41,11 +41,11 @@ class LitStack(LitAutoencoder):
     def noise(self, batch: Batch, *name: int | str, world: int = 1, rank: int = 0) -> Tensor:
         """Noise for each member, by its own seed [M, ...]."""
         seeds = [view.module.seed for view in self.views]
-        drawn = {
+        by_seed = {
             seed: draw_noise(self.model, batch, (seed, *name), self.device, world, rank)
             for seed in dict.fromkeys(seeds)
         }
-        return torch.stack([drawn[seed] for seed in seeds])
+        return torch.stack([by_seed[seed] for seed in seeds])
 
     def check(self, batch: Batch) -> None:
         self.sync_members()

@@ -24,9 +24,11 @@ def job_name(*, _root_: DictConfig) -> str:
     """
     name = config_hash(_root_)[:8]
     earlier = next(Path(_root_.hydra.sweep.dir).glob(f"*_{name}"), None)
-    told = [override.lstrip("+~").partition("=") for override in _root_.hydra.overrides.task]
+    settings = [override.lstrip("+~").partition("=") for override in _root_.hydra.overrides.task]
     knobs = [
-        f"{key.rpartition('.')[2]}={value}" for key, _, value in told if key == "seed" or ("." in key and matters(key))
+        f"{key.rpartition('.')[2]}={value}"
+        for key, _, value in settings
+        if key == "seed" or ("." in key and matters(key))
     ]
     words = re.sub(r"[^-\w.=]+", "-", "_".join([*_root_.choices.values(), *knobs]), flags=re.ASCII)
     return earlier.name if earlier else f"{words[:LONGEST]}_{name}"

@@ -36,8 +36,8 @@ class Command:
         """The last line of its log that is not empty: of a traceback, the error."""
         log = self.folder / LOG
         lines = log.read_bytes()[self.began :].decode(errors="replace").split("\n") if log.is_file() else []
-        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return said.removeprefix("error: ") or f"exit code {self.code}"
+        line = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return line.removeprefix("error: ") or f"exit code {self.code}"
 
 
 @dataclass(eq=False)
@@ -47,7 +47,7 @@ class Working:
     job: Command
     slot: int
     process: subprocess.Popen[bytes]
-    asked: float | None = None
+    stop_time: float | None = None
     """Time of the request to stop, if it ran too long."""
 
 
@@ -75,7 +75,7 @@ class Pool:
                     except OSError as error:  # a full disk, a file in place of the folder
                         job.failure = f"could not be started: {error}"
                         yield job
-                ended = [w for w in self.working if self.ended(w)]
+                ended = [w for w in self.working if self.has_ended(w)]
                 for w in ended:
                     self.working.remove(w)
                     free.append(w.slot)
@@ -102,19 +102,19 @@ class Pool:
             )
         self.working.append(Working(job, slot, process))
 
-    def ended(self, working: Working) -> bool:
+    def has_ended(self, working: Working) -> bool:
         """Whether a job has ended; one that takes too long is terminated, and then killed."""
         job, now = working.job, time.time()
         job.seconds = now - job.started
         code = working.process.poll()
         if code is None:
-            if working.asked is not None and now > working.asked + GRACE:
+            if working.stop_time is not None and now > working.stop_time + GRACE:
                 self.kill(working)
-            elif working.asked is None and self.timeout is not None and job.seconds > self.timeout:
+            elif working.stop_time is None and self.timeout is not None and job.seconds > self.timeout:
                 working.process.terminate()
-                working.asked = now
+                working.stop_time = now
             return False
-        if working.asked is not None:
+        if working.stop_time is not None:
             job.failure = f"timeout: ran longer than {self.timeout:g} s"
         elif code < 0:
             name = signal.Signals(-code).name

@@ -45,32 +45,32 @@ def expand_resume(argv: list[str]) -> list[str]:
     folder's last checkpoint, if there is one. Raises `ConfigError` for any other folder or setting.
     """
     options, overrides = parse(argv)
-    given = next((o.removeprefix("resume=") for o in overrides if o.startswith("resume=")), "false")
-    given = given.lower() if given.lower() in ("true", "false") else given  # Hydra's sweeper writes True
+    resume = next((o.removeprefix("resume=") for o in overrides if o.startswith("resume=")), "false")
+    resume = resume.lower() if resume.lower() in ("true", "false") else resume  # Hydra's sweeper writes True
     mine = [o for o in overrides if not o.startswith("resume=")]
     many = options.multirun or "hydra.mode=MULTIRUN" in mine
-    if given == "true" and many and not any(o.startswith("hydra.sweep.dir=") for o in mine):
+    if resume == "true" and many and not any(o.startswith("hydra.sweep.dir=") for o in mine):
         earlier = latest([o for o in mine if not o.startswith("hydra")])
         print(f"going on with {earlier}" if earlier else f"no earlier study of this command in {RUNS}: a new one")
-        return [*argv, f"hydra.sweep.dir={quoted(earlier)}"] if earlier else argv
-    if given in ("true", "false"):
+        return [*argv, f"hydra.sweep.dir={quote(earlier)}"] if earlier else argv
+    if resume in ("true", "false"):
         return argv
-    folder = Path(given).expanduser().absolute()
+    folder = Path(resume).expanduser().absolute()
     flags = [argument for argument in argv[1:] if argument not in overrides]
     if (folder / STUDY).is_file():
         return [argv[0], *study_arguments(folder, argv[0], options, flags, mine)]
     if (folder / OVERRIDES).is_file():
         return [argv[0], *run_arguments(folder, argv[0], options, flags, mine)]
-    raise ConfigError("resume", given, f"the folder of an earlier run (one with {OVERRIDES} in it) or study ({STUDY})")
+    raise ConfigError("resume", resume, f"the folder of an earlier run (one with {OVERRIDES} in it) or study ({STUDY})")
 
 
 def study_arguments(folder: Path, script: str, options: Namespace, flags: list[str], mine: list[str]) -> list[str]:
     """The command line, without the script, that continues the study in `folder`."""
-    task, hydra, record = started(folder)
+    task, hydra, record = study_overrides(folder)
     launcher = ("hydra/launcher=", "hydra.launcher.") if any(o.startswith("hydra/launcher=") for o in mine) else ()
-    kept = [o for o in hydra if not o.startswith(("hydra.mode=", "hydra.sweep.dir=", *launcher))]
+    of_hydra = [o for o in hydra if not o.startswith(("hydra.mode=", "hydra.sweep.dir=", *launcher))]
     where = config_flags(record, script, options)
-    return [*where, *flags, "-m", *task, *kept, *mine, "resume=true", f"hydra.sweep.dir={quoted(folder)}"]
+    return [*where, *flags, "-m", *task, *of_hydra, *mine, "resume=true", f"hydra.sweep.dir={quote(folder)}"]
 
 
 def run_arguments(folder: Path, script: str, options: Namespace, flags: list[str], mine: list[str]) -> list[str]:
@@ -82,7 +82,7 @@ def run_arguments(folder: Path, script: str, options: Namespace, flags: list[str
     past = [str(o) for o in OmegaConf.to_object(OmegaConf.load(folder / OVERRIDES))]  # type: ignore[union-attr]
     past = [o for o in past if not o.startswith("resume=")]
     record = OmegaConf.load(folder / HYDRA).hydra if (folder / HYDRA).is_file() else OmegaConf.create()
-    where = [f"hydra.run.dir={quoted(folder)}", "hydra.output_subdir=null"]
+    where = [f"hydra.run.dir={quote(folder)}", "hydra.output_subdir=null"]
     return [*config_flags(record, script, options), *flags, *past, *mine, "resume=true", *where]
 
 
@@ -98,7 +98,7 @@ def config_flags(hydra: DictConfig, script: str, given: Namespace | None = None)
     Those that `script` finds by itself are left out: the folder conf/ of its repository, and config.yaml in it.
     """
     sources = {source.provider: source.path for source in OmegaConf.select(hydra, "runtime.config_sources") or []}
-    found = {
+    values = {
         "config_dir": sources.get("command-line"),
         "config_path": sources.get("main"),
         "config_name": OmegaConf.select(hydra, "job.config_name"),
@@ -106,37 +106,37 @@ def config_flags(hydra: DictConfig, script: str, given: Namespace | None = None)
     default = {"config_path": str(Path(script).absolute().parent.parent / "conf"), "config_name": "config"}
     return [
         f"--{key.replace('_', '-')}={value}"
-        for key, value in found.items()
+        for key, value in values.items()
         if value and value != default.get(key) and not getattr(given, key, None)
     ]
 
 
-def started(study: Path) -> tuple[list[str], list[str], DictConfig]:
+def study_overrides(study: Path) -> tuple[list[str], list[str], DictConfig]:
     """The overrides of the task and of Hydra that a study was last started with, and Hydra's whole section."""
     hydra = OmegaConf.load(study / STUDY).hydra
-    kept: Any = OmegaConf.to_container(hydra.overrides, resolve=False)
-    return [o for o in kept["task"] if not o.startswith("resume=")], kept["hydra"], hydra
+    overrides: Any = OmegaConf.to_container(hydra.overrides, resolve=False)
+    return [o for o in overrides["task"] if not o.startswith("resume=")], overrides["hydra"], hydra
 
 
 def latest(command: list[str]) -> Path | None:
     """The newest study in `RUNS` that was started with the same overrides, except for swept values."""
     for record in sorted(RUNS.glob(f"*/{STUDY}"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
         try:
-            task, *_ = started(record.parent)
+            task, *_ = study_overrides(record.parent)
         except (OmegaConfBaseException, YAMLError, OSError) as error:
             print(f"skipped {record}: {' '.join(str(error).split())}", file=sys.stderr)
             continue
-        if {swept(o) for o in task} == {swept(o) for o in command}:
+        if {without_values(o) for o in task} == {without_values(o) for o in command}:
             return record.parent.absolute()
     return None
 
 
-def swept(override: str) -> str:
+def without_values(override: str) -> str:
     """An override without its values, if it has several."""
     parsed = OverridesParser.create().parse_override(override)
     return parsed.get_key_element() if parsed.is_sweep_override() else override
 
 
-def quoted(path: Path) -> str:
+def quote(path: Path) -> str:
     """A path quoted as a Hydra override value, with any characters in it."""
     return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -100,9 +100,9 @@ class LitAutoencoder(L.LightningModule):
         """Check, average and log the training terms kept since the last time; their mean loss."""
         if not self.pending:
             return None
-        steps, kept = zip(*self.pending, strict=True)
+        steps, terms = zip(*self.pending, strict=True)
         self.pending.clear()
-        return self.log_terms(self.trainer.strategy.reduce(torch.stack(kept), reduce_op="mean").cpu(), steps)
+        return self.log_terms(self.trainer.strategy.reduce(torch.stack(terms), reduce_op="mean").cpu(), steps)
 
     def log_terms(self, values: Tensor, steps: tuple[int, ...]) -> Tensor:
         """Log the terms [n, 2 + t] of n `steps`; their mean loss."""

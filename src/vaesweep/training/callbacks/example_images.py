@@ -25,9 +25,9 @@ class ExampleImages(L.Callback):
 
     @torch.no_grad()
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if (given := model_and_images(trainer, pl_module, self.count)) is None:
+        if (pair := model_and_images(trainer, pl_module, self.count)) is None:
             return
-        model, batch = given
+        model, batch = pair
         source = generator(0, "examples", device=batch.image.device)
         with trainer.precision_plugin.forward_context():
             noise = torch.randn(model.noise_shape(batch), generator=source, device=batch.image.device)

@@ -35,7 +35,7 @@ class FigureLogger(L.Callback):
     @torch.no_grad()
     def draw(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Each figure to disk, whole or not at all, and to the loggers. The first process draws for all."""
-        if (given := model_and_images(trainer, module, self.examples)) is None:
+        if (pair := model_and_images(trainer, module, self.examples)) is None:
             return
         from vaesweep.figures import save  # here, because training need not wait for matplotlib
         from vaesweep.figures.model_figures import model_figures
@@ -43,7 +43,7 @@ class FigureLogger(L.Callback):
         assert isinstance(module, LitAutoencoder)
         source = generator(module.seed, "figures", device=module.device)
         with trainer.precision_plugin.forward_context():
-            for name, figure in model_figures(*given, source):
+            for name, figure in model_figures(*pair, source):
                 path = save(figure, self.folder / name)
                 log_figure(trainer.loggers, f"figures/{name}", path, trainer.global_step)
 
