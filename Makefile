@@ -1,13 +1,21 @@
 # `make demo` and `make test` work on a fresh machine; each sets up .venv when it is missing or out of date.
 PYTHON ?= python3
+UV ?= $(shell command -v uv)
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.ready
 
 .PHONY: demo test test-fast bench bench-stack lint lock clean
 
-demo: $(SETUP)  ## train the default beta-VAE on digits
-	$(BIN)/python src/train.py
+demo: $(SETUP)  ## train the default beta-VAE, then a ladder of betas, then compare them; about a minute
+	$(BIN)/python src/train.py resume=true hydra.run.dir=runs/demo/beta_vae
+	$(BIN)/python src/train.py -m model.beta=0.5,1,2,4,8 trainer.max_epochs=20 callbacks=no_figures hydra/launcher=stack \
+	  resume=true hydra.sweep.dir=runs/demo/ladder
+	$(BIN)/python src/compare.py runs/demo/ladder
+	@echo
+	@echo "open these:"
+	@ls runs/demo/ladder/report/index.html
+	@ls $(addprefix runs/demo/beta_vae/figures/,reconstructions.png samples.png traversals.png)
 
 test: $(SETUP)  ## run the tests, two processes at a time
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -28,12 +36,19 @@ lint: $(SETUP)  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# uv is quicker, and brings a Python of its own where the machine's is too new or too old
 $(SETUP): .requirements.lock pyproject.toml
+ifneq ($(UV),)
+	$(UV) venv --quiet --clear --seed --python '>=3.11,<3.14' $(VENV)
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet -r .requirements.lock
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e .
+else
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else \
-	  "Python 3.11 to 3.13 is needed, this is %d.%d: try make PYTHON=python3.12" % sys.version_info[:2])'
+	  "Python 3.11 to 3.13 is needed, this is %d.%d: try make PYTHON=python3.12, or install uv" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -r .requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+endif
 	@touch $@
 
 lock:  ## resolve .requirements.lock anew (needs uv)

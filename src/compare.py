@@ -37,13 +37,13 @@ def main(argv: list[str] | None = None) -> int:
         terminal.write(summary, folder)
         study = home.resolve().name
         if arguments.wandb:
-            from vaesweep.records import wandb_runs
+            from vaesweep.records import wandb_recording
 
             mode = os.environ.get("WANDB_MODE", "offline")
-            wandb_runs.log_report(study, folder, summary.runs, arguments.project, mode)
-            print(*(f"recorded   {hint}" for hint in wandb_runs.hints(folder)), sep="\n")
+            wandb_recording.log_report(study, folder, summary.runs, arguments.project, mode)
+            print(*(f"recorded   {hint}" for hint in wandb_recording.sync_commands(folder)), sep="\n")
         if arguments.dashboard:
-            from vaesweep.records.dashboard import publish
+            from vaesweep.report.dashboard import publish
 
             declarations = [run.results.declared for run in collection.runs]
             print(f"dashboard  {publish(arguments.dashboard, arguments.project, study, declarations)}")

@@ -8,8 +8,8 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from vaesweep.cli import job, launch
-from vaesweep.studies.resuming import quote
+from vaesweep.cli import launch, run_as_hydra_job
+from vaesweep.studies.resume_arguments import quote
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
@@ -17,7 +17,7 @@ def main(config: DictConfig) -> None:
     """Every measure of every run; exit code 1 when any run or measure could not be had."""
     from vaesweep.evaluation.evaluate import evaluate  # here, because torch takes seconds to import
 
-    if problems := job(evaluate, config):
+    if problems := run_as_hydra_job(evaluate, config):
         sys.exit("\n".join(f"error: {problem}" for problem in problems))
 
 

@@ -3,9 +3,9 @@
 import hydra
 from omegaconf import DictConfig
 
-from vaesweep.cli import job, launch
+from vaesweep.cli import launch, run_as_hydra_job
 from vaesweep.studies.naming import register_resolvers
-from vaesweep.studies.resuming import expand_resume
+from vaesweep.studies.resume_arguments import expand_resume
 
 register_resolvers()
 
@@ -16,7 +16,7 @@ def main(config: DictConfig) -> dict[str, float]:
     from vaesweep import fast_import  # noqa: F401  here, because torch takes seconds to import and --help should not
     from vaesweep.training.run import run
 
-    return job(run, config)
+    return run_as_hydra_job(run, config)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,11 @@ def config(tmp_path: Path) -> Callable[..., DictConfig]:
         folder.mkdir(parents=True, exist_ok=True)
         where = f"hydra.runtime.output_dir={folder}"
         # a debug configuration and other loggers decide for themselves
-        defaults = ["trainer=cpu", *(["logger.wandb.mode=disabled", "callbacks=no_figures"] if wandb else [])]
+        defaults = [
+            "trainer=cpu",
+            "data=digits",
+            *(["logger.wandb.mode=disabled", "callbacks=no_figures"] if wandb else []),
+        ]
         quiet = ["~callbacks.progress", "+trainer.enable_progress_bar=false"]
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             composed = compose("config", [where, *defaults, *overrides, *quiet], return_hydra_config=True)

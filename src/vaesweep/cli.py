@@ -49,7 +49,7 @@ def launch(main: Callable[[], Any], expand: Callable[[list[str]], list[str]] = l
         sys.exit(130)
 
 
-def job(run: Callable[[DictConfig], Any], config: DictConfig) -> Any:
+def run_as_hydra_job(run: Callable[[DictConfig], Any], config: DictConfig) -> Any:
     """Call `run(config)` as a Hydra job; in a sweep errors are raised, so that the other jobs go on."""
     try:
         return run(config)

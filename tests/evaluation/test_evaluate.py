@@ -33,7 +33,7 @@ QUICK = [
     "noise_robustness.images=50", "interpolation.pairs=1", "samples.components=2", "grid.size=4",
     "disentanglement.images=200",
 ]  # fmt: skip
-NUMBERS = ["reconstruction", "variance", "probe", "jacobian"]
+NUMBERS = ["reconstruction", "explained_variance", "probe", "jacobian"]
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +49,7 @@ def trained(tmp_path_factory):
                 given = [
                     f"hydra.runtime.output_dir={folder}",
                     "trainer=cpu",
+                    "data=digits",
                     "logger.wandb.mode=disabled",
                     "callbacks=no_figures",
                 ]
@@ -103,7 +104,7 @@ def test_every_measure_of_every_model(copied, name, capsys):
     assert list(found) == known
     probabilistic = "vae" in name
     absent = {key for key, entry in found.items() if key in entry["absent"]}
-    none = {"field", "disentanglement", "anomaly"} | ({"units"} if name != "sparse" else set())
+    none = {"field", "disentanglement", "anomaly"} | ({"sparse_units"} if name != "sparse" else set())
     # the class is no factor, and other data have no class to be told
     none |= set() if probabilistic else {"nll", "rate", "posterior", "grid"}
     none |= {"probe", "retrieval", "arithmetic"} if name == "cvae" else set()  # its codes may leave the class out
@@ -370,11 +371,11 @@ def command(*arguments):
 @pytest.mark.slow
 def test_the_command_tells_what_it_could_not_do(copied, tmp_path):
     folder = copied("model=ae", name="beta=4")
-    done = command(f"run=[{tmp_path}/*=4,{tmp_path}/nowhere]", "measures=units", "device=cpu")
+    done = command(f"run=[{tmp_path}/*=4,{tmp_path}/nowhere]", "measures=sparse_units", "device=cpu")
     assert done.returncode == 1
     assert done.stderr.strip() == f"error: {tmp_path}/nowhere: no such folder"
     assert "the code is not meant to be sparse" in done.stdout
-    assert kept(folder)["measures"]["units"]["absent"]
+    assert kept(folder)["measures"]["sparse_units"]["absent"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["beta=4"]
 
 

@@ -17,7 +17,7 @@ from vaesweep.evaluation import nll
 from vaesweep.evaluation.anomaly import scores
 from vaesweep.evaluation.context import Codes, EvalContext
 from vaesweep.evaluation.interpolation import image_pairs, lerp, slerp
-from vaesweep.evaluation.result import NotApplicable
+from vaesweep.evaluation.measure import NotApplicable
 from vaesweep.models.distributions import DiagonalGaussian
 from vaesweep.records.results import Results
 
@@ -130,7 +130,7 @@ def test_reconstruction_is_the_mean_over_images(pca):
 
 
 def test_a_linear_autoencoder_explains_what_pca_does(pca):
-    found = numbers(measures.Variance(images=10_000), pca(10))
+    found = numbers(measures.ExplainedVariance(images=10_000), pca(10))
     assert found["explained"] == pytest.approx(found["pca"], abs=1e-4)
     assert 0.6 < found["pca"] < 0.9
 
@@ -231,15 +231,15 @@ def test_the_jacobian_of_a_linear_code_is_its_matrix(pca):
 def test_units_that_are_off_are_counted(context):
     made = context("model=sparse", "model.latent_dim=3")
     made.cache["test", None] = Codes(torch.tensor([[0.9, 0.05, 0.0], [0.5, 0.2, 0.1]]), torch.zeros(2, 1).long())
-    outcome = measures.Units(threshold=0.1)(made)
+    outcome = measures.SparseUnits(threshold=0.1)(made)
     assert outcome.values["l0"].value == pytest.approx(1.5)
     assert outcome.values["dead"].value == 1
     assert outcome.series["rho_hat"] == pytest.approx([0.7, 0.125, 0.05])
     with pytest.raises(NotApplicable):
-        measures.Units(0.1)(context("model=ae"))
+        measures.SparseUnits(0.1)(context("model=ae"))
     signed = context("model=sparse", "model.latent_dim=3", "model.penalty=l1", "model.code=tanh")
     signed.cache["test", None] = Codes(torch.tensor([[-0.5, 0.5, 0.0]]), torch.zeros(1, 1).long())
-    assert measures.Units(0.1)(signed).series["rho_hat"] == pytest.approx([0.5, 0.5, 0])
+    assert measures.SparseUnits(0.1)(signed).series["rho_hat"] == pytest.approx([0.5, 0.5, 0])
 
 
 def test_a_projection_is_where_it_moves_to(pca):

@@ -22,7 +22,7 @@ from vaesweep.report.tables import table
 from vaesweep.stacking.callbacks import MemberCallbacks
 from vaesweep.stacking.module import LitStack
 from vaesweep.stacking.trainer_view import MemberTrainerView
-from vaesweep.training.metric_record import check_contract
+from vaesweep.training.check_contract import check_contract
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.optimizers import Adam
 from vaesweep.training.run import run

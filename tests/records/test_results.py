@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from vaesweep.records.results import FILE, Results, config_hash
+from vaesweep.records.config_hash import config_hash
+from vaesweep.records.results import FILE, Results
 
 RECORD = Results("vae", "digits", 0, ["model=vae"], "abc", {"seed": 0})
 

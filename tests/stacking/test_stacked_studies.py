@@ -18,7 +18,7 @@ from vaesweep.records.results import Results
 from vaesweep.stacking import train as stack_training
 from vaesweep.stacking.checkpoints import merge_checkpoints, split_checkpoint
 from vaesweep.stacking.grouping import group_jobs
-from vaesweep.stacking.memory import Peak, footprint
+from vaesweep.stacking.memory import PeakMemory, footprint
 from vaesweep.stacking.stack import Stack
 from vaesweep.stacking.train import run_stack
 from vaesweep.training import run as running
@@ -184,7 +184,7 @@ def only_for(folder, original):
 @pytest.mark.parametrize(
     "what",
     [
-        "vaesweep.training.callbacks.ExampleImages.keep",
+        "vaesweep.training.callbacks.ExampleImages.save_strip",
         "vaesweep.training.checkpoints.AtomicCheckpointIO.save_checkpoint",
     ],
 )
@@ -259,7 +259,7 @@ def test_a_stack_too_large_is_split_into_the_largest_that_fit(job, digits, model
 
 
 def test_peak_counts_what_is_alive_at_a_time():
-    with Peak() as peak:
+    with PeakMemory() as peak:
         a = torch.ones(1000)
         b = a.view(10, 100) + 1  # a view is no new memory
         del a

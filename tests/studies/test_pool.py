@@ -42,7 +42,7 @@ def test_a_job_that_raises_or_is_killed_takes_no_other_with_it(tmp_path):
 
 
 def test_a_job_past_its_time_is_stopped_even_when_it_does_not_listen(tmp_path, monkeypatch):
-    monkeypatch.setattr(pool, "GRACE", 0.3)
+    monkeypatch.setattr(pool, "GRACE_SECONDS", 0.3)
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
     made = Pool([{}, {}], timeout=1.0)
     slow, quick = job(tmp_path, "slow", deaf), job(tmp_path, "quick", "pass")

@@ -12,7 +12,7 @@ import torch
 
 from support.paths import ROOT
 
-QUICK = ["callbacks=no_figures", "trainer.max_epochs=2", "trainer=cpu"]
+QUICK = ["data=digits", "callbacks=no_figures", "trainer.max_epochs=2", "trainer=cpu"]
 
 
 def command(*arguments):

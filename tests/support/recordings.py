@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from vaesweep.records import wandb_runs
+from vaesweep.records import wandb_recording
 
 
 def recorded(folder):
@@ -17,6 +17,6 @@ def recorded(folder):
         "inspect",
         "--summary",
         "--json",
-        wandb_runs.recordings(folder)[-1],
+        wandb_recording.recordings(folder)[-1],
     ]
     return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)

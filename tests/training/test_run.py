@@ -16,7 +16,7 @@ from support.paths import MODELS
 from support.recordings import recorded
 from vaesweep.checks import ConfigError, DivergenceError
 from vaesweep.models import VAE
-from vaesweep.records import wandb_runs
+from vaesweep.records import wandb_recording
 from vaesweep.training.callbacks import FigureLogger, GracefulStop
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.run import run
@@ -50,7 +50,7 @@ def test_a_run_leaves_everything_in_its_folder(config, folder, capsys):
     said = capsys.readouterr().out
     assert "nats per image" in said
     assert said.splitlines()[-2].startswith("look at it   wandb leet ")
-    assert wandb_runs.recordings(folder)
+    assert wandb_recording.recordings(folder)
 
 
 def test_w_and_b_gets_the_same_scalars_and_the_figures(config, folder):

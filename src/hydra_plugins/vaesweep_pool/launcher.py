@@ -20,13 +20,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from hydra_plugins.vaesweep_pool.plan import Plan
 from vaesweep.checks import check_float, check_int
 from vaesweep.signals import SIGNALS, Interrupted, interrupt
+from vaesweep.studies.planned_job import PlannedJob
 from vaesweep.studies.pool import Command, Pool, slots
-from vaesweep.studies.resuming import config_flags
+from vaesweep.studies.resume_arguments import config_flags
 
-OURS = (
+LAUNCHER_ONLY = (
     "hydra.mode=",
     "hydra.run.",
     "hydra.sweep.",
@@ -73,10 +73,10 @@ class PoolLauncher(Launcher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         study = Path(self.config.hydra.sweep.dir).absolute()
-        plans: dict[Path, Plan] = {}
+        plans: dict[Path, PlannedJob] = {}
         folders = []
         for number, overrides in enumerate(job_overrides, initial_job_idx):
-            plan = Plan(self.compose(overrides, number), study)
+            plan = PlannedJob(self.compose(overrides, number), study)
             folders.append(plan.folder)
             plans.setdefault(plan.folder, plan)  # the same job twice is run once
         self.work(study, list(plans.values()))
@@ -93,18 +93,18 @@ class PoolLauncher(Launcher):
             config.hydra.job.id, config.hydra.job.num = str(number), number
         return config
 
-    def work(self, study: Path, plans: Sequence[Plan]) -> None:
+    def work(self, study: Path, plans: Sequence[PlannedJob]) -> None:
         """Run what there is to run, with a line that says how far the study is. Raises SystemExit when told to stop."""
         script = [sys.executable, str(Path(sys.argv[0]).absolute()), *config_flags(self.config.hydra, sys.argv[0])]
         of_hydra: Any = OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)
-        for_all = [o for o in of_hydra if not o.startswith(OURS)]
+        for_all = [o for o in of_hydra if not o.startswith(LAUNCHER_ONLY)]
         todo = {
             Command([*script, *plan.arguments, *for_all], plan.folder): plan for plan in plans if not plan.completed
         }
         pool = Pool(slots(self.n_jobs, self.gpus_per_job), self.timeout)
         before = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}
         try:
-            follow(pool, todo, len(plans), os.path.relpath(study))
+            run_with_progress(pool, todo, len(plans), os.path.relpath(study))
         except Interrupted as stop:
             print(f"stopped; resume={shlex.quote(os.path.relpath(study))} goes on", file=sys.stderr)
             raise SystemExit(128 + stop.signum) from None
@@ -113,7 +113,7 @@ class PoolLauncher(Launcher):
                 signal.signal(signum, handler)
 
 
-def follow(pool: Pool, todo: dict[Command, Plan], total: int, study: str) -> None:
+def run_with_progress(pool: Pool, todo: dict[Command, PlannedJob], total: int, study: str) -> None:
     """Run the jobs, with a line for each that ends, and a bar."""
     console, ended = Console(highlight=False, soft_wrap=True), []
     earlier = total - len(todo)

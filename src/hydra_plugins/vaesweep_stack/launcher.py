@@ -15,8 +15,8 @@ from omegaconf import OmegaConf, open_dict, read_write
 from rich.console import Console
 
 from hydra_plugins.vaesweep_pool.launcher import PoolLauncher
-from hydra_plugins.vaesweep_pool.plan import Plan
 from vaesweep.checks import DivergenceError, check_float, reason
+from vaesweep.studies.planned_job import PlannedJob
 
 if TYPE_CHECKING:
     from vaesweep.training.job import Job
@@ -52,7 +52,7 @@ class StackLauncher(PoolLauncher):
         self.memory = None if memory is None else check_float("hydra.launcher.memory", memory, 0, strict=True)
         self.console = Console(highlight=False, soft_wrap=True)
 
-    def work(self, study: Path, plans: Sequence[Plan]) -> None:
+    def work(self, study: Path, plans: Sequence[PlannedJob]) -> None:
         from vaesweep import fast_import  # noqa: F401  here, as it imports torch, and Hydra every launcher at every start
         from vaesweep.stacking.grouping import group_jobs
 
@@ -109,7 +109,7 @@ class StackLauncher(PoolLauncher):
                 self.say(f"{job.results.status} {job.folder.name}{why}")
         return left
 
-    def job(self, plan: Plan) -> "Job":
+    def job(self, plan: PlannedJob) -> "Job":
         """A planned job with its configuration resolved, which several of one process could not be later on."""
         from vaesweep.training.job import Job
 

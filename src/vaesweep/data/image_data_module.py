@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vaesweep.checks import ConfigError, check_bool, check_choice, check_float, check_int
-from vaesweep.models.terms import Batch, Spec
+from vaesweep.models.contract import Batch, Spec
 from vaesweep.seeds import generator
 
 

@@ -4,23 +4,23 @@ from vaesweep.evaluation.anomaly import Anomaly
 from vaesweep.evaluation.arithmetic import Arithmetic
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.disentanglement import Disentanglement
+from vaesweep.evaluation.explained_variance import ExplainedVariance
 from vaesweep.evaluation.field import Field
 from vaesweep.evaluation.grid import Grid
 from vaesweep.evaluation.inpainting import Inpainting
 from vaesweep.evaluation.interpolation import Interpolation
 from vaesweep.evaluation.jacobian import Jacobian
+from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
 from vaesweep.evaluation.nll import NLL
 from vaesweep.evaluation.noise_robustness import NoiseRobustness
 from vaesweep.evaluation.posterior import Posterior
 from vaesweep.evaluation.probe import Probe
 from vaesweep.evaluation.rate import Rate
 from vaesweep.evaluation.reconstruction import Reconstruction
-from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
 from vaesweep.evaluation.retrieval import Retrieval
 from vaesweep.evaluation.samples import Samples
+from vaesweep.evaluation.sparse_units import SparseUnits
 from vaesweep.evaluation.traversal import Traversal
-from vaesweep.evaluation.units import Units
-from vaesweep.evaluation.variance import Variance
 
 __all__ = [
     "NLL",
@@ -28,6 +28,7 @@ __all__ = [
     "Arithmetic",
     "Disentanglement",
     "EvalContext",
+    "ExplainedVariance",
     "Field",
     "Grid",
     "Inpainting",
@@ -42,8 +43,7 @@ __all__ = [
     "Reconstruction",
     "Retrieval",
     "Samples",
+    "SparseUnits",
     "Traversal",
-    "Units",
     "Value",
-    "Variance",
 ]

@@ -11,9 +11,9 @@ from vaesweep import figures
 from vaesweep.checks import check_int
 from vaesweep.data import ImageDataModule
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
+from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
+from vaesweep.models.contract import Batch
 from vaesweep.models.distributions import DiagonalGaussian
-from vaesweep.models.terms import Batch
 
 SCORES = {"mse": "mse per pixel", "nelbo": "nelbo (nats per image)"}
 

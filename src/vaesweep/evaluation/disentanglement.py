@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
+from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
 from vaesweep.metrics.beta_vae import beta_vae_score
 from vaesweep.metrics.dci import dci
 from vaesweep.metrics.factor_vae import factor_vae_score

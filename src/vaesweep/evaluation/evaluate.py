@@ -20,10 +20,10 @@ from vaesweep.cli import TRACEBACKS
 from vaesweep.data import ImageDataModule
 from vaesweep.evaluation.context import EvalContext, Track
 from vaesweep.evaluation.load import load_context
-from vaesweep.evaluation.result import Measure, MeasureResult, NotApplicable
+from vaesweep.evaluation.measure import Measure, MeasureResult, NotApplicable
 from vaesweep.files import atomically
 from vaesweep.instantiate import build
-from vaesweep.records import results, wandb_runs
+from vaesweep.records import results, wandb_recording
 from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
 from vaesweep.report import terminal
 from vaesweep.report.collection import read
@@ -40,7 +40,7 @@ def evaluate(config: DictConfig) -> list[str]:
     """
     check_int("seed", config.seed, 0)
     if config.wandb is not None:
-        wandb_runs.check_login("wandb", check_choice("wandb", config.wandb, ("offline", "online")))
+        wandb_recording.check_login("wandb", check_choice("wandb", config.wandb, ("offline", "online")))
     if config.checkpoint is not None:
         check_choice("checkpoint", config.checkpoint, ("last", "best"))
     device = torch.device(chosen_device(config.device))
@@ -70,7 +70,7 @@ def evaluate(config: DictConfig) -> list[str]:
                             problems.append(error_line(error, f"{folder.name}, {name}"))
                         progress.advance(task)
                     if config.wandb:
-                        wandb_runs.log_evaluation(folder, record, context.project, config.wandb)
+                        wandb_recording.log_evaluation(folder, record, context.project, config.wandb)
             except Timeout:
                 lock_error = ConfigError(
                     "run", f"{folder} while another process is at work in it", "one process at a time"

@@ -9,7 +9,7 @@ from torch.special import ndtri
 from vaesweep import figures
 from vaesweep.checks import ConfigError, check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.result import MeasureResult, NotApplicable
+from vaesweep.evaluation.measure import MeasureResult, NotApplicable
 
 
 @dataclass(frozen=True)

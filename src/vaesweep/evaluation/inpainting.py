@@ -8,8 +8,8 @@ from torch import Tensor
 from vaesweep import figures
 from vaesweep.checks import check_float, check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.result import MeasureResult, Value
-from vaesweep.models.terms import Batch
+from vaesweep.evaluation.measure import MeasureResult, Value
+from vaesweep.models.contract import Batch
 
 COLUMNS, TRAINING_IMAGES = 10, 5000
 

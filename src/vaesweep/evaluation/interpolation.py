@@ -9,7 +9,7 @@ from torch import Tensor
 from vaesweep import figures
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.result import MeasureResult, NotApplicable
+from vaesweep.evaluation.measure import MeasureResult, NotApplicable
 
 
 def lerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:

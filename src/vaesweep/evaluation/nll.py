@@ -6,9 +6,9 @@ import torch
 
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
+from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
 from vaesweep.metrics import Average
-from vaesweep.metrics.importance import bits_per_dim, log_mean_exp, log_weights
+from vaesweep.metrics.importance_weighted_bound import bits_per_dim, log_mean_exp, log_weights
 from vaesweep.models.distributions import DiagonalGaussian
 
 FLOATS = 2_000_000

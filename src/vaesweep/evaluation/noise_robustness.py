@@ -11,10 +11,10 @@ from torch.nn.functional import mse_loss as mse
 from vaesweep import figures
 from vaesweep.checks import ConfigError, check_choice, check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.result import MeasureResult, Value
+from vaesweep.evaluation.measure import MeasureResult, Value
 from vaesweep.metrics import Average
+from vaesweep.models.contract import Batch
 from vaesweep.models.corruption import CORRUPTIONS, check_level, corrupt_image
-from vaesweep.models.terms import Batch
 
 COLUMNS = 10
 

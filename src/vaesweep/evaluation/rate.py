@@ -8,9 +8,9 @@ import torch
 from vaesweep import figures
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
+from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
 from vaesweep.metrics import active_units
-from vaesweep.metrics.rate import rate_parts
+from vaesweep.metrics.rate_parts import rate_parts
 
 ROWS = 250
 """Draws whose densities under all images are in memory at once: 10 MB over 10,000 images."""

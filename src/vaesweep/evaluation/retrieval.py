@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from vaesweep import figures
 from vaesweep.checks import ConfigError, check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
+from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
 
 QUERIES, NEIGHBOURS = 8, 10
 

@@ -7,7 +7,7 @@ import torch
 from vaesweep import figures
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.result import MeasureResult
+from vaesweep.evaluation.measure import MeasureResult
 from vaesweep.figures.model_figures import walks
 from vaesweep.metrics import activity
 

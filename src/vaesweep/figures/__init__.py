@@ -1,27 +1,10 @@
 """Matplotlib figures from tensors alone. Colours are chosen for colour-blind readers."""
 
 from vaesweep.figures.canvas import mosaic
-from vaesweep.figures.evaluation import (
-    activations,
-    aggregate,
-    field,
-    histograms,
-    hits,
-    lines,
-    panel,
-    parts_bar,
-    spectrum,
-)
+from vaesweep.figures.charts import activations, histograms, lines, parts_bar, spectrum
 from vaesweep.figures.export import save
-from vaesweep.figures.training import (
-    filters,
-    latent_grid,
-    latent_scatter,
-    posterior,
-    reconstructions,
-    samples,
-    traversals,
-)
+from vaesweep.figures.images import filters, hits, panel, reconstructions, samples
+from vaesweep.figures.latents import aggregate, field, latent_grid, latent_scatter, posterior, traversals
 
 __all__ = [
     "activations",

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from vaesweep.metrics.mig import check_finite, varying_factors
+from vaesweep.metrics.factors import check_finite, rows_that_share, varying_factors
 
 MIN_VARIANCE_SHARE = 1e-4
 
@@ -33,20 +33,3 @@ def factor_vae_score(
     shape = codes.shape[1], factors.shape[1]
     counts = (vote * shape[1] + factor_index)[:votes].bincount(minlength=shape[0] * shape[1]).view(shape)
     return (counts.argmax(1)[vote[votes:]] == factor_index[votes:]).double().mean().item()
-
-
-def rows_that_share(factors: Tensor, factor_index: Tensor, size: int, source: torch.Generator) -> Tensor:
-    """For each entry k of `factor_index` [T], `size` of the N images that share a value of factor k: rows [T, size].
-
-    The value is that of an image drawn at random, so a rare value is rarely drawn. The images are drawn with
-    replacement, so a value may have fewer than `size`. `factors` [N, F].
-    """
-    rows = torch.empty(len(factor_index), size, dtype=torch.long)
-    for k, column in enumerate(factors.unbind(1)):
-        _, value, members = column.unique(return_inverse=True, return_counts=True)
-        order, start = value.argsort(stable=True), members.cumsum(0) - members
-        mask = factor_index == k
-        sampled_values = value[torch.randint(len(column), (int(mask.sum()),), generator=source), None]
-        offset = torch.rand(len(sampled_values), size, generator=source, dtype=torch.float64) * members[sampled_values]
-        rows[mask] = order[start[sampled_values] + offset.long()]
-    return rows

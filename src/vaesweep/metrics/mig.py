@@ -2,7 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+
+from vaesweep.metrics.factors import check_finite, gap, varying_factors
 
 
 def mig(codes: Tensor, factors: Tensor, bins: int = 20) -> float:
@@ -48,24 +49,3 @@ def entropy(counts: Tensor) -> Tensor:
     """-sum p log p in nats over the last dimension of `counts`."""
     counts = counts.double()
     return torch.special.entr(counts / counts.sum(-1, keepdim=True)).sum(-1)
-
-
-def gap(scores: Tensor) -> Tensor:
-    """The largest of each column of `scores` [d, F], all >= 0, minus the second largest, [F]; of one row, minus 0."""
-    first, second = pad(scores, (0, 0, 0, 1)).topk(2, dim=0).values
-    return first - second
-
-
-def check_finite(codes: Tensor) -> Tensor:
-    """`codes` in double precision. Raises `ValueError` if any is NaN or infinite, which decision trees accept."""
-    if not codes.isfinite().all():
-        raise ValueError("the codes are not all finite")
-    return codes.double()
-
-
-def varying_factors(factors: Tensor) -> Tensor:
-    """Which factors take more than one value, [F], from `factors` [N, F]. Raises `ValueError` if none does."""
-    is_varying = (factors != factors[:1]).any(0)
-    if not is_varying.any():
-        raise ValueError("no factor takes more than one value in these images")
-    return is_varying

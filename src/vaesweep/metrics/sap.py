@@ -7,7 +7,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor
 
-from vaesweep.metrics.mig import check_finite, gap, varying_factors
+from vaesweep.metrics.factors import check_finite, gap, varying_factors
 
 
 def sap(train_codes: Tensor, train_factors: Tensor, test_codes: Tensor, test_factors: Tensor, seed: int) -> float:

@@ -4,9 +4,11 @@ import torch
 from torch import Tensor, nn
 
 from vaesweep.checks import check_int
+from vaesweep.models.contract import Batch, Declaration, Spec, Terms
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.networks import Network, activation
-from vaesweep.models.terms import Batch, Declaration, Spec, Terms, mean_over_ranks, upcast_half
+from vaesweep.models.precision import upcast_half
+from vaesweep.models.ranks import mean_over_ranks
 
 
 class Autoencoder(nn.Module):

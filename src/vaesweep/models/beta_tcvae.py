@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from vaesweep.checks import check_float
+from vaesweep.models.contract import Declaration, Spec
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood, standard_normal_log_prob
 from vaesweep.models.networks import Network
+from vaesweep.models.ranks import gather_over_ranks
 from vaesweep.models.schedules import Constant
-from vaesweep.models.terms import Declaration, Spec, gather_over_ranks
 from vaesweep.models.vae import VAE
 
 PARTS = ("mutual_information", "total_correlation", "dimensionwise_kl")

@@ -5,10 +5,10 @@ from torch import Tensor
 
 from vaesweep.checks import check_choice
 from vaesweep.models.autoencoder import Autoencoder
+from vaesweep.models.contract import Batch, Spec
 from vaesweep.models.corruption import CORRUPTIONS, check_level, corrupt_image
 from vaesweep.models.distributions import Likelihood
 from vaesweep.models.networks import Network
-from vaesweep.models.terms import Batch, Spec
 
 
 class DenoisingAutoencoder(Autoencoder):

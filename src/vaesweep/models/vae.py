@@ -5,10 +5,11 @@ from torch import Tensor
 
 from vaesweep.checks import check_float
 from vaesweep.models.autoencoder import Autoencoder
+from vaesweep.models.contract import Batch, Declaration, Spec
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.networks import Network
+from vaesweep.models.precision import upcast_half
 from vaesweep.models.schedules import Schedule
-from vaesweep.models.terms import Batch, Declaration, Spec, upcast_half
 
 
 class VAE(Autoencoder):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vaesweep.records.results import canonical, flat
+from vaesweep.records.config_hash import canonical, flat
 from vaesweep.report.collection import Run
 
 SEEDS = ("seed", "data.seed")

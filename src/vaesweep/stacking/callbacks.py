@@ -10,9 +10,9 @@ from vaesweep.stacking.module import LitStack
 from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.callbacks import ExampleImages, FigureLogger, GracefulStop, HistoryCSV
 
-SHARED = GracefulStop, ProgressBar, Timer
+SHARED_CALLBACKS = GracefulStop, ProgressBar, Timer
 """Callbacks of which a stack has one."""
-PER_MEMBER = HistoryCSV, FigureLogger, ExampleImages, ModelCheckpoint
+PER_MEMBER_CALLBACKS = HistoryCSV, FigureLogger, ExampleImages, ModelCheckpoint
 """Callbacks of which each member has its own."""
 
 

@@ -10,7 +10,7 @@ from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO
 
 STACK_PREFIX, MODEL_PREFIX = "model.template.", "model."
 """What the names of weights start with, in a stack's checkpoint and in that of a run."""
-PER_GROUP = ("base_lrs", "_last_lr")
+PER_GROUP_KEYS = ("base_lrs", "_last_lr")
 """What a scheduler has one of for each group of the optimizer."""
 
 
@@ -29,7 +29,7 @@ class PerMemberCheckpointIO(AtomicCheckpointIO):
         for index, view in enumerate(self.views):
             if storage_options is view or (storage_options is None and view.is_active):
                 part = split_checkpoint(checkpoint, index, self.slices)
-                shared = scale_clock(checkpoint["callbacks"], 1 / len(self.views))
+                shared = scale_timer(checkpoint["callbacks"], 1 / len(self.views))
                 part["callbacks"] = shared | view.callback_states()
                 try:
                     super().save_checkpoint(part, path if storage_options else view.folder / CHECKPOINT)
@@ -44,10 +44,10 @@ class PerMemberCheckpointIO(AtomicCheckpointIO):
         of_members = self.views[0].callback_states()
         shared = {key: state for key, state in parts[0]["callbacks"].items() if key not in of_members}
         states = {"MemberCallbacks": [part["callbacks"] for part in parts]}
-        return merge_checkpoints(parts, self.slices) | {"callbacks": scale_clock(shared, len(self.views)) | states}
+        return merge_checkpoints(parts, self.slices) | {"callbacks": scale_timer(shared, len(self.views)) | states}
 
 
-def scale_clock(callbacks: Mapping[str, Any], factor: float) -> dict[str, Any]:
+def scale_timer(callbacks: Mapping[str, Any], factor: float) -> dict[str, Any]:
     """States of callbacks with the clock set to `factor` times what it shows."""
     times = callbacks.get("Timer", {}).get("time_elapsed", {})
     clock = {"Timer": {"time_elapsed": {stage: seconds * factor for stage, seconds in times.items()}}}
@@ -84,7 +84,7 @@ def merge_checkpoints(checkpoints: Sequence[Mapping[str, Any]], slices: Sequence
             for n in range(len(first["optimizer_states"]))
         ],
         "lr_schedulers": [
-            state | {key: [rate for part in firsts for rate in part["lr_schedulers"][n][key]] for key in PER_GROUP}
+            state | {key: [rate for part in firsts for rate in part["lr_schedulers"][n][key]] for key in PER_GROUP_KEYS}
             for n, state in enumerate(first["lr_schedulers"])
         ],
         "records": [part["record"] for part in checkpoints],
@@ -127,7 +127,7 @@ def merge_optimizers(states: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str,
 def split_scheduler(state: Mapping[str, Any], k: int, slices: int) -> dict[str, Any]:
     """A scheduler's state, of whose rates those of slice `k` are kept."""
     own = {}
-    for key in PER_GROUP:
+    for key in PER_GROUP_KEYS:
         each = len(state[key]) // slices
         own[key] = state[key][k * each : (k + 1) * each]
     return {**state, **own}

@@ -13,24 +13,24 @@ from vaesweep.checks import reason
 from vaesweep.data import ImageDataModule
 from vaesweep.instantiate import build
 from vaesweep.models import Autoencoder
-from vaesweep.stacking.callbacks import PER_MEMBER, SHARED
-from vaesweep.stacking.memory import SHARE, footprint, free_bytes
+from vaesweep.stacking.callbacks import PER_MEMBER_CALLBACKS, SHARED_CALLBACKS
+from vaesweep.stacking.memory import MEMORY_SHARE, footprint, free_bytes
 from vaesweep.stacking.stack import architecture_key
+from vaesweep.training.check_settings import check_settings
 from vaesweep.training.checkpoints import CHECKPOINT
 from vaesweep.training.job import Job
-from vaesweep.training.settings import check_settings
 from vaesweep.training.train import build_data
 
-MAY_DIFFER = ("folder", "seed", "resume", "logger", "model", "choices")
+CONFIG_MAY_DIFFER = ("folder", "seed", "resume", "logger", "model", "choices")
 """Settings that jobs of a stack may differ in; of `model` only what becomes a tensor."""
 OPTIMIZER_MAY_DIFFER = ("lr", "weight_decay")
 """And those of the optimizer."""
-UNSUPPORTED_TIMES = ("every_n_train_steps", "train_time_interval", "save_on_exception")
+UNSUPPORTED_CHECKPOINT_SETTINGS = ("every_n_train_steps", "train_time_interval", "save_on_exception")
 """Settings of checkpoints at times when a stack writes none."""
 
 
 @dataclass
-class Groups:
+class Grouping:
     """`stacks` of jobs to be trained as one; those `alone`, with the reason; what there is to say about either."""
 
     stacks: list[list[Job]] = field(default_factory=list)
@@ -38,9 +38,9 @@ class Groups:
     messages: list[str] = field(default_factory=list)
 
 
-def group_jobs(jobs: Sequence[Job], memory: float | None) -> Groups:
+def group_jobs(jobs: Sequence[Job], memory: float | None) -> Grouping:
     """Sort `jobs` into the largest stacks that fit into `memory` GiB, or what is free of it."""
-    groups, data, alike = Groups(), dict[str, ImageDataModule](), dict[str, list[tuple[Job, Autoencoder]]]()
+    groups, data, alike = Grouping(), dict[str, ImageDataModule](), dict[str, list[tuple[Job, Autoencoder]]]()
     for job in jobs:
         try:
             obstacle = why_not_stackable(job)
@@ -67,13 +67,13 @@ def group_jobs(jobs: Sequence[Job], memory: float | None) -> Groups:
 
 
 def split_by_memory(
-    jobs: list[Job], member: Autoencoder, data: ImageDataModule, memory: float | None, groups: Groups
+    jobs: list[Job], member: Autoencoder, data: ImageDataModule, memory: float | None, groups: Grouping
 ) -> None:
     """Add jobs of one kind, of which `member` is one, to `groups`, as many to a stack as there is room for."""
     config = jobs[0].config
     double = config.trainer.precision == "64-true"
     each = footprint(member, next(iter(data.train_dataloader()))) * (2 if double else 1)
-    room = memory * 2**30 if memory else SHARE * free_bytes(gpu_index(config))
+    room = memory * 2**30 if memory else MEMORY_SHARE * free_bytes(gpu_index(config))
     most = max(1, int(room // each))
     # members that share a rate and a decay stand together: see `param_group_slices`
     ordered = sorted(jobs, key=lambda job: [float(job.config.optimizer[key]) for key in OPTIMIZER_MAY_DIFFER])
@@ -98,9 +98,9 @@ def why_not_stackable(job: Job) -> str | None:
         return "trainer.precision=16-mixed: one scale of the loss for all would couple the members"
     for name, node in config.callbacks.items():
         built = build(config, f"callbacks.{name}")
-        if type(built) not in PER_MEMBER and not isinstance(built, SHARED):
+        if type(built) not in PER_MEMBER_CALLBACKS and not isinstance(built, SHARED_CALLBACKS):
             return f"callbacks.{name}: a {type(built).__name__} may act on the whole run"
-        for key in UNSUPPORTED_TIMES:
+        for key in UNSUPPORTED_CHECKPOINT_SETTINGS:
             if node.get(key):
                 return f"callbacks.{name}.{key}: a stack is saved at the end of epochs"
     build(config, "optimizer")
@@ -111,7 +111,7 @@ def stack_key(job: Job, member: Autoencoder) -> str:
     """All that jobs of one stack have in common: how they are trained, how their members are built, and the step that
     they go on from."""
     plain: Any = OmegaConf.to_container(job.config)
-    rest = {key: value for key, value in plain.items() if key not in MAY_DIFFER}
+    rest = {key: value for key, value in plain.items() if key not in CONFIG_MAY_DIFFER}
     for key in OPTIMIZER_MAY_DIFFER:
         del rest["optimizer"][key]
     key = json.dumps([rest, architecture_key(member), start_step(job)], sort_keys=True)

@@ -11,11 +11,11 @@ from torch.utils._pytree import tree_leaves
 
 from vaesweep.models import Autoencoder, Batch
 
-SHARE = 0.8
+MEMORY_SHARE = 0.8
 """Of the free memory that a stack may take: there are figures to be drawn, and allocators leave gaps."""
 
 
-class Peak(TorchDispatchMode):
+class PeakMemory(TorchDispatchMode):
     """Counts the bytes of all tensors made in the block, on whatever device: at present `now`, at most `most`."""
 
     def __init__(self) -> None:
@@ -50,10 +50,10 @@ def footprint(member: Autoencoder, batch: Batch) -> int:
     """
     weights = sum(p.numel() * p.element_size() for p in member.parameters())
     noise = torch.zeros(member.noise_shape(batch), dtype=batch.image.dtype)
-    with Peak() as step:
+    with PeakMemory() as step:
         member.train()(batch, noise).loss.backward()
     member.zero_grad()
-    with Peak() as validation, torch.no_grad():
+    with PeakMemory() as validation, torch.no_grad():
         member.eval().score(batch, noise)
     member.train()
     return 3 * weights + max(step.most, validation.most)

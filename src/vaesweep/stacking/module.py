@@ -9,7 +9,7 @@ from torch.nn.utils import clip_grad_value_
 
 from vaesweep.checks import DivergenceError
 from vaesweep.models import Autoencoder, Batch
-from vaesweep.records.loggers import log_metrics
+from vaesweep.records.log_to_loggers import log_metrics
 from vaesweep.stacking.optimizer import memberwise_adam
 from vaesweep.stacking.stack import Stack
 from vaesweep.stacking.trainer_view import MemberTrainerView
@@ -47,9 +47,9 @@ class LitStack(LitAutoencoder):
         }
         return torch.stack([by_seed[seed] for seed in seeds])
 
-    def check(self, batch: Batch) -> None:
+    def check_first_batch(self, batch: Batch) -> None:
         self.sync_members()
-        self.views[0].module.check(batch)
+        self.views[0].module.check_first_batch(batch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return super().training_step(batch, batch_idx).sum()
@@ -65,8 +65,8 @@ class LitStack(LitAutoencoder):
 
     def log_terms(self, values: Tensor, steps: tuple[int, ...]) -> Tensor:
         """Log the terms [n, M, 2 + t] of n `steps` to each member's loggers; their mean losses."""
-        of = dict(zip(self.views, values.unbind(1), strict=True))
-        return torch.stack(self.for_each_active(lambda view: view.module.log_terms(of[view], steps)))
+        by_view = dict(zip(self.views, values.unbind(1), strict=True))
+        return torch.stack(self.for_each_active(lambda view: view.module.log_terms(by_view[view], steps)))
 
     def log_split(self, stage: str) -> None:
         """Log the objective of each member over the whole split, to its own loggers."""
@@ -75,10 +75,10 @@ class LitStack(LitAutoencoder):
         self.code_variance.reset()
         self.sync_members()  # a penalty is a function of their knobs, wherever those are by now
         rows = zip(values, variance.view(len(self.views), -1), strict=True)
-        of = dict(zip(self.views, rows, strict=True))
+        by_view = dict(zip(self.views, rows, strict=True))
 
         def log(view: MemberTrainerView) -> None:
-            metrics = view.module.record.finish_split(stage, *of[view], self.global_step)
+            metrics = view.module.record.finish_split(stage, *by_view[view], self.global_step)
             epoch = {"epoch": torch.tensor(self.current_epoch)}
             log_metrics(view.loggers, metrics | epoch, self.global_step)
 

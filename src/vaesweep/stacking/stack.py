@@ -41,7 +41,7 @@ class Stack(nn.Module):
 
     def score(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
         """`Autoencoder.score` of every member: [M, 2 + k] and [M, B, d]."""
-        scoring = Scoring(self.template)
+        scoring = ScoreAsForward(self.template)
         state = {f"member.{name}": tensor for name, tensor in self.state().items()}
         return vmap(lambda own, draws: functional_call(scoring, own, (batch, draws)))(state, noise)
 
@@ -91,7 +91,7 @@ class Stack(nn.Module):
         return self.template.likelihood
 
 
-class Scoring(nn.Module):
+class ScoreAsForward(nn.Module):
     """A member whose call is its `score`, as `functional_call` knows no other method."""
 
     def __init__(self, member: Autoencoder) -> None:

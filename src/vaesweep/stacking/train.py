@@ -6,23 +6,21 @@ import lightning as L
 
 from vaesweep.checks import reason
 from vaesweep.instantiate import build
-from vaesweep.stacking.callbacks import SHARED, MemberCallbacks
+from vaesweep.stacking.callbacks import SHARED_CALLBACKS, MemberCallbacks
 from vaesweep.stacking.checkpoints import PerMemberCheckpointIO
 from vaesweep.stacking.module import LitStack
 from vaesweep.stacking.optimizer import param_group_slices
 from vaesweep.stacking.trainer_view import MemberTrainerView
-from vaesweep.training.checkpoints import CHECKPOINT
+from vaesweep.training.check_settings import check_settings
+from vaesweep.training.checkpoints import CHECKPOINT, best_checkpoint, load_weights
 from vaesweep.training.job import Job
 from vaesweep.training.run import RunRecorder, lock_run_dirs
-from vaesweep.training.settings import check_settings
 from vaesweep.training.train import (
     Stopwatch,
-    best_checkpoint,
     build_callbacks,
     build_data,
     build_module,
-    load_weights,
-    record_effort,
+    record_duration,
     record_metrics,
     silence_lightning,
     start_loggers,
@@ -48,7 +46,7 @@ def train_and_test_stack(jobs: Sequence[Job]) -> None:
     modules = [build_module(job, data) for job in jobs]
     callbacks = [build_callbacks(job.config) for job in jobs]
     views = [
-        MemberTrainerView(module, [c for c in of_job if not isinstance(c, SHARED)], job.folder)
+        MemberTrainerView(module, [c for c in of_job if not isinstance(c, SHARED_CALLBACKS)], job.folder)
         for module, of_job, job in zip(modules, callbacks, jobs, strict=True)
     ]
     stack = LitStack(views)
@@ -56,7 +54,7 @@ def train_and_test_stack(jobs: Sequence[Job]) -> None:
     trainer: L.Trainer = build(
         config,
         "trainer",
-        callbacks=[*(c for c in callbacks[0] if isinstance(c, SHARED)), MemberCallbacks(views)],
+        callbacks=[*(c for c in callbacks[0] if isinstance(c, SHARED_CALLBACKS)), MemberCallbacks(views)],
         plugins=PerMemberCheckpointIO(views, slices),
         logger=False,
         default_root_dir=jobs[0].folder,
@@ -79,7 +77,7 @@ def train_and_test_stack(jobs: Sequence[Job]) -> None:
     finally:
         for view, job in zip(views, jobs, strict=True):
             epochs = trainer.current_epoch if view.epochs is None else view.epochs
-            record_effort(job.results, epochs, clock.seconds() / len(jobs))
+            record_duration(job.results, epochs, clock.seconds() / len(jobs))
             job.results.trained_together = len(jobs)
             job.results.reason = None if view.failure is None else reason(view.failure)
     for view, job in zip(views, jobs, strict=True):

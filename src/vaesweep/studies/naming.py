@@ -5,9 +5,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from vaesweep.records.results import NOT_HASHED, config_hash
+from vaesweep.records.config_hash import NOT_HASHED, config_hash
 
-LONGEST = 100
+MAX_NAME_LENGTH = 100
 """Characters of a job's name before its hash."""
 
 
@@ -28,13 +28,13 @@ def job_name(*, _root_: DictConfig) -> str:
     knobs = [
         f"{key.rpartition('.')[2]}={value}"
         for key, _, value in settings
-        if key == "seed" or ("." in key and matters(key))
+        if key == "seed" or ("." in key and affects_result(key))
     ]
     words = re.sub(r"[^-\w.=]+", "-", "_".join([*_root_.choices.values(), *knobs]), flags=re.ASCII)
-    return earlier.name if earlier else f"{words[:LONGEST]}_{name}"
+    return earlier.name if earlier else f"{words[:MAX_NAME_LENGTH]}_{name}"
 
 
-def matters(key: str) -> bool:
+def affects_result(key: str) -> bool:
     """Whether a setting can change the result."""
     return not any(f"{key}.".startswith(f"{name}.") for name in NOT_HASHED)
 

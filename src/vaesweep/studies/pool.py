@@ -12,10 +12,10 @@ from pathlib import Path
 from vaesweep.signals import PARENT
 
 LOG = "console.log"
-GRACE = 30.0
+GRACE_SECONDS = 30.0
 """Seconds from the request to stop to the kill: for a step, and a checkpoint."""
-PULSE = 0.1
-CROWD = 4
+POLL_SECONDS = 0.1
+MAX_CPU_JOBS = 4
 """Most jobs at a time if there is no GPU and no number is set."""
 
 
@@ -27,21 +27,21 @@ class Command:
     folder: Path
     failure: str | None = None
     code: int = 0
-    began: int = 0
+    log_offset: int = 0
     """Offset in its log where this attempt starts."""
-    started: float = 0.0
+    start_time: float = 0.0
     seconds: float = 0.0
 
     def last_line(self) -> str:
         """The last line of its log that is not empty: of a traceback, the error."""
         log = self.folder / LOG
-        lines = log.read_bytes()[self.began :].decode(errors="replace").split("\n") if log.is_file() else []
+        lines = log.read_bytes()[self.log_offset :].decode(errors="replace").split("\n") if log.is_file() else []
         line = next((line.strip() for line in reversed(lines) if line.strip()), "")
         return line.removeprefix("error: ") or f"exit code {self.code}"
 
 
 @dataclass(eq=False)
-class Working:
+class RunningCommand:
     """A running job and its slot."""
 
     job: Command
@@ -60,7 +60,7 @@ class Pool:
 
     def __init__(self, slots: Sequence[Mapping[str, str]], timeout: float | None = None) -> None:
         self.slots, self.timeout = slots, timeout
-        self.working: list[Working] = []
+        self.working: list[RunningCommand] = []
 
     def run(self, jobs: Sequence[Command]) -> Iterator[Command | None]:
         """Yield each job when it has ended, and None in between to give the caller control. Closing stops all."""
@@ -82,16 +82,16 @@ class Pool:
                     yield w.job
                 if not ended:
                     yield None
-                    time.sleep(PULSE)
+                    time.sleep(POLL_SECONDS)
         finally:
             self.stop()
 
     def start(self, job: Command, slot: int) -> None:
         job.folder.mkdir(parents=True, exist_ok=True)
         environment = os.environ | self.slots[slot] | {"PYTHONUNBUFFERED": "1", PARENT: str(os.getpid())}
-        job.started = time.time()
+        job.start_time = time.time()
         with (job.folder / LOG).open("ab") as log:
-            job.began = log.tell()
+            job.log_offset = log.tell()
             process = subprocess.Popen(
                 job.command,
                 stdin=subprocess.DEVNULL,
@@ -100,15 +100,15 @@ class Pool:
                 env=environment,
                 start_new_session=True,
             )
-        self.working.append(Working(job, slot, process))
+        self.working.append(RunningCommand(job, slot, process))
 
-    def has_ended(self, working: Working) -> bool:
+    def has_ended(self, working: RunningCommand) -> bool:
         """Whether a job has ended; one that takes too long is terminated, and then killed."""
         job, now = working.job, time.time()
-        job.seconds = now - job.started
+        job.seconds = now - job.start_time
         code = working.process.poll()
         if code is None:
-            if working.stop_time is not None and now > working.stop_time + GRACE:
+            if working.stop_time is not None and now > working.stop_time + GRACE_SECONDS:
                 self.kill(working)
             elif working.stop_time is None and self.timeout is not None and job.seconds > self.timeout:
                 working.process.terminate()
@@ -124,7 +124,7 @@ class Pool:
             self.kill(working)
         return True
 
-    def kill(self, working: Working) -> None:
+    def kill(self, working: RunningCommand) -> None:
         """Kill the job and its child processes: other ranks of a data-parallel job would wait for ever."""
         with suppress(ProcessLookupError):
             os.killpg(working.process.pid, signal.SIGKILL)
@@ -133,7 +133,7 @@ class Pool:
         """Ask every job to save and exit; kill those that do not in time."""
         for working in self.working:
             working.process.terminate()
-        deadline = time.time() + GRACE
+        deadline = time.time() + GRACE_SECONDS
         for working in self.working:
             with suppress(subprocess.TimeoutExpired):
                 working.process.wait(max(0.0, deadline - time.time()))
@@ -145,8 +145,8 @@ class Pool:
 def slots(n_jobs: int | None, gpus_per_job: int) -> list[dict[str, str]]:
     """The environment of each slot: its GPUs, and its share of the CPU's cores.
 
-    Without `n_jobs`, as many as the GPUs allow; without GPUs one per core, at most CROWD. More jobs than GPUs share
-    them in turn. Only GPUs that this process sees are used.
+    Without `n_jobs`, as many as the GPUs allow; without GPUs one per core, at most MAX_CPU_JOBS. More jobs than GPUs
+    share them in turn. Only GPUs that this process sees are used.
     """
     import torch  # here, because it takes seconds and Hydra imports every launcher at every start
 
@@ -154,7 +154,7 @@ def slots(n_jobs: int | None, gpus_per_job: int) -> list[dict[str, str]]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     seen = [str(i) for i in range(torch.cuda.device_count())] if named is None else named.split(",")
     gpus = [gpu for gpu in seen if gpu not in ("", "-1")]
-    count = n_jobs or (max(1, len(gpus) // gpus_per_job) if gpus else min(cores, CROWD))
+    count = n_jobs or (max(1, len(gpus) // gpus_per_job) if gpus else min(cores, MAX_CPU_JOBS))
     threads = {"OMP_NUM_THREADS": str(max(1, cores // count))}
     if not gpus:
         return [threads] * count

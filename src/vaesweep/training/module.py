@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import lightning as L
 import torch
@@ -11,9 +11,10 @@ from torch import Tensor
 from vaesweep.checks import ConfigError
 from vaesweep.metrics import Average, CodeVariance
 from vaesweep.models import Autoencoder, Batch
-from vaesweep.records.loggers import log_metrics
+from vaesweep.records.log_to_loggers import log_metrics
 from vaesweep.seeds import generator
-from vaesweep.training.metric_record import MetricRecord, check_contract, flatten_terms
+from vaesweep.training.check_contract import check_contract
+from vaesweep.training.metric_record import MetricRecord, flatten_terms
 from vaesweep.training.optimizers import Adam
 
 
@@ -37,6 +38,11 @@ class LitAutoencoder(L.LightningModule):
         self.code_variance = CodeVariance(model.latent_dim)
         self.steps = 0
         self.pending: list[tuple[int, Tensor]] = []
+
+    @classmethod
+    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raises TypeError: a checkpoint holds weights, and the model is built from the run's configuration."""
+        raise TypeError("load_from_checkpoint needs the run's configuration: call vaesweep.load(FOLDER)")
 
     def configure_optimizers(self) -> Any:
         # not trainer.estimated_stepping_batches: asked here, it sets the loader up before a checkpoint can restore it
@@ -74,10 +80,10 @@ class LitAutoencoder(L.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         if self.global_step == 0:
-            self.check(batch)
+            self.check_first_batch(batch)
 
     @torch.no_grad()
-    def check(self, batch: Batch) -> None:
+    def check_first_batch(self, batch: Batch) -> None:
         """Refuse data or a model that training could not record. Raises `ConfigError`."""
         self.model.likelihood.check(batch.image)
         check_contract(self.model, self.model.score(batch, self.noise(batch, "check"))[0])

@@ -15,9 +15,9 @@ from omegaconf import DictConfig
 
 from vaesweep.checks import ConfigError, DivergenceError, reason
 from vaesweep.instantiate import add_import_path
-from vaesweep.records import wandb_runs
+from vaesweep.records import wandb_recording
 from vaesweep.records.results import Results
-from vaesweep.records.summary import print_summary
+from vaesweep.records.terminal import print_summary
 from vaesweep.signals import REQUEUE, SIGNALS, Interrupted, interrupt
 from vaesweep.training.job import Job
 from vaesweep.training.train import train_and_test
@@ -39,9 +39,9 @@ def run(config: DictConfig) -> dict[str, float]:
     if int(os.environ.get("SLURM_RESTART_COUNT", 0)) > 0:
         config.resume = True  # SLURM put the job back into the queue, and nobody is there to ask for it
     if is_other_rank():  # the first process holds the lock for all
-        return resume_or_run(job)
+        return run_unless_completed(job)
     with lock_run_dirs([job.folder]):
-        return resume_or_run(job)
+        return run_unless_completed(job)
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def lock_run_dirs(folders: Sequence[Path]) -> Iterator[None]:
         yield
 
 
-def resume_or_run(job: Job) -> dict[str, float]:
+def run_unless_completed(job: Job) -> dict[str, float]:
     """What `run` says of earlier runs; every process of SLURM's asks, as none is started by the first."""
     earlier = Results.load_or_none(job.folder)
     if (
@@ -101,7 +101,7 @@ class RunRecorder:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        status, reason_given = describe(error)
+        status, reason_given = status_of(error)
         known = isinstance(error, ConfigError | DivergenceError)
         for signum in SIGNALS:
             signal.signal(signum, signal.SIG_IGN)  # the records take no time, and W&B may take minutes
@@ -111,7 +111,7 @@ class RunRecorder:
         for signum, handler in self.handlers.items():
             signal.signal(signum, handler)
         for job in self.jobs:
-            wandb_runs.finish(job.folder, failed=job.results.status != "completed")
+            wandb_recording.finish(job.folder, failed=job.results.status != "completed")
             if self.summary and not (known and self.alone):  # the command line says such an error in a line of its own
                 print_summary(job.results, job.folder)
         if unwritten:
@@ -126,7 +126,7 @@ class RunRecorder:
             raise SystemExit(0) from None
 
 
-def describe(error: BaseException | None) -> tuple[str, str | None]:
+def status_of(error: BaseException | None) -> tuple[str, str | None]:
     """Status and reason of a run that ended by `error`."""
     if isinstance(error, Interrupted):
         return "interrupted", signal.Signals(error.signum).name

@@ -9,22 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
-from lightning.pytorch.callbacks import LambdaCallback, ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import LambdaCallback, Timer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from vaesweep.checks import ConfigError
 from vaesweep.data import ImageDataModule
 from vaesweep.instantiate import build
-from vaesweep.records.loggers import log_settings
-from vaesweep.records.results import Results, canonical, flat
-from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO
+from vaesweep.records.config_hash import canonical, flat
+from vaesweep.records.log_to_loggers import log_settings
+from vaesweep.records.results import Results
+from vaesweep.training.check_settings import check_settings
+from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
 from vaesweep.training.job import Job
 from vaesweep.training.metric_record import MetricRecord
 from vaesweep.training.module import LitAutoencoder
-from vaesweep.training.settings import check_settings
 
 IRRELEVANT_WARNINGS = (
     "isinstance.treespec, LeafSpec",  # deprecated between Lightning and torch
@@ -47,7 +46,7 @@ def train_and_test(job: Job) -> None:
     module = build_module(job, data)
     callbacks = build_callbacks(config)
     if config.resume:
-        callbacks.append(LambdaCallback(on_train_epoch_start=lambda *_: record_resumption(job)))
+        callbacks.append(LambdaCallback(on_train_epoch_start=lambda *_: save_resumed_config(job)))
     trainer: L.Trainer = build(
         config,
         "trainer",
@@ -68,7 +67,7 @@ def train_and_test(job: Job) -> None:
             load_weights(module, best_checkpoint(callbacks))
         trainer.test(module, datamodule=data, verbose=False)
     finally:
-        record_effort(results, trainer.current_epoch, clock.seconds())
+        record_duration(results, trainer.current_epoch, clock.seconds())
     record_metrics(results, module.record)
 
 
@@ -95,10 +94,10 @@ def build_module(job: Job, data: ImageDataModule) -> LitAutoencoder:
     model = build(config, "model", network=build(config, "network"), spec=data.spec)
     job.results.parameters = sum(p.numel() for p in model.parameters())
     job.results.declaration = asdict(model.declaration)
-    return LitAutoencoder(model, build(config, "optimizer"), config.seed, weight_settings(job.results.config))
+    return LitAutoencoder(model, build(config, "optimizer"), config.seed, checkpoint_settings(job.results.config))
 
 
-def weight_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def checkpoint_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that weights depend on, flat, of a run's hashed config."""
     parts = ("seed", "model", "network", "data", "optimizer")
     return flat({key: canonical(config[key]) for key in parts})
@@ -110,21 +109,6 @@ def build_callbacks(config: DictConfig) -> list[L.Callback]:
     if config.test_checkpoint == "best":
         best_checkpoint(callbacks)
     return callbacks
-
-
-def best_checkpoint(callbacks: Sequence[L.Callback]) -> str:
-    """The best checkpoint so far, "" where there is none yet. Raises `ConfigError` where no callback keeps one."""
-    for callback in callbacks:
-        if isinstance(callback, ModelCheckpoint) and callback.monitor:
-            return callback.best_model_path
-    given = "best without a ModelCheckpoint that monitors a metric"
-    raise ConfigError("test_checkpoint", given, "last, or callbacks with one, as callbacks.best is")
-
-
-def load_weights(module: LitAutoencoder, checkpoint: str) -> None:
-    """Give the module's model the weights in a checkpoint."""
-    state = torch.load(checkpoint, map_location=module.device, weights_only=True)["state_dict"]
-    module.model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in state.items()})
 
 
 def start_loggers(config: DictConfig) -> list[Logger]:
@@ -146,7 +130,7 @@ class Stopwatch:
         return self.timer.time_elapsed("train") if self.timer else time.monotonic() - self.start
 
 
-def record_effort(results: Results, epochs: int, seconds: float) -> None:
+def record_duration(results: Results, epochs: int, seconds: float) -> None:
     """Enter the epochs trained, and the seconds that they took."""
     results.epochs, results.seconds = epochs, round(seconds, 3)
     results.seconds_per_epoch = round(results.seconds / max(1, epochs), 4)
@@ -160,7 +144,7 @@ def record_metrics(results: Results, record: MetricRecord) -> None:
     results.status = "completed"
 
 
-def record_resumption(job: Job) -> None:
+def save_resumed_config(job: Job) -> None:
     """Record what a resumption was told, for the next one; Hydra leaves a resumed folder's record alone.
 
     Called once training has begun, when nothing can refuse the resumption any more.

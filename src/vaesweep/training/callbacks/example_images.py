@@ -32,13 +32,13 @@ class ExampleImages(L.Callback):
         with trainer.precision_plugin.forward_context():
             noise = torch.randn(model.noise_shape(batch), generator=source, device=batch.image.device)
             posterior = model.posterior(model.corrupt(batch.image, noise), batch.label)
-            self.keep("originals", batch.image)
-            self.keep("reconstructions", model.generate(posterior.mean, batch.label))
+            self.save_strip("originals", batch.image)
+            self.save_strip("reconstructions", model.generate(posterior.mean, batch.label))
             if isinstance(posterior, DiagonalGaussian):
                 z = torch.randn(posterior.mean.shape, generator=source, device=batch.image.device)
-                self.keep("samples", model.generate(z, batch.label))
+                self.save_strip("samples", model.generate(z, batch.label))
 
-    def keep(self, name: str, images: Tensor) -> None:
+    def save_strip(self, name: str, images: Tensor) -> None:
         """Images [K, C, H, W] as one strip."""
         import matplotlib.image  # here, because training need not wait for it
 

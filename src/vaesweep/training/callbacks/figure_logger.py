@@ -8,7 +8,7 @@ import torch
 from vaesweep.checks import check_int
 from vaesweep.data import ImageDataModule
 from vaesweep.models import Autoencoder, Batch
-from vaesweep.records.loggers import log_figure
+from vaesweep.records.log_to_loggers import log_figure
 from vaesweep.seeds import generator
 from vaesweep.training.module import LitAutoencoder
 

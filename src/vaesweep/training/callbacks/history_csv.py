@@ -16,16 +16,16 @@ class HistoryCSV(L.Callback):
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         self.rows: list[dict[str, float]] = []
-        self.scored = False
+        self.validated = False
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.scored = trainer.state.fn == "fit"
+        self.validated = trainer.state.fn == "fit"
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, LitAutoencoder)
-        seen = trainer.callback_metrics.items() if self.scored else ()  # of this epoch, not of an earlier one
+        seen = trainer.callback_metrics.items() if self.validated else ()  # of this epoch, not of an earlier one
         scores = {name: value.item() for name, value in seen if name.startswith("val/")}
-        self.scored = False
+        self.validated = False
         self.rows.append({"epoch": trainer.current_epoch + 1} | pl_module.training_means() | scores)
         if trainer.is_global_zero:
             with atomically(self.path) as path, path.open("w", newline="") as file:

@@ -1,31 +1,84 @@
-"""The progress bar."""
+"""One progress bar for the whole of training."""
 
 import sys
+import time
+from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import TQDMProgressBar
-from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
+from lightning.pytorch.callbacks import ProgressBar as LightningProgressBar
+from tqdm import tqdm
+
+from vaesweep.checks import check_int
+
+LINES = 10
+"""Lines that a run writes where its output is no terminal."""
 
 
-class ProgressBar(TQDMProgressBar):
-    """Lightning's tqdm bar, on a terminal alone: in a file every refresh would stay.
+class ProgressBar(LightningProgressBar):
+    """Shows epochs done, the latest validation loss and the time left; refreshed every `refresh_rate` steps.
 
-    Not its rich one: drawing that takes as long as several steps of a small model.
+    On a terminal it is one bar for the whole run. Elsewhere, where every refresh would stay, it is a line after every
+    tenth of the epochs.
     """
 
     def __init__(self, refresh_rate: int) -> None:
-        super().__init__(refresh_rate)
-        if not sys.stdout.isatty():
-            self.disable()
+        super().__init__()
+        self.refresh_rate = check_int("refresh_rate", refresh_rate)
+        self.is_enabled = True
+        self.validation = ""
 
-    def init_test_tqdm(self) -> Tqdm:
-        bar = super().init_test_tqdm()
-        bar.leave = False  # the table of the test's results is next
-        return bar
+    def disable(self) -> None:
+        self.is_enabled = False
 
-    def get_metrics(
-        self, trainer: L.Trainer, pl_module: L.LightningModule
-    ) -> dict[str, int | str | float | dict[str, float]]:
-        metrics = super().get_metrics(trainer, pl_module)
-        metrics.pop("v_num", None)  # the logger's run id says nothing, and 80 columns are few
-        return metrics
+    def enable(self) -> None:
+        self.is_enabled = True
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.start, self.first_epoch = time.monotonic(), trainer.current_epoch
+        self.bar = tqdm(
+            total=int(trainer.num_training_batches) * self.epochs(trainer),
+            initial=int(trainer.num_training_batches) * trainer.current_epoch,
+            disable=not (self.is_enabled and sys.stdout.isatty()),
+            file=sys.stdout,
+            bar_format="{desc} |{bar:30}| {remaining} left",
+            desc=self.state(trainer, trainer.current_epoch),
+            leave=False,
+        )
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if (batch_idx + 1) % self.refresh_rate == 0:
+            self.show(trainer, trainer.current_epoch, batch_idx + 1)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if "val/loss" in trainer.callback_metrics:
+            self.validation = f"  val {trainer.callback_metrics['val/loss'].item():.1f}"
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        done, total = trainer.current_epoch + 1, self.epochs(trainer)
+        self.show(trainer, done, 0)
+        is_tenth = done * LINES // total > (done - 1) * LINES // total
+        if self.is_enabled and not sys.stdout.isatty() and trainer.is_global_zero and is_tenth:
+            seconds = (time.monotonic() - self.start) / (done - self.first_epoch) * (total - done)
+            print(f"{self.state(trainer, done)}  {seconds:.0f} s left", flush=True)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.bar.close()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        if hasattr(self, "bar"):
+            self.bar.close()
+
+    def show(self, trainer: L.Trainer, epoch: int, batches: int) -> None:
+        """Move the bar to so many whole epochs and batches."""
+        self.bar.set_description_str(self.state(trainer, epoch), refresh=False)
+        self.bar.update(int(trainer.num_training_batches) * epoch + batches - self.bar.n)
+
+    def state(self, trainer: L.Trainer, epoch: int) -> str:
+        """Epochs done of all, and the latest validation loss."""
+        return f"epoch {epoch}/{self.epochs(trainer)}{self.validation}"
+
+    def epochs(self, trainer: L.Trainer) -> int:
+        """Epochs of the whole run."""
+        return trainer.max_epochs or 1

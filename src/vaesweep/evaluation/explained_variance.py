@@ -7,12 +7,12 @@ from sklearn.decomposition import PCA
 
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.result import MeasureResult, Value
+from vaesweep.evaluation.measure import MeasureResult, Value
 from vaesweep.metrics import Average, CodeVariance
 
 
 @dataclass(frozen=True)
-class Variance:
+class ExplainedVariance:
     """Share 1 - sum |x - x_hat|^2 / sum |x - mean|^2 over the test split, beside PCA with as many components.
 
     The principal components are those of `images` training images.

@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 
 from support.paths import ROOT
 from vaesweep.checks import ConfigError
-from vaesweep.studies.resuming import STUDY, expand_resume, without_values
+from vaesweep.studies.resume_arguments import STUDY, expand_resume, without_values
 
 
 @pytest.fixture

@@ -1,29 +1,13 @@
-"""Figures of a model in training, from tensors."""
+"""Figures of a latent space."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from vaesweep.figures.canvas import BLUE, CLASSES, GREY, ORANGE, canvas, grid_size, show
-
-
-def reconstructions(images: Tensor, outputs: Tensor, corrupted_images: Tensor | None = None) -> Figure:
-    """Rows of originals, of the encoder's inputs if they differ, and of reconstructions; each [K, C, H, W]."""
-    all_rows = {"original": images, "corrupted": corrupted_images, "reconstructed": outputs}
-    rows = {name: row for name, row in all_rows.items() if row is not None}
-    figure, axes = canvas(*grid_size(len(rows), len(images)), "Reconstructions of validation images")
-    show(axes, torch.stack(list(rows.values())), rows=list(rows))
-    return figure
-
-
-def samples(images: Tensor, rows: Sequence[str] = ()) -> Figure:
-    """Decoded draws from the prior [R, K, C, H, W]; `rows` names the condition of each row."""
-    figure, axes = canvas(*grid_size(*images.shape[:2]), "E[x|z] for z drawn from the prior N(0, I)")
-    show(axes, images, rows=rows)
-    return figure
 
 
 def latent_grid(images: Tensor, quantiles: Tensor, dims: tuple[int, int] = (0, 1)) -> Figure:
@@ -98,9 +82,39 @@ def posterior(mean: Tensor, sigma: Tensor, kl: Tensor) -> Figure:
     return figure
 
 
-def filters(weights: Tensor) -> Figure:
-    """First-layer weights [R, K, C, H, W], each scaled to its own largest magnitude: grey is 0, white is positive."""
-    peak = weights.abs().amax((2, 3, 4), keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
-    figure, axes = canvas(*grid_size(*weights.shape[:2]), "First-layer weights: black negative, grey 0, white positive")
-    show(axes, weights / peak / 2 + 0.5)
+def aggregate(z: Tensor, dims: Sequence[int]) -> Figure:
+    """Draws `z` [N, d] of the aggregate posterior against the prior N(0, 1), for each of `dims`."""
+    columns = min(4, len(dims))
+    rows = math.ceil(len(dims) / columns)
+    figure = Figure(figsize=(2.4 * columns + 0.6, 1.9 * rows + 0.9), layout="constrained")
+    figure.suptitle("Aggregate posterior against the prior, most informative dimensions first", fontsize=11)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    x = np.linspace(-4, 4, 200)
+    for axes in grid.flat[len(dims) :]:
+        axes.axis("off")
+    for axes, dim in zip(grid.flat, dims, strict=False):
+        axes.hist(
+            z[:, dim].float().cpu().numpy(), np.linspace(-4, 4, 41), density=True, color=BLUE, alpha=0.55, label="q(z)"
+        )
+        axes.plot(x, np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi), color=ORANGE, ls="--", lw=1.6, label="prior N(0, 1)")
+        axes.set_title(f"z{dim + 1}", fontsize=9)
+    figure.supxlabel("z", fontsize=10)
+    figure.supylabel("density", fontsize=10)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def field(start: Tensor, step: Tensor, error: Tensor, codes: Tensor) -> Figure:
+    """Arrows `step` [S, S, 2] on a grid of codes `start`, over the pixels' rms `error` [S, S]; images at `codes`."""
+    figure, axes = canvas(7, 6, "Where reconstruction moves an image, in code space")
+    x, y = start.float().cpu().numpy().transpose(2, 0, 1)
+    u, v = step.float().cpu().numpy().transpose(2, 0, 1)
+    shade = axes.pcolormesh(x, y, error.float().cpu().numpy(), cmap="Blues", shading="nearest", vmin=0)
+    figure.colorbar(shade, label="rms change of a pixel")
+    axes.plot(*codes.float().cpu().numpy().T, ".", ms=2, color=GREY, alpha=0.6)
+    axes.quiver(x, y, u, v, color=ORANGE, angles="xy", scale_units="xy", scale=1, width=0.004)
+    axes.set_xlabel("z1")
+    axes.set_ylabel("z2")
+    axes.set_xlim(x.min(), x.max())
+    axes.set_ylim(y.min(), y.max())
     return figure

@@ -12,7 +12,7 @@ from support.recordings import recorded
 from support.wandb_server import WandbServer
 from vaesweep.checks import ConfigError
 from vaesweep.models import Declaration
-from vaesweep.records.dashboard import publish, workspace
+from vaesweep.report.dashboard import publish, workspace
 from vaesweep.training.run import run
 
 BETA_VAE = Declaration(terms={"kl": "nats per image"}, rate="kl", rate_weight="beta")
@@ -129,7 +129,7 @@ class Views(WandbServer):
 def published(server, project="vaesweep", patience=20):
     """What `publish` returned or refused with, in a process of its own, because W&B keeps its server for good."""
     code = (
-        "from vaesweep import checks\nfrom vaesweep.records import dashboard\n"
+        "from vaesweep import checks\nfrom vaesweep.report import dashboard\n"
         f"try: print(dashboard.publish('me', {project!r}, {STUDY!r}))\n"
         "except checks.ConfigError as refusal: print(refusal)"
     )

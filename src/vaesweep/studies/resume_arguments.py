@@ -17,7 +17,7 @@ from vaesweep.records.results import STUDY
 OVERRIDES = Path(".hydra/overrides.yaml")
 HYDRA = Path(".hydra/hydra.yaml")
 RUNS = Path("runs")
-RESUMABLE = (
+ALLOWED_WITH_RESUME = (
     "trainer.",
     "trainer=",
     "logger.",
@@ -38,7 +38,8 @@ def expand_resume(argv: list[str]) -> list[str]:
       trained objective as it is may be given with it: weights and knobs come from the checkpoint.
     - `resume=STUDY`, the folder of a study: its overrides, in STUDY itself. Any others may be given with it: more
       values are more jobs.
-    - `-m resume=true`: the newest study that was started by the same command (see `latest`), or else a new one.
+    - `-m resume=true`: the newest study that was started by the same command (see `latest_matching_study`), or else a
+      new one.
 
     The folders of configuration are those that the run or study recorded, unless others are given. Of overrides given
     twice the later one wins. The result has `resume=true`: skip a run that is completed, or go on from the run
@@ -50,7 +51,7 @@ def expand_resume(argv: list[str]) -> list[str]:
     mine = [o for o in overrides if not o.startswith("resume=")]
     many = options.multirun or "hydra.mode=MULTIRUN" in mine
     if resume == "true" and many and not any(o.startswith("hydra.sweep.dir=") for o in mine):
-        earlier = latest([o for o in mine if not o.startswith("hydra")])
+        earlier = latest_matching_study([o for o in mine if not o.startswith("hydra")])
         print(f"going on with {earlier}" if earlier else f"no earlier study of this command in {RUNS}: a new one")
         return [*argv, f"hydra.sweep.dir={quote(earlier)}"] if earlier else argv
     if resume in ("true", "false"):
@@ -76,8 +77,8 @@ def study_arguments(folder: Path, script: str, options: Namespace, flags: list[s
 def run_arguments(folder: Path, script: str, options: Namespace, flags: list[str], mine: list[str]) -> list[str]:
     """The command line, without the script, that continues the run in `folder`."""
     for override in mine:
-        if not override.startswith(("hydra.", *RESUMABLE)):
-            allowed = ", ".join(dict.fromkeys(key.rstrip(".=") for key in RESUMABLE))
+        if not override.startswith(("hydra.", *ALLOWED_WITH_RESUME)):
+            allowed = ", ".join(dict.fromkeys(key.rstrip(".=") for key in ALLOWED_WITH_RESUME))
             raise ConfigError("resume", f"{override} with it", f"settings of {allowed}")
     past = [str(o) for o in OmegaConf.to_object(OmegaConf.load(folder / OVERRIDES))]  # type: ignore[union-attr]
     past = [o for o in past if not o.startswith("resume=")]
@@ -118,7 +119,7 @@ def study_overrides(study: Path) -> tuple[list[str], list[str], DictConfig]:
     return [o for o in overrides["task"] if not o.startswith("resume=")], overrides["hydra"], hydra
 
 
-def latest(command: list[str]) -> Path | None:
+def latest_matching_study(command: list[str]) -> Path | None:
     """The newest study in `RUNS` that was started with the same overrides, except for swept values."""
     for record in sorted(RUNS.glob(f"*/{STUDY}"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
         try:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from vaesweep.models import Autoencoder
+from vaesweep.models.contract import Batch
 from vaesweep.models.distributions import DiagonalGaussian
-from vaesweep.models.terms import Batch
 
 
 def log_weights(model: Autoencoder, batch: Batch, posterior: DiagonalGaussian, noise: Tensor) -> Tensor:

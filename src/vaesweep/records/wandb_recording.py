@@ -18,11 +18,11 @@ from vaesweep.records.results import STUDY
 log = logging.getLogger(__name__)
 TIMEOUT = 30
 """Seconds for W&B to answer at the start; it has four times as many at the end, to take what is left."""
-OPEN: dict[Path, wandb.Run] = {}
+OPEN_RUNS: dict[Path, wandb.Run] = {}
 """The W&B runs of this process, by folder."""
 
 
-def start(
+def wandb_logger(
     folder: str | Path,
     *,
     project: str,
@@ -68,7 +68,7 @@ def check_login(key: str, mode: str) -> None:
 
 
 def open_run(folder: Path, mode: str, **what: Any) -> wandb.Run:
-    """The W&B run of `folder`; see `start` for how it goes on, falls back, and what it refuses."""
+    """The W&B run of `folder`; see `wandb_logger` for how it goes on, falls back, and what it refuses."""
     check_login("mode", check_choice("mode", mode, ("offline", "online", "disabled")))
     earlier = recordings(folder)
     options: dict[str, Any] = what | {
@@ -81,13 +81,13 @@ def open_run(folder: Path, mode: str, **what: Any) -> wandb.Run:
         "settings": wandb.Settings(silent=True, init_timeout=TIMEOUT, finish_timeout=4 * TIMEOUT),
     }
     try:
-        OPEN[folder] = wandb.init(**options)
+        OPEN_RUNS[folder] = wandb.init(**options)
     except (wandb.errors.CommError, wandb.errors.UsageError) as error:
         log.warning("W&B did not answer (%s): recording offline", " ".join(str(error).split()))
-        if not OPEN:
+        if not OPEN_RUNS:
             wandb.teardown()
-        OPEN[folder] = wandb.init(**options | {"mode": "offline", "resume": None})
-    return OPEN[folder]
+        OPEN_RUNS[folder] = wandb.init(**options | {"mode": "offline", "resume": None})
+    return OPEN_RUNS[folder]
 
 
 def log_report(study: str, folder: Path, runs: Any, project: str, mode: str) -> None:
@@ -123,14 +123,14 @@ def run_id(recording: Path) -> str | None:
 
 def finish(folder: Path, failed: bool) -> None:
     """Close the W&B run of the run in `folder`, if it is open, marked by how the job ended."""
-    if folder in OPEN:
+    if folder in OPEN_RUNS:
         try:
-            OPEN.pop(folder).finish(exit_code=1 if failed else 0)
+            OPEN_RUNS.pop(folder).finish(exit_code=1 if failed else 0)
         except Exception as error:  # the run itself is over, and its recording can be uploaded later
             log.warning("W&B did not finish (%s)", " ".join(str(error).split()))
 
 
-def hints(folder: Path) -> list[str]:
+def sync_commands(folder: Path) -> list[str]:
     """The commands that show and upload a run's recording."""
     if not recordings(folder):
         return []

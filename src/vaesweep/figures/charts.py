@@ -1,26 +1,16 @@
-"""Figures of evaluations, from tensors."""
+"""Figures of numbers: curves, histograms, bars."""
 
 import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from vaesweep.figures.canvas import BLUE, GREY, ORANGE, canvas, grid_size, show
+from vaesweep.figures.canvas import BLUE, GREY, ORANGE, canvas
 
 STYLES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREY, ":", "D"))
-
-
-def panel(title: str, images: Tensor, rows: Sequence[str] = (), columns: Sequence[str] = (), below: str = "") -> Figure:
-    """Images [R, K, C, H, W] under a title, with a label for each row and column, and a text `below`."""
-    width, height = grid_size(*images.shape[:2])
-    figure, axes = canvas(width, height + 0.25 * bool(below), title)
-    show(axes, images, rows=rows, columns=columns)
-    axes.set_xlabel(below)
-    return figure
 
 
 def lines(title: str, x: tuple[str, Sequence[float]], y: str, series: Mapping[str, Sequence[float]]) -> Figure:
@@ -88,67 +78,6 @@ def spectrum(title: str, singular: Tensor) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
-    return figure
-
-
-def field(start: Tensor, step: Tensor, error: Tensor, codes: Tensor) -> Figure:
-    """Arrows `step` [S, S, 2] on a grid of codes `start`, over the pixels' rms `error` [S, S]; images at `codes`."""
-    figure, axes = canvas(7, 6, "Where reconstruction moves an image, in code space")
-    x, y = start.float().cpu().numpy().transpose(2, 0, 1)
-    u, v = step.float().cpu().numpy().transpose(2, 0, 1)
-    shade = axes.pcolormesh(x, y, error.float().cpu().numpy(), cmap="Blues", shading="nearest", vmin=0)
-    figure.colorbar(shade, label="rms change of a pixel")
-    axes.plot(*codes.float().cpu().numpy().T, ".", ms=2, color=GREY, alpha=0.6)
-    axes.quiver(x, y, u, v, color=ORANGE, angles="xy", scale_units="xy", scale=1, width=0.004)
-    axes.set_xlabel("z1")
-    axes.set_ylabel("z2")
-    axes.set_xlim(x.min(), x.max())
-    axes.set_ylim(y.min(), y.max())
-    return figure
-
-
-def aggregate(z: Tensor, dims: Sequence[int]) -> Figure:
-    """Draws `z` [N, d] of the aggregate posterior against the prior N(0, 1), for each of `dims`."""
-    columns = min(4, len(dims))
-    rows = math.ceil(len(dims) / columns)
-    figure = Figure(figsize=(2.4 * columns + 0.6, 1.9 * rows + 0.9), layout="constrained")
-    figure.suptitle("Aggregate posterior against the prior, most informative dimensions first", fontsize=11)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    x = np.linspace(-4, 4, 200)
-    for axes in grid.flat[len(dims) :]:
-        axes.axis("off")
-    for axes, dim in zip(grid.flat, dims, strict=False):
-        axes.hist(
-            z[:, dim].float().cpu().numpy(), np.linspace(-4, 4, 41), density=True, color=BLUE, alpha=0.55, label="q(z)"
-        )
-        axes.plot(x, np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi), color=ORANGE, ls="--", lw=1.6, label="prior N(0, 1)")
-        axes.set_title(f"z{dim + 1}", fontsize=9)
-    figure.supxlabel("z", fontsize=10)
-    figure.supylabel("density", fontsize=10)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    return figure
-
-
-def hits(queries: Tensor, images: Tensor, is_hit: Tensor | None) -> Figure:
-    """Queries [R, C, H, W] and, nearest first, the images found for each [R, K, C, H, W], framed if not `is_hit`."""
-    rows, columns = images.shape[:2]
-    width, height = grid_size(rows, columns + 2)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    left, axes = figure.subplots(1, 2, width_ratios=[1, columns])
-    show(left, queries[:, None])
-    left.set_title("query", fontsize=10)
-    show(axes, images)
-    axes.set_title(
-        "nearest training images" + ("" if is_hit is None else ", framed where the class differs"), fontsize=10
-    )
-    for panel_axes in (left, axes):
-        panel_axes.set_xticks([])
-        panel_axes.set_yticks([])
-    gap = max(1, images.shape[-1] // 28)
-    if is_hit is not None:
-        for row, column in (~is_hit).nonzero().tolist():
-            corner = column * (images.shape[-1] + gap) - 0.5, row * (images.shape[-2] + gap) - 0.5
-            axes.add_patch(Rectangle(corner, images.shape[-1], images.shape[-2], fill=False, ec=ORANGE, lw=2))
     return figure
 
 

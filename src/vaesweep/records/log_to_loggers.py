@@ -8,9 +8,9 @@ import lightning.pytorch.loggers as lightning_loggers
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
-from vaesweep.records.results import flat
+from vaesweep.records.config_hash import flat
 
-GROUPS = ("model", "network", "data", "optimizer")
+COMPARED_GROUPS = ("model", "network", "data", "optimizer")
 """Parts of the configuration whose settings are compared."""
 
 
@@ -31,8 +31,8 @@ def log_settings(loggers: Iterable[Logger], config: Mapping[str, Any]) -> None:
 
 
 def flat_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of the `GROUPS`, such as model.beta, without the names of classes."""
-    settings = flat({key: config[key] for key in GROUPS if key in config})
+    """The settings of the `COMPARED_GROUPS`, such as model.beta, without the names of classes."""
+    settings = flat({key: config[key] for key in COMPARED_GROUPS if key in config})
     return {name: value for name, value in settings.items() if not name.endswith("_target_")}
 
 

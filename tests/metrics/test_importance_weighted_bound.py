@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
-from vaesweep.metrics.importance import bits_per_dim, log_mean_exp, log_weights
+from vaesweep.metrics.importance_weighted_bound import bits_per_dim, log_mean_exp, log_weights
 from vaesweep.models import Batch, Spec
 from vaesweep.models.distributions import DiagonalGaussian
 

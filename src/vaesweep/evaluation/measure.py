@@ -1,4 +1,4 @@
-"""The result of a measure."""
+"""The interface of a measure, and its result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from vaesweep import figures
 from vaesweep.checks import check_float
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.result import MeasureResult, NotApplicable, Value
+from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
 
 
 @dataclass(frozen=True)
-class Units:
+class SparseUnits:
     """Mean activation rho_hat of every unit, L0 and dead units, over the test split.
 
     A unit is on for an image where |z_j| > `threshold`; L0 is the mean number of units that are on, and a dead unit is

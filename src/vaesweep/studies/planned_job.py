@@ -11,10 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from vaesweep.checks import ConfigError
 from vaesweep.records.results import FILE, Results
 from vaesweep.studies.pool import LOG, Command
-from vaesweep.studies.resuming import quote
+from vaesweep.studies.resume_arguments import quote
 
 
-class Plan:
+class PlannedJob:
     """A composed job of the study in `study`: its folder, and the record that it has or will have.
 
     Raises `ConfigError` when the folder holds an earlier job and nobody asked to resume it.

@@ -1,0 +1,66 @@
+"""Figures of images: mosaics with titles and labels."""
+
+from collections.abc import Sequence
+
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from vaesweep.figures.canvas import ORANGE, canvas, grid_size, show
+
+
+def panel(title: str, images: Tensor, rows: Sequence[str] = (), columns: Sequence[str] = (), below: str = "") -> Figure:
+    """Images [R, K, C, H, W] under a title, with a label for each row and column, and a text `below`."""
+    width, height = grid_size(*images.shape[:2])
+    figure, axes = canvas(width, height + 0.25 * bool(below), title)
+    show(axes, images, rows=rows, columns=columns)
+    axes.set_xlabel(below)
+    return figure
+
+
+def reconstructions(images: Tensor, outputs: Tensor, corrupted_images: Tensor | None = None) -> Figure:
+    """Rows of originals, of the encoder's inputs if they differ, and of reconstructions; each [K, C, H, W]."""
+    all_rows = {"original": images, "corrupted": corrupted_images, "reconstructed": outputs}
+    rows = {name: row for name, row in all_rows.items() if row is not None}
+    figure, axes = canvas(*grid_size(len(rows), len(images)), "Reconstructions of validation images")
+    show(axes, torch.stack(list(rows.values())), rows=list(rows))
+    return figure
+
+
+def samples(images: Tensor, rows: Sequence[str] = ()) -> Figure:
+    """Decoded draws from the prior [R, K, C, H, W]; `rows` names the condition of each row."""
+    figure, axes = canvas(*grid_size(*images.shape[:2]), "E[x|z] for z drawn from the prior N(0, I)")
+    show(axes, images, rows=rows)
+    return figure
+
+
+def filters(weights: Tensor) -> Figure:
+    """First-layer weights [R, K, C, H, W], each scaled to its own largest magnitude: grey is 0, white is positive."""
+    peak = weights.abs().amax((2, 3, 4), keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
+    figure, axes = canvas(*grid_size(*weights.shape[:2]), "First-layer weights: black negative, grey 0, white positive")
+    show(axes, weights / peak / 2 + 0.5)
+    return figure
+
+
+def hits(queries: Tensor, images: Tensor, is_hit: Tensor | None) -> Figure:
+    """Queries [R, C, H, W] and, nearest first, the images found for each [R, K, C, H, W], framed if not `is_hit`."""
+    rows, columns = images.shape[:2]
+    width, height = grid_size(rows, columns + 2)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    left, axes = figure.subplots(1, 2, width_ratios=[1, columns])
+    show(left, queries[:, None])
+    left.set_title("query", fontsize=10)
+    show(axes, images)
+    axes.set_title(
+        "nearest training images" + ("" if is_hit is None else ", framed where the class differs"), fontsize=10
+    )
+    for panel_axes in (left, axes):
+        panel_axes.set_xticks([])
+        panel_axes.set_yticks([])
+    gap = max(1, images.shape[-1] // 28)
+    if is_hit is not None:
+        for row, column in (~is_hit).nonzero().tolist():
+            corner = column * (images.shape[-1] + gap) - 0.5, row * (images.shape[-2] + gap) - 0.5
+            axes.add_patch(Rectangle(corner, images.shape[-1], images.shape[-2], fill=False, ec=ORANGE, lw=2))
+    return figure

@@ -1,0 +1,49 @@
+"""The runs of a study for notebooks: tables as DataFrames, the rate-distortion plane as a chart."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import altair as alt
+import pandas as pd
+
+from vaesweep.checks import ConfigError
+from vaesweep.report import plane
+from vaesweep.report.collection import Run, read
+from vaesweep.report.tables import summary, table
+
+
+class Study:
+    """The runs in and below some folders, and `warnings` about what was left out or cannot be read.
+
+    Rates and distortions are test means in nats per image. Raises `ConfigError` where there is no run.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        collection = read(list(folders))
+        self.folders = collection.studies
+        self.runs: list[Run] = collection.runs
+        self.warnings: list[str] = collection.warnings
+        if not self.runs:
+            raise ConfigError("study", "; ".join(self.warnings), "folders of studies or of runs")
+
+    def __repr__(self) -> str:
+        return f"Study({', '.join(self.folders)}: {len(self.runs)} runs, {len(self.warnings)} warnings)"
+
+    def frame(self) -> pd.DataFrame:
+        """One row per run, sorted by its settings: settings, status, test metrics; the index is its place in `runs`."""
+        return table(self.runs)
+
+    def means(self) -> pd.DataFrame:
+        """One row per setting over its completed runs: mean and standard deviation `_sd` of each metric."""
+        return summary(self.frame())
+
+    def plane(self) -> alt.TopLevelMixin:
+        """The rate-distortion plane: runs as points, means over seeds on lines over beta.
+
+        Raises `ConfigError` where no completed run has a rate.
+        """
+        frame = self.frame()
+        chart = plane.plane(frame, summary(frame))
+        if chart is None:
+            raise ConfigError("study", "no completed run with a rate", "a study with a model that declares a rate")
+        return chart
