@@ -21,6 +21,13 @@ def main(config: DictConfig) -> None:
         sys.exit("\n".join(f"error: {problem}" for problem in problems))
 
 
+def name_runs(arguments: list[str]) -> list[str]:
+    """Folders that are given by their names alone become `run=[...]`."""
+    folders = [argument for argument in arguments if Path(argument).is_dir()]
+    others = [argument for argument in arguments if argument not in folders]
+    return [*others, f"run=[{','.join(folders)}]"] if folders else arguments
+
+
 def quote_run(argument: str) -> str:
     """`run=A`, `run=A,B` or `run=[A,B]`, with patterns such as runs/*_family, as a list that Hydra can read.
 
@@ -38,5 +45,5 @@ def quote_run(argument: str) -> str:
 if __name__ == "__main__":
     if {"-m", "--multirun"} & {*sys.argv}:
         sys.exit("error: -m: got several evaluations; allowed: one of several runs, run=[A,B] or run=STUDY")
-    sys.argv = [sys.argv[0], *map(quote_run, sys.argv[1:])]
+    sys.argv = [sys.argv[0], *map(quote_run, name_runs(sys.argv[1:]))]
     launch(main)

@@ -5,7 +5,7 @@ from omegaconf import DictConfig
 
 from vaesweep.cli import launch, run_as_hydra_job
 from vaesweep.studies.naming import register_resolvers
-from vaesweep.studies.resume_arguments import expand_resume
+from vaesweep.studies.resume_arguments import check_multirun, expand_resume
 
 register_resolvers()
 
@@ -20,4 +20,4 @@ def main(config: DictConfig) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    launch(main, expand=expand_resume)
+    launch(main, expand=lambda argv: check_multirun(expand_resume(argv)))

@@ -75,6 +75,12 @@ def test_the_first_command_of_the_readme(tmp_path):
         (["model=gan"], r"error: model: got gan; allowed: ae \| beta_tcvae \| beta_vae \| contractive \| cvae .*"),
         (["model.bta=4"], r"error: model.bta: no such key .*"),
         (["model.latent_dim=0"], r"error: model.latent_dim: got 0; allowed: a whole number of at least 1"),
+        (["beta=4"], r"error: beta: no such key here; allowed: .* \(did you mean model.beta\?\)"),
+        (
+            ["sweeps=beta_ladder"],
+            r"error: sweeps: got beta_ladder without -m; allowed: python src/train.py -m sweeps=.*",
+        ),
+        (["hydra/launcher=pool"], r"error: hydra/launcher: got pool without -m; allowed: python src/train.py -m .*"),
         (["resume=nowhere"], r"error: resume: got nowhere; allowed: the folder of an earlier run .*"),
         (["data=folder"], r"error: .*data.path.*"),
         (["model=[1"], r"error: .*model=\[1.*"),

@@ -87,6 +87,22 @@ def one_line(error: Exception) -> str:
         if "not in struct" in reason and key:
             parent = getattr(error.__cause__, "parent_node", None) or {}
             known = ", ".join(str(k) for k in parent if not str(k).startswith("_"))
-            return f"{key[1]}: no such key here; allowed: {known}"
+            meant = paths_ending_in(key[1], parent)
+            question = f" (did you mean {' or '.join(meant)}?)" if meant else ""
+            return f"{key[1]}: no such key here; allowed: {known}{question}"
         return f"{text.split(' To append')[0]}: {reason}"
     return text
+
+
+def paths_ending_in(key: str, config: Any, prefix: str = "") -> list[str]:
+    """The settings below `config` that are called `key`, by their whole names, such as model.beta."""
+    paths = []
+    for name in config:
+        child = config._get_node(name)
+        if str(name) == key:
+            paths.append(f"{prefix}{name}")
+        elif (
+            isinstance(child, DictConfig) and not child._is_interpolation() and not child._is_none() and name != "hydra"
+        ):
+            paths += paths_ending_in(key, child, f"{prefix}{name}.")
+    return paths

@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 from PIL import Image
 
-from evaluate import quote_run
+from evaluate import name_runs, quote_run
 from support.datasets import write_photos
 from support.paths import MODELS, ROOT
 from support.recordings import recorded
@@ -202,7 +202,10 @@ def test_data_that_were_moved_are_found(copied, tmp_path):
     folder = copied("model=ae", *data, "data.batch_size=1", "data.test_fraction=0.3", "data.val_fraction=0.3")
     (tmp_path / "photos").rename(tmp_path / "elsewhere")
     (problem,) = measure(folder, "measures=reconstruction")
-    assert "which is no folder" in problem
+    assert (
+        problem
+        == f"root: got {tmp_path}/photos, which is no folder; allowed: root=FOLDER, where the data of the run lie now"
+    )
     assert measure(folder, "measures=reconstruction", f"root={tmp_path}/elsewhere") == []
     (problem,) = measure(copied("model=ae", name="digits"), "measures=reconstruction", "root=elsewhere")
     assert problem == "root: got elsewhere; allowed: nothing, for digits, which lie nowhere"
@@ -396,3 +399,27 @@ def test_help_names_every_measure():
         if OmegaConf.is_dict(node):
             line = next(line for line in done.stdout.splitlines() if line.startswith(f"  {name} "))
             assert all(key in line for key in node if key not in ("_target_", "against"))
+
+
+def test_folders_need_no_key(tmp_path):
+    (tmp_path / "a").mkdir()
+    given = ["measures=nll", str(tmp_path / "a"), str(tmp_path)]
+    assert name_runs(given) == ["measures=nll", f"run=[{tmp_path / 'a'},{tmp_path}]"]
+    assert name_runs(["run=a", "nll.k=5"]) == ["run=a", "nll.k=5"]
+
+
+def test_the_place_of_the_data_is_remembered(copied, tmp_path):
+    """The variable that named it in training is not set any more."""
+    folder = copied("model=ae")
+    record = json.loads((folder / "results.json").read_text())
+    assert record["data_root"] is None
+    write_photos(tmp_path / "photos")
+    data = ["data=folder", "data.path=${oc.env:PHOTOS}", f"data.cache={tmp_path}/cache", "data.size=8"]
+    os.environ["PHOTOS"] = str(tmp_path / "photos")
+    try:
+        run = copied(
+            "model=ae", *data, "data.batch_size=1", "data.test_fraction=0.3", "data.val_fraction=0.3", name="p"
+        )
+    finally:
+        del os.environ["PHOTOS"]
+    assert measure(run, "measures=reconstruction") == []

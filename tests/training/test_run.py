@@ -357,3 +357,14 @@ def test_bad_input_is_refused_in_one_line_and_leaves_only_the_record(config, fol
     assert "\n" not in str(refusal.value)
     assert record(folder)["reason"] == str(refusal.value)
     assert {p.name for p in folder.iterdir()} == {".lock", "results.json"}
+
+
+def test_a_folder_that_holds_another_run_is_left_alone(config, folder):
+    run(config("model=ae", SHORT))
+    before = record(folder)
+    with pytest.raises(
+        ConfigError, match=r"hydra.run.dir: got .*run, which holds another run; allowed: a folder of its"
+    ):
+        run(config("model=ae", SHORT, "seed=1"))
+    assert record(folder)["seed"] == before["seed"]
+    run(config("model=ae", SHORT))  # the same once more

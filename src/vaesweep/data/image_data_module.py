@@ -217,8 +217,12 @@ class ImageDataModule(L.LightningDataModule):
         return self.batches("test")
 
     def examples(self, count: int) -> Batch:
-        """The first `count` validation images (or all), the same ones every time."""
+        """`count` validation images (or all), drawn by the seed: the same ones every time, and the first of more.
+
+        Drawn, because many data sets are sorted by class.
+        """
         split = self.splits["val"]
-        indices = split.indices[:count]
+        order = torch.randperm(len(split.indices), generator=generator(self.seed, "examples"))
+        indices = split.indices[order[:count]]
         batches = BatchLoader(split, len(indices), self.to_float, self.seed)
         return batches.take(indices, generator(self.seed, "examples", device=split.images.device))

@@ -38,7 +38,8 @@ def load_context(
         root_key = next((key for key in ("root", "path") if key in config.data), None)
         if root and not root_key:
             raise ConfigError("root", root, f"nothing, for {results.data}, which lie nowhere")
-        overrides = {"data": {root_key: root}} if root else {}
+        root = root or results.data_root
+        overrides = {"data": {root_key: root}} if root and root_key else {}
         parts.data = OmegaConf.to_container(OmegaConf.merge(config, overrides).data, resolve=True)
         test_checkpoint = config.test_checkpoint
         project = OmegaConf.select(config, "logger.wandb.project") or "vaesweep"
@@ -48,15 +49,26 @@ def load_context(
         raise ConfigError(
             "run", f"{folder}, whose {CONFIG} cannot be read ({error})", "a run folder as it was left"
         ) from None
-    data: ImageDataModule = build(parts, "data")
-    data.prepare_data()
-    data.setup()
+    data = load_data(parts)
     model: Autoencoder = build(parts, "model", network=build(parts, "network"), spec=data.spec)
     checkpoint_name = checkpoint or str(test_checkpoint)
     restore(model, folder / "checkpoints" / f"{checkpoint_name}.ckpt")
     if data.on_device:
         data.move(device)
     return EvalContext(folder, results, checkpoint_name, str(project), model.to(device).eval(), data, device, seed)
+
+
+def load_data(parts: DictConfig) -> ImageDataModule:
+    """The data module, its images loaded. Raises `ConfigError` of `root` for data that do not lie where they did."""
+    data: ImageDataModule = build(parts, "data")
+    try:
+        data.prepare_data()
+        data.setup()
+    except ConfigError as error:
+        if error.key in ("data.root", "data.path"):
+            raise ConfigError("root", error.given, "root=FOLDER, where the data of the run lie now") from error
+        raise
+    return data
 
 
 def completed_results(folder: Path) -> Results:

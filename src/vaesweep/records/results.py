@@ -46,6 +46,8 @@ class Results:
     epochs: int = 0
     parameters: int = 0
     declaration: dict[str, Any] = field(default_factory=dict)
+    data_root: str | None = None
+    """Where the data lay, for data that lie in a folder."""
     trained_together: int = 1
     """Runs that were trained at once with it, itself included; the seconds are this one's share."""
     versions: dict[str, str] = field(default_factory=lambda: versions())
@@ -56,7 +58,9 @@ class Results:
         given = [o for o in overrides if not o.startswith("resume=")]
         hashed = hashed_config(config)
         model, data = (component_name(config, part, given) for part in ("model", "data"))
-        return cls(model, data, config.seed, given, config_hash(config), hashed)
+        lies_in = config.data.get("root") or config.data.get("path")
+        root = str(Path(lies_in).expanduser().absolute()) if lies_in else None
+        return cls(model, data, config.seed, given, config_hash(config), hashed, data_root=root)
 
     @classmethod
     def read(cls, folder: Path) -> Self:

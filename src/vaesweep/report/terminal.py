@@ -1,7 +1,7 @@
 """Terminal output of reports and evaluations."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,9 +14,10 @@ from vaesweep.report import report
 from vaesweep.report.evaluations import KEYS
 from vaesweep.report.report import PAGE, Report
 
-WIDE = 150
-"""Columns from which a terminal has room for all metrics and their standard deviations."""
-NARROW = ("setting", "runs", "distortion", "KL", "nelbo", "mse per pixel", "active dims")
+LEAST_IMPORTANT_LAST = ("setting", "distortion", "KL", "nelbo", "mse", "active dims", "runs")
+"""Columns of the table of settings that a narrow terminal shows, as many as fit; a wide one shows all."""
+GAP = 2
+"""Blanks between two columns."""
 
 
 def write(content: Report, folder: Path) -> None:
@@ -24,49 +25,69 @@ def write(content: Report, folder: Path) -> None:
     console = Console(highlight=False)
     for _ in track(report.write(content, folder), "report", content.files, console=console, transient=True):
         pass
-    console.print(settings(content, wide=console.width >= WIDE))
+    console.print(settings(content, console.width))
     for diagnostic in content.diagnostics:
         console.print(f"- {diagnostic}", markup=False, soft_wrap=True)
     console.print(f"report     {os.path.relpath(folder / PAGE)}", markup=False, soft_wrap=True)
 
 
 def evaluations(value_table: pd.DataFrame, reasons: Sequence[str]) -> None:
-    """Print the measured values of runs; without units and spreads in a narrow terminal."""
+    """Print the measured values of runs, with their spreads; below each other where a terminal is too narrow."""
     console = Console(highlight=False)
-    is_wide = console.width >= WIDE
     settings = list(value_table.columns[len(KEYS) :])
-    with_units = is_wide or len(settings) == 1
-    table = Table(box=None, header_style="bold")
     # a model that all settings begin with is left out of the column heads
     prefix = next(iter(settings), "").partition(" ")[0] + " "
     prefix = prefix if all(setting.startswith(prefix) for setting in settings) else ""
-    table.add_column("", no_wrap=True)
-    for setting in settings:
-        table.add_column(Text(setting.removeprefix(prefix)), justify="right", overflow="fold")
-    if with_units:
-        table.add_column("unit")
-    for measure, rows in value_table.groupby("measure", sort=False):
-        table.add_row(Text(str(measure), style="bold"))
-        for _, value, unit, *texts in rows.itertuples(index=False):
-            cells = [*texts, unit] if with_units else [text.partition(" ±")[0] for text in texts]
-            table.add_row(f"  {value}", *(Text(cell) for cell in cells))
-    if len(value_table):
+    heads = [*(setting.removeprefix(prefix) for setting in settings), "unit"]
+    columns = [*(value_table[setting] for setting in settings), value_table.unit]
+    names = width([*(f"  {value}" for value in value_table.value), *value_table.measure]) + GAP
+    widths = [width([head, *column]) for head, column in zip(heads, columns, strict=True)]
+    for block in blocks(widths, console.width - names) if len(value_table) else []:
+        table = Table(box=None, header_style="bold", padding=(0, GAP, 0, 0))
+        table.add_column("", no_wrap=True)
+        for i in block:
+            table.add_column(Text(heads[i]), justify="left" if heads[i] == "unit" else "right", no_wrap=True)
+        for measure, rows in value_table.groupby("measure", sort=False):
+            table.add_row(Text(str(measure), style="bold"))
+            for row, value in rows.value.items():
+                table.add_row(f"  {value}", *(Text(columns[i][row]) for i in block))
         console.print(table)
     for reason in reasons:
         console.print(f"- {reason}", markup=False, soft_wrap=True)
 
 
-def settings(content: Report, wide: bool) -> Table:
-    """The table of settings: all of it, or the part that fits 80 columns."""
-    table = Table(title=Text(content.title), box=None, header_style="bold")
-    rows = [*report.cells(content.means)]
-    columns = [i for i, head in enumerate(content.columns) if wide or head.partition(" (")[0] in NARROW]
-    for i in columns:
-        head = content.columns[i] if wide else content.columns[i].partition(" (")[0]
-        table.add_column(head, justify="right" if i else "left", no_wrap=True)
+def width(texts: Iterable[str]) -> int:
+    """Characters of the longest line."""
+    return max((len(line) for text in texts for line in str(text).split("\n")), default=0)
+
+
+def blocks(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Places of columns in as few groups as fit into `room`, each of at least one."""
+    groups: list[list[int]] = []
+    left = 0
+    for place, needed in enumerate(widths):
+        if not groups or needed + GAP > left:
+            groups.append([])
+            left = room
+        groups[-1].append(place)
+        left -= needed + GAP
+    return groups
+
+
+def settings(content: Report, columns: int) -> Table:
+    """The table of settings with as many of its columns as so many `columns` of a terminal have room for."""
+    heads = [head.replace(" (", "\n(").replace(" per ", "\nper ") for head in content.columns]
+    rows = report.cells(content.means)
+    widths = [width([head, *(row[i].text for row in rows)]) + GAP for i, head in enumerate(heads)]
+    shown = list(range(len(heads)))
+    places = {head.split("\n")[0]: i for i, head in enumerate(heads)}
+    candidates = [places[name] for name in LEAST_IMPORTANT_LAST if name in places]
+    while sum(widths[i] for i in shown) > columns and len(candidates) > 1:
+        shown = sorted(candidates)
+        candidates.pop()
+    table = Table(title=Text(content.title), box=None, header_style="bold", padding=(0, GAP, 0, 0))
+    for i in shown:
+        table.add_column(heads[i], justify="right" if i else "left", no_wrap=True)
     for row in rows:
-        texts = [row[i].text if wide else row[i].text.partition(" ±")[0] for i in columns]
-        table.add_row(
-            *(Text(text, style="bold" if row[i].best else "") for text, i in zip(texts, columns, strict=True))
-        )
+        table.add_row(*(Text(row[i].text, style="bold" if row[i].best else "") for i in shown))
     return table

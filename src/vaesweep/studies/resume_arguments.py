@@ -65,6 +65,21 @@ def expand_resume(argv: list[str]) -> list[str]:
     raise ConfigError("resume", resume, f"the folder of an earlier run (one with {OVERRIDES} in it) or study ({STUDY})")
 
 
+def check_multirun(argv: list[str]) -> list[str]:
+    """`argv`. Raises `ConfigError` for a study that is started without -m: Hydra would run a single job of it."""
+    options, overrides = parse(argv)
+    # the job of a study is started with its own folder, and the study among its overrides
+    is_job = any(o.startswith(("hydra.run.dir=", "hydra.mode=")) for o in overrides)
+    if not (options.multirun or is_job or options.cfg or options.info or options.help):
+        for override in overrides:
+            if override.startswith(("sweeps=", "hydra/launcher=")) and not override.endswith(("=null", "=basic")):
+                key, _, value = override.partition("=")
+                raise ConfigError(
+                    key, f"{value} without -m", f"python src/train.py -m {override} ..., a study of many runs"
+                )
+    return argv
+
+
 def study_arguments(folder: Path, script: str, options: Namespace, flags: list[str], mine: list[str]) -> list[str]:
     """The command line, without the script, that continues the study in `folder`."""
     task, hydra, record = study_overrides(folder)

@@ -71,6 +71,8 @@ def run_unless_completed(job: Job) -> dict[str, float]:
         return earlier.metrics
     if earlier and not job.config.resume and HydraConfig.get().mode == RunMode.MULTIRUN:
         raise ConfigError("resume", f"false in the folder of an earlier job, {job.folder}", "true, or another folder")
+    if earlier and not job.config.resume and earlier.config_hash != job.results.config_hash:
+        raise ConfigError("hydra.run.dir", f"{job.folder}, which holds another run", "a folder of its own")
     run_and_record(job)
     return job.results.metrics
 

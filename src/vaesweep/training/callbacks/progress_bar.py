@@ -58,6 +58,7 @@ class ProgressBar(LightningProgressBar):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         done, total = trainer.current_epoch + 1, self.epochs(trainer)
         self.show(trainer, done, 0)
+        self.bar.refresh()
         is_tenth = done * LINES // total > (done - 1) * LINES // total
         if self.is_enabled and not sys.stdout.isatty() and trainer.is_global_zero and is_tenth:
             seconds = (time.monotonic() - self.start) / (done - self.first_epoch) * (total - done)
