@@ -1,5 +1,7 @@
 """Train one model of the autoencoder family, or with -m a study of many runs: `python src/train.py --help`."""
 
+from pathlib import Path
+
 import hydra
 from omegaconf import DictConfig
 
@@ -19,5 +21,12 @@ def main(config: DictConfig) -> dict[str, float]:
     return run_as_hydra_job(run, config)
 
 
+def print_study(study: Path) -> None:
+    """Print the table of a study and the command that compares its runs."""
+    from vaesweep.report.terminal import print_study  # here, because pandas takes a second to import
+
+    print_study(study)
+
+
 if __name__ == "__main__":
-    launch(main, expand=lambda argv: check_multirun(expand_resume(argv)))
+    launch(main, lambda argv: check_multirun(expand_resume(argv)), print_study)

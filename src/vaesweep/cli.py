@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.core.hydra_config import HydraConfig
@@ -25,13 +26,20 @@ USER_ERRORS = (ConfigError, DivergenceError, HydraException, OmegaConfBaseExcept
 """Errors that a user can correct without reading our code."""
 EXTRAS = {"submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
 """The extra of this package that installs a launcher."""
+STUDIES: dict[Path, None] = {}
+"""Folders of the studies that this process ran jobs of."""
 # read once and passed on to child processes, because `launch` sets HYDRA_FULL_ERROR to 1 for all of them
 TRACEBACKS = os.environ.setdefault("VAESWEEP_TRACEBACKS", os.environ.get("HYDRA_FULL_ERROR", "0")) == "1"
 
 
-def launch(main: Callable[[], Any], expand: Callable[[list[str]], list[str]] = list) -> None:
+def launch(
+    main: Callable[[], Any],
+    expand: Callable[[list[str]], list[str]] = list,
+    conclude_study: Callable[[Path], None] = lambda study: None,
+) -> None:
     """Run a Hydra `main` on the command line, after `expand` has rewritten it.
 
+    `conclude_study` is called with the folder of a study when its jobs have run, whether or not some of them failed.
     Models, data and measures of the current folder can be imported. An error that the user can correct is printed in
     one line on standard error, with exit code 1. With HYDRA_FULL_ERROR=1 in the environment errors keep their
     tracebacks.
@@ -41,7 +49,12 @@ def launch(main: Callable[[], Any], expand: Callable[[list[str]], list[str]] = l
     add_import_path(os.getcwd())
     try:
         sys.argv = expand(sys.argv)
-        main()
+        try:
+            main()
+        except USER_ERRORS:
+            conclude(conclude_study)
+            raise
+        conclude(conclude_study)
     except USER_ERRORS as error:
         exit_with(error)
     except KeyboardInterrupt:
@@ -49,8 +62,22 @@ def launch(main: Callable[[], Any], expand: Callable[[list[str]], list[str]] = l
         sys.exit(130)
 
 
+def conclude(conclude_study: Callable[[Path], None]) -> None:
+    """Call `conclude_study` where jobs of a study have run."""
+    remember_study()
+    for study in STUDIES:
+        conclude_study(study)
+
+
+def remember_study() -> None:
+    """Add the folder of the study that Hydra is running jobs of, if it is, to `STUDIES`."""
+    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        STUDIES[Path(HydraConfig.get().sweep.dir)] = None
+
+
 def run_as_hydra_job(run: Callable[[DictConfig], Any], config: DictConfig) -> Any:
     """Call `run(config)` as a Hydra job; in a sweep errors are raised, so that the other jobs go on."""
+    remember_study()  # now, because Hydra forgets it after every job that runs in this process
     try:
         return run(config)
     except USER_ERRORS as error:

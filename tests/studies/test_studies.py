@@ -114,7 +114,7 @@ def test_a_finished_job_is_not_run_over(tmp_path):
 
 def test_a_data_parallel_job_in_a_pool_has_one_folder_and_one_recording(tmp_path):
     two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
-    done = train(tmp_path, "-m", "model=vae", "seed=3", "callbacks=no_figures", "trainer.max_epochs=2", *POOL, *two)
+    done = train(tmp_path, "-m", "model=vae", "seed=3", *QUICK, *POOL, *two)
     assert done.returncode == 0, done.stderr + done.stdout
     (folder,) = [path for path in only(tmp_path).iterdir() if path.is_dir()]
     assert (record(folder)["status"], record(folder)["seed"]) == ("completed", 3)

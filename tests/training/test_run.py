@@ -98,7 +98,7 @@ def sources(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_trains_on_every_dataset(config, sources, name, network):
+def test_every_model_trains_on_every_dataset(config, tmp_path, sources, name, network):
     small = (
         "data.batch_size=8",
         "trainer.max_epochs=1",
@@ -106,7 +106,8 @@ def test_every_model_trains_on_every_dataset(config, sources, name, network):
         "+trainer.limit_val_batches=1",
     )
     for data, overrides in sources.items():
-        metrics = run(config(f"model={name}", f"network={network}", f"data={data}", *small, *overrides))
+        chosen = f"model={name}", f"network={network}", f"data={data}"
+        metrics = run(config(*chosen, *small, *overrides, folder=tmp_path / data))
         assert metrics["test/loss"] > 0
 
 

@@ -81,7 +81,6 @@ class PoolLauncher(Launcher):
             plans.setdefault(plan.folder, plan)  # the same job twice is run once
         self.work(study, list(plans.values()))
         folder = shlex.quote(os.path.relpath(study))
-        print(f"compare    python src/compare.py {folder}")
         failed = sum(not plan.completed for plan in plans.values())
         error = HydraException(f"{failed} of {len(plans)} jobs failed; resume={folder} tries again")
         return [plans[folder].job_return(error) for folder in folders]
@@ -128,8 +127,17 @@ def run_with_progress(pool: Pool, todo: dict[Command, PlannedJob], total: int, s
                 console.print(line, markup=False, style="" if todo[job].completed else "bold")
             failed = sum(not todo[job].completed for job in ended)
             left = time_left(ended, len(todo) - len(ended), len(pool.slots))
-            state = f"{len(pool.working)} running, {failed} failed, {left}"
+            state = f"{len(pool.working)} running{epochs(pool)}, {failed} failed, {left}"
             progress.update(bar, completed=earlier + len(ended), state=state)
+
+
+def epochs(pool: Pool) -> str:
+    """Where the running jobs are, by the last lines that they wrote."""
+    lines = [working.job.last_line() for working in pool.working]
+    states = [
+        line.partition("  ")[0].removeprefix("epoch ") if line.startswith("epoch") else "starting" for line in lines
+    ]
+    return f" ({', '.join(states)})" if states else ""
 
 
 def time_left(ended: Sequence[Command], left: int, slots: int) -> str:

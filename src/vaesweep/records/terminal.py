@@ -13,6 +13,12 @@ UNITS = {"mse": "per pixel", "active_units": "dimensions"}
 """Units of the metrics that every model has, where not nats per image."""
 
 
+def print_line(results: Results, folder: Path) -> None:
+    """Print how a job of a study ended, in one line."""
+    why = f": {results.reason}" if results.reason else ""
+    print(f"{results.status} {folder.name} in {results.seconds:.0f} s{why}", flush=True)
+
+
 def print_summary(results: Results, folder: Path) -> None:
     """Print test metrics with their units, the folder, and how to look at it."""
     console = Console(highlight=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """Terminal output of reports and evaluations."""
 
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from vaesweep.report import report
+from vaesweep.report.collection import read
 from vaesweep.report.evaluations import KEYS
 from vaesweep.report.report import PAGE, Report
+from vaesweep.report.tables import summary, table
 
 LEAST_IMPORTANT_LAST = ("setting", "distortion", "KL", "nelbo", "mse", "active dims", "runs")
 """Columns of the table of settings that a narrow terminal shows, as many as fit; a wide one shows all."""
@@ -29,6 +32,19 @@ def write(content: Report, folder: Path) -> None:
     for diagnostic in content.diagnostics:
         console.print(f"- {diagnostic}", markup=False, soft_wrap=True)
     console.print(f"report     {os.path.relpath(folder / PAGE)}", markup=False, soft_wrap=True)
+
+
+def print_study(study: Path) -> None:
+    """Print the table of the completed runs of a study, and the command that compares them."""
+    console = Console(highlight=False)
+    collection = read([study])
+    runs = [run for run in collection.runs if run.results.status == "completed"]
+    if runs:
+        frame = table(runs)
+        content = Report(collection.studies, frame, summary(frame), [], {}, {}, pd.DataFrame(), [])
+        console.print(settings(content, console.width))
+    folder = shlex.quote(os.path.relpath(study))
+    console.print(f"compare    python src/compare.py {folder}", markup=False, soft_wrap=True)
 
 
 def evaluations(value_table: pd.DataFrame, reasons: Sequence[str]) -> None:

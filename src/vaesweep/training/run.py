@@ -17,7 +17,7 @@ from vaesweep.checks import ConfigError, DivergenceError, reason
 from vaesweep.instantiate import add_import_path
 from vaesweep.records import wandb_recording
 from vaesweep.records.results import Results
-from vaesweep.records.terminal import print_summary
+from vaesweep.records.terminal import print_line, print_summary
 from vaesweep.signals import REQUEUE, SIGNALS, Interrupted, interrupt
 from vaesweep.training.job import Job
 from vaesweep.training.train import train_and_test
@@ -114,7 +114,9 @@ class RunRecorder:
             signal.signal(signum, handler)
         for job in self.jobs:
             wandb_recording.finish(job.folder, failed=job.results.status != "completed")
-            if self.summary and not (known and self.alone):  # the command line says such an error in a line of its own
+            if self.summary and not self.alone:
+                print_line(job.results, job.folder)
+            elif self.summary and not known:  # the command line says such an error in a line of its own
                 print_summary(job.results, job.folder)
         if unwritten:
             raise unwritten[0]
