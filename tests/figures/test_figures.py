@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import AxesImage
+from matplotlib.text import Text
 
 from support.paths import MODELS
 from vaesweep import figures
-from vaesweep.figures.model_figures import first_layer, model_figures, plane
+from vaesweep.figures.latents import symmetric_ticks
+from vaesweep.figures.model_figures import first_layer, model_figures, plane, run_caption
 from vaesweep.metrics import activity
 from vaesweep.models import Batch, Spec
 
@@ -38,7 +41,7 @@ def test_every_model_gets_its_figures(model, batch, name):
     assert set(drawn) == COMMON | MORE.get(name, set())
     for figure in drawn.values():
         figure.draw_without_rendering()
-        assert all(axes.get_title() or axes.get_xlabel() or axes.get_ylabel() for axes in figure.axes)
+        assert figure.get_suptitle()
 
 
 @torch.no_grad()
@@ -47,7 +50,7 @@ def test_a_plane_gets_its_grid_at_equal_prior_probability(model, batch):
     assert "latent_grid" in drawn
     ticks = [float(t.get_text()) for t in drawn["latent_grid"].axes[0].get_xticklabels() if t.get_text()]
     assert ticks == sorted(ticks)
-    assert ticks[0] == pytest.approx(-ticks[-1], abs=0.5)
+    assert ticks == [-t for t in reversed(ticks)]
 
 
 @torch.no_grad()
@@ -86,7 +89,8 @@ def test_traversals_move_one_of_the_most_active_dimensions_at_a_time(model, batc
     assert moving.argmax(1).tolist() == order.tolist()
     assert order[0] == 3
     assert z[0, :, 3].tolist() == pytest.approx([-3 + 0.75 * i for i in range(9)])
-    assert gallery_of["traversals"].axes[0].get_yticklabels()[0].get_text() == "z4"
+    names = [t.get_text() for t in gallery_of["traversals"].axes[0].get_yticklabels()]
+    assert names == [f"z{i + 1} · {use[i]:.2f} nats" for i in order.tolist()]
 
 
 @torch.no_grad()
@@ -136,6 +140,159 @@ def test_filters_are_the_strongest_of_the_first_layer(model, network):
     norms = shown.flatten(0, 1).flatten(1).norm(dim=1)
     assert (norms.diff() <= 0).all()
     assert shown.shape[-3:] == ((1, 3, 3) if network == "conv" else (1, 8, 8))
+
+
+def texts(figure):
+    return [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+
+
+def boxes(figure):
+    """The texts that are drawn, and where, in pixels; ticks beyond the limits of an axis are none of them."""
+    drawn, draw = {}, Text.draw
+
+    def record(text, renderer):
+        drawn[text] = draw(text, renderer)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Text, "draw", record)
+        FigureCanvasAgg(figure).draw()
+    visible = [text for text in drawn if text.get_text().strip() and text.get_visible()]
+    return [(text.get_text(), text.get_window_extent()) for text in visible]
+
+
+def assert_legible(figure):
+    """No text covers another, none leaves the figure, and none is smaller than 8 points."""
+    found = boxes(figure)
+    assert min(text.get_fontsize() for text in texts(figure)) >= 8
+    for i, (words, box) in enumerate(found):
+        assert box.x0 >= -1, words
+        assert box.y0 >= -1, words
+        assert box.x1 <= figure.bbox.x1 + 1, words
+        assert box.y1 <= figure.bbox.y1 + 1, words
+        for others, other in found[i + 1 :]:
+            # the box of a title has an empty line for the caption
+            if words.endswith("\n") or others.endswith("\n"):
+                continue
+            across = min(box.x1, other.x1) - max(box.x0, other.x0)
+            along = min(box.y1, other.y1) - max(box.y0, other.y0)
+            assert across <= 1 or along <= 1, (words, others)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["beta_vae", "cvae", "ae", "sparse"])
+def test_every_figure_names_its_run_and_no_text_covers_another(model, batch, name):
+    made = model(f"model={name}")
+    caption = run_caption(made, name, "digits", 3)
+    for figure in dict(model_figures(made, batch, torch.Generator().manual_seed(0), caption)).values():
+        assert [text for text in texts(figure) if text.get_text() == caption]
+        assert_legible(figure)
+
+
+def test_a_caption_is_below_the_title():
+    figure = figures.add_caption(figures.activations(torch.rand(40), None), "the run")
+    found = dict(boxes(figure))
+    title, caption = found["Mean activation of 40 units\n"], found["the run"]
+    assert caption.y1 < (title.y0 + title.y1) / 2
+    assert caption.y0 > figure.axes[0].get_window_extent().y1
+
+
+def test_a_caption_has_the_weight_of_the_rate_where_there_is_one(model):
+    assert run_caption(model("model=beta_vae", "model.beta=2.5"), "A", "B", 7) == "A · B · beta 2.5 · seed 7"
+    assert run_caption(model("model=sparse"), "A", "B", 7) == "A · B · seed 7"
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 6, 16, 17, 20, 24, 31])
+def test_ticks_are_symmetric_and_include_both_ends(count):
+    ticks = symmetric_ticks(count)
+    assert {0, count - 1} <= ticks
+    assert {count - 1 - i for i in ticks} == ticks
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["vae", "cvae", "ae"])
+def test_titles_say_what_is_decoded_and_axes_what_a_code_is(model, batch, name):
+    made = model(f"model={name}")
+    drawn = dict(model_figures(made, batch, torch.Generator().manual_seed(0)))
+    expected = "E[x|z, y]" if name == "cvae" else "E[x|z]"
+    titles = [drawn[key].get_suptitle() for key in ("traversals", "samples") if key in drawn]
+    assert all(title.startswith(expected) for title in titles)
+    below = drawn["traversals"].axes[0].get_xlabel()
+    assert (f"y = class {batch.label[0, 0]}" in below) == (name == "cvae")
+    words = " ".join(text.get_text() for figure in drawn.values() for text in texts(figure))
+    assert ("posterior mean" in words) == (name != "ae")
+    assert ("code z" in words) == (name == "ae")
+
+
+@torch.no_grad()
+def test_rows_of_a_point_code_carry_its_variance(model, batch):
+    drawn = dict(model_figures(model("model=ae"), batch, torch.Generator().manual_seed(0)))
+    rows = [text.get_text() for text in drawn["traversals"].axes[0].get_yticklabels()]
+    assert all(" · variance " in row for row in rows)
+
+
+@torch.no_grad()
+def test_filters_say_how_many_of_how_many(model, batch):
+    made = model("model=sparse")
+    drawn = dict(model_figures(made, batch, torch.Generator().manual_seed(0)))
+    assert "96 of 400 units" in drawn["filters"].get_suptitle()
+
+
+def posterior_figure(d, active):
+    """The figure of a posterior with `d` dimensions, of which all but the first `active` have collapsed."""
+    mean = torch.randn(200, d, generator=torch.Generator().manual_seed(0)) * 1e-4
+    mean[:, :active] *= 1e4
+    kl = torch.zeros(d)
+    kl[:active] = 1.5
+    return figures.posterior(mean, torch.ones(200, d), kl)
+
+
+@pytest.mark.parametrize("d", [1, 3, 20])
+def test_bars_carry_their_kl_and_a_threshold_separates_active_dimensions(d):
+    figure = posterior_figure(d, 1)
+    assert_legible(figure)
+    top, middle, _ = figure.axes
+    assert [text.get_text() for text in top.texts] == ["1.50"] + ["0.00"] * (d - 1)
+    assert middle.lines[0].get_ydata()[0] == 0.01
+    assert f"1 of {d} dimensions active" in figure.get_suptitle()
+    assert len({bar.get_facecolor() for bar in top.patches}) == min(d, 2)
+
+
+def test_many_bars_carry_no_numbers():
+    assert not posterior_figure(40, 3).axes[0].texts
+
+
+def test_axes_do_not_magnify_a_collapsed_posterior():
+    top, middle, _ = posterior_figure(4, 0).axes
+    assert top.get_ylim()[1] >= 0.1
+    assert middle.get_ylim()[0] >= 1e-4
+    codes = torch.randn(50, 3) * torch.tensor([1, 1e-4, 1e-4])
+    for is_point in (False, True):
+        plane, principal = figures.latent_scatter(codes, torch.arange(50) % 10, (0, 1), is_point).axes
+        assert np.ptp(plane.get_ylim()) > 0.1
+        assert np.ptp(principal.get_ylim()) > 0.1
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+def test_few_classes_are_drawn_as_digits(classes):
+    labels = torch.arange(700) % classes
+    (axes,) = figures.latent_scatter(torch.randn(700, 2), labels, (0, 1)).axes
+    assert len(axes.collections) == classes
+    assert sum(len(c.get_offsets()) for c in axes.collections) == 500
+    assert len({c.get_paths()[0].vertices.tobytes() for c in axes.collections}) == classes
+
+
+def test_more_than_two_dimensions_get_their_principal_plane():
+    codes = torch.randn(400, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 0.1, 1.0])
+    plane, principal = figures.latent_scatter(codes, torch.zeros(400), (1, 2)).axes
+    assert plane.get_xlabel() == "posterior mean of z2"
+    assert principal.get_xlabel() == "principal component 1 (89 % of the variance)"
+    spread = principal.collections[0].get_offsets().std(0)
+    assert spread.tolist() == pytest.approx([3, 1], rel=0.1)
+
+
+def test_the_legend_of_an_aggregate_posterior_covers_nothing():
+    for dims in ([0], [3, 1, 0], list(range(8))):
+        assert_legible(figures.aggregate(torch.randn(200, 8), dims))
 
 
 def test_many_classes_get_a_colour_scale():

@@ -84,7 +84,7 @@ def test_the_pareto_front_is_what_no_other_beats():
     draw = np.random.default_rng(0)
     means = pd.DataFrame({"rate": draw.random(60), "distortion": draw.random(60)})
     means.loc[60] = [np.nan, 0.0]  # without a rate
-    means = means.assign(data="digits", likelihood="Bernoulli")
+    means = means.assign(data="digits", scored="", likelihood="Bernoulli", conditional=False)
     beaten = {
         i
         for i, mine in means.iterrows()
@@ -93,6 +93,8 @@ def test_the_pareto_front_is_what_no_other_beats():
     }
     assert set(pareto(means).index) == set(means.index) - beaten
     other = means.assign(data="mnist", distortion=means.distortion + 100).set_index(means.index + 100)
+    given = means.assign(conditional=True, distortion=means.distortion - 9).set_index(means.index + 200)
+    assert len(pareto(pd.concat([means, given]))) == 2 * len(pareto(means))
     assert set(pareto(pd.concat([means, other])).index) == {i + k for i in set(means.index) - beaten for k in (0, 100)}
 
 

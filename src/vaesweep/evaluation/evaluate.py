@@ -21,6 +21,7 @@ from vaesweep.data import ImageDataModule
 from vaesweep.evaluation.context import EvalContext, Track
 from vaesweep.evaluation.load import load_context
 from vaesweep.evaluation.measure import Measure, MeasureResult, NotApplicable
+from vaesweep.figures.model_figures import run_caption
 from vaesweep.files import atomically
 from vaesweep.instantiate import build
 from vaesweep.records import results, wandb_recording
@@ -89,6 +90,12 @@ def take_measure(context: EvalContext, name: str, measure: Measure) -> dict[str,
         result = measure(context)
     except NotApplicable as reason:
         result = MeasureResult(absent={name: str(reason)})
+    run = context.results
+    caption = run_caption(context.model, run.model, run.data, run.seed)
+    for figure in result.figures.values():
+        # a film that goes there and back shows a frame twice
+        for frame in dict.fromkeys(figure if isinstance(figure, list) else [figure]):
+            figures.add_caption(frame, caption)
     paths = [figures.save(figure, context.folder / FIGURES / key) for key, figure in result.figures.items()]
     for key in [key for key, value in result.values.items() if not isfinite(value.value)]:
         result.absent[key] = f"it is {result.values.pop(key).value}"

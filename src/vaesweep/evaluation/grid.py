@@ -10,6 +10,7 @@ from vaesweep import figures
 from vaesweep.checks import ConfigError, check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure import MeasureResult, NotApplicable
+from vaesweep.figures.model_figures import expectation, label_text
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Grid:
         z2, z1 = torch.meshgrid(quantiles, quantiles, indexing="ij")
         z = torch.zeros(self.size**2, model.latent_dim, device=context.device)
         z[:, dims[0]], z[:, dims[1]] = z1.flatten(), z2.flatten()
-        images = model.generate(z, context.examples(1).label.expand(len(z), -1))
-        return MeasureResult(
-            figures={"grid": figures.latent_grid(images.unflatten(0, (self.size, self.size)), quantiles, dims)}
-        )
+        label = context.examples(1).label
+        images = model.generate(z, label.expand(len(z), -1)).unflatten(0, (self.size, self.size))
+        count = model.latent_dim - 2
+        others = f"the other {count} dimension{'s' * (count > 1)} at 0, the prior's mean" if count else ""
+        fixed = "; ".join(filter(None, (others, label_text(model, label[0]))))
+        return MeasureResult(figures={"grid": figures.latent_grid(images, quantiles, dims, expectation(model), fixed)})

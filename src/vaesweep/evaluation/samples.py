@@ -14,6 +14,7 @@ from vaesweep import figures
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure import MeasureResult, Value
+from vaesweep.figures.model_figures import expectation
 from vaesweep.models import Autoencoder
 
 ROWS, COLUMNS = 8, 12
@@ -49,7 +50,8 @@ class Samples:
         if context.declaration.rate:
             shape = len(label), model.latent_dim
             z = torch.randn(shape, generator=context.draw("samples"), device=context.device)
-            figures_by_name["samples"] = figures.samples(model.generate(z, label).unflatten(0, (count, COLUMNS)), rows)
+            images = model.generate(z, label).unflatten(0, (count, COLUMNS))
+            figures_by_name["samples"] = figures.samples(images, rows, expectation(model))
             if conditional:
                 figures_by_name["conditional"] = self.every_class(model, z[:COLUMNS])
         codes, _ = context.codes("train", self.images).numpy()
@@ -60,7 +62,8 @@ class Samples:
         # they come sorted by component
         order = torch.randperm(len(label), generator=context.draw("order"), device=context.device)
         z = torch.from_numpy(mixture[0].inverse_transform(standard_codes)).float().to(context.device)[order]
-        title = f"E[x|z] for z drawn from a mixture of {mixture[-1].n_components} Gaussians fitted to the codes"
+        drawn = f"z drawn from a mixture of {mixture[-1].n_components} Gaussians fitted to the codes"
+        title = f"{expectation(model)} for {drawn}"
         figures_by_name["mixture_samples"] = figures.panel(
             title, model.generate(z, label).unflatten(0, (count, COLUMNS)), rows
         )
@@ -70,7 +73,11 @@ class Samples:
         """The same draws `z` [K, d] decoded as every class: one row per class."""
         label = torch.arange(model.classes, device=z.device).repeat_interleave(len(z))[:, None]
         images = model.generate(z.repeat(model.classes, 1), label).unflatten(0, (model.classes, len(z)))
-        return figures.panel("The same draws as every class", images, [f"class {i}" for i in range(model.classes)])
+        return figures.panel(
+            f"{expectation(model)} of the same draws z as every class y",
+            images,
+            [f"class {i}" for i in range(model.classes)],
+        )
 
 
 def fit_mixture(codes: np.ndarray, components: int, seed: int) -> Pipeline:

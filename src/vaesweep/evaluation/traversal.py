@@ -8,7 +8,7 @@ from vaesweep import figures
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure import MeasureResult
-from vaesweep.figures.model_figures import walks
+from vaesweep.figures.model_figures import expectation, walks
 from vaesweep.metrics import activity
 
 
@@ -34,10 +34,11 @@ class Traversal:
         film = []
         paths = [walks(posterior, order, self.frames, row) for row in range(min(self.rows, len(batch.image)))]
         names = [f"z{i + 1}" for i in order.tolist()]
+        title = f"{expectation(context.model)}: each column moves one latent dimension"
         for frame in context.track(range(self.frames), self.frames):
             images = [
                 context.model.generate(z[:, frame], batch.label[row].expand(len(z), -1))
                 for row, (_, z) in enumerate(paths)
             ]
-            film.append(figures.panel("Each column moves one latent dimension", torch.stack(images), columns=names))
+            film.append(figures.panel(title, torch.stack(images), columns=names))
         return MeasureResult(figures={"traversal": film + film[-2:0:-1]})

@@ -1,6 +1,6 @@
 """Matplotlib figures from tensors alone. Colours are chosen for colour-blind readers."""
 
-from vaesweep.figures.canvas import mosaic
+from vaesweep.figures.canvas import add_caption, mosaic
 from vaesweep.figures.charts import activations, histograms, lines, parts_bar, spectrum
 from vaesweep.figures.export import save
 from vaesweep.figures.images import filters, hits, panel, reconstructions, samples
@@ -8,6 +8,7 @@ from vaesweep.figures.latents import aggregate, field, latent_grid, latent_scatt
 
 __all__ = [
     "activations",
+    "add_caption",
     "aggregate",
     "field",
     "filters",

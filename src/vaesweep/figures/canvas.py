@@ -6,11 +6,14 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from torch import Tensor
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8A8A8A"
-# Paul Tol's muted scheme
-CLASSES = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499", "#777777")
+SMALL = 8
+"""Points of the smallest text."""
+# Paul Tol's muted and vibrant schemes, the colours that are dark enough for text on white
+CLASSES = ("#332288", "#0077BB", "#009988", "#117733", "#999933", "#EE7733", "#CC3311", "#882255", "#AA4499", "#777777")
 
 
 def mosaic(images: Tensor, gap: int = 1) -> np.ndarray:
@@ -37,12 +40,23 @@ def show(axes: Axes, images: Tensor, rows: Sequence[str] = (), columns: Sequence
 def canvas(width: float, height: float, title: str) -> tuple[Figure, Axes]:
     """An empty figure in inches, titled."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_title(title, fontsize=11)
-    return figure, axes
+    figure.suptitle(title, fontsize=11)
+    return figure, figure.add_subplot()
 
 
-def grid_size(rows: int, columns: int) -> tuple[float, float]:
-    """Inches for a mosaic: about 0.7 a tile, within a readable page, plus the margins of labels and title."""
+def add_caption(figure: Figure, caption: str) -> Figure:
+    """The same figure, made higher by a small line below its title that says which run it shows."""
+    if caption:
+        # the layout leaves room for the empty line
+        title = figure.suptitle(f"{figure.get_suptitle()}\n", fontsize=11)
+        line = Annotation(caption, (0.5, 0), xycoords=title, ha="center", va="bottom", fontsize=SMALL, color="#555555")
+        figure.add_artist(line)
+        figure.set_figheight(figure.get_figheight() + 0.2)
+    return figure
+
+
+def grid_size(rows: int, columns: int, names: Sequence[str] = ()) -> tuple[float, float]:
+    """Inches for a mosaic: about 0.7 a tile, within a readable page, plus the margins of the rows' names and title."""
     tile = min(0.7, 8.5 / columns)
-    return max(5.0, columns * tile + 1.5), rows * tile + 0.9
+    margin = max(1.5, 0.08 * max(map(len, names), default=0) + 0.4)
+    return max(5.0, columns * tile + margin), rows * tile + 0.9

@@ -12,7 +12,7 @@ from vaesweep.figures.canvas import ORANGE, canvas, grid_size, show
 
 def panel(title: str, images: Tensor, rows: Sequence[str] = (), columns: Sequence[str] = (), below: str = "") -> Figure:
     """Images [R, K, C, H, W] under a title, with a label for each row and column, and a text `below`."""
-    width, height = grid_size(*images.shape[:2])
+    width, height = grid_size(len(images), images.shape[1], rows)
     figure, axes = canvas(width, height + 0.25 * bool(below), title)
     show(axes, images, rows=rows, columns=columns)
     axes.set_xlabel(below)
@@ -28,18 +28,24 @@ def reconstructions(images: Tensor, outputs: Tensor, corrupted_images: Tensor | 
     return figure
 
 
-def samples(images: Tensor, rows: Sequence[str] = ()) -> Figure:
+def samples(images: Tensor, rows: Sequence[str] = (), expectation: str = "E[x|z]") -> Figure:
     """Decoded draws from the prior [R, K, C, H, W]; `rows` names the condition of each row."""
-    figure, axes = canvas(*grid_size(*images.shape[:2]), "E[x|z] for z drawn from the prior N(0, I)")
+    figure, axes = canvas(*grid_size(*images.shape[:2]), f"{expectation} for z drawn from the prior N(0, I)")
     show(axes, images, rows=rows)
     return figure
 
 
-def filters(weights: Tensor) -> Figure:
-    """First-layer weights [R, K, C, H, W], each scaled to its own largest magnitude: grey is 0, white is positive."""
+def filters(weights: Tensor, units: int) -> Figure:
+    """Weights [R, K, C, H, W] of some of the first layer's `units`, each scaled to its own largest magnitude.
+
+    Grey is 0, white is positive.
+    """
     peak = weights.abs().amax((2, 3, 4), keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
-    figure, axes = canvas(*grid_size(*weights.shape[:2]), "First-layer weights: black negative, grey 0, white positive")
+    rows, columns = weights.shape[:2]
+    title = f"First-layer weights: {rows * columns} of {units} units, largest norm first"
+    figure, axes = canvas(*grid_size(rows, columns), title)
     show(axes, weights / peak / 2 + 0.5)
+    axes.set_xlabel("black negative, grey 0, white positive")
     return figure
 
 
@@ -48,13 +54,12 @@ def hits(queries: Tensor, images: Tensor, is_hit: Tensor | None) -> Figure:
     rows, columns = images.shape[:2]
     width, height = grid_size(rows, columns + 2)
     figure = Figure(figsize=(width, height), layout="constrained")
+    figure.suptitle("Training images whose codes are nearest", fontsize=11)
     left, axes = figure.subplots(1, 2, width_ratios=[1, columns])
     show(left, queries[:, None])
     left.set_title("query", fontsize=10)
     show(axes, images)
-    axes.set_title(
-        "nearest training images" + ("" if is_hit is None else ", framed where the class differs"), fontsize=10
-    )
+    axes.set_title("nearest first" + ("" if is_hit is None else ", framed where the class differs"), fontsize=10)
     for panel_axes in (left, axes):
         panel_axes.set_xticks([])
         panel_axes.set_yticks([])

@@ -15,8 +15,36 @@ from vaesweep.models.distributions import DiagonalGaussian, Dirac
 ROW, STEPS, DIMS, SIDE = 12, 9, 8, 16
 
 
-def model_figures(model: Autoencoder, batch: Batch, source: torch.Generator) -> Iterator[tuple[str, Figure]]:
-    """(name, figure) for every figure that applies to `model`; `source` draws the noise."""
+def model_figures(
+    model: Autoencoder, batch: Batch, source: torch.Generator, caption: str = ""
+) -> Iterator[tuple[str, Figure]]:
+    """(name, figure) for every figure that applies to `model`; `source` draws the noise, `caption` names the run."""
+    for name, figure in uncaptioned(model, batch, source):
+        yield name, figures.add_caption(figure, caption)
+
+
+def run_caption(model: Autoencoder, name: str, data: str, seed: int) -> str:
+    """The run of a figure in one line: model, data, weight or target of the rate, seed."""
+    parts, declared = [name, data], model.declaration
+    if declared.rate_weight is not None:
+        parts.append(f"{declared.rate_weight} {float(getattr(model, declared.rate_weight)):g}")
+    elif declared.rate_target is not None:
+        parts.append(f"rate target {declared.rate_target:g} nats")
+    return " · ".join([*parts, f"seed {seed}"])
+
+
+def expectation(model: Autoencoder) -> str:
+    """What `model.generate` computes, as figures write it."""
+    return "E[x|z, y]" if model.declaration.conditional else "E[x|z]"
+
+
+def label_text(model: Autoencoder, label: Tensor) -> str:
+    """The class that `label` [F] conditions on, as figures write it; nothing if the model is not conditional."""
+    return f"y = class {int(label[0])}" if model.declaration.conditional else ""
+
+
+def uncaptioned(model: Autoencoder, batch: Batch, source: torch.Generator) -> Iterator[tuple[str, Figure]]:
+    """(name, figure) for every figure that applies to `model`."""
     noise = torch.randn(model.noise_shape(batch), generator=source, device=batch.image.device)
     inputs = model.corrupt(batch.image, noise)
     posterior = model.posterior(inputs, batch.label)
@@ -26,17 +54,18 @@ def model_figures(model: Autoencoder, batch: Batch, source: torch.Generator) -> 
 
     activities = activity(posterior)
     order = activities.argsort(descending=True)
-    yield "traversals", traversals(model, posterior, batch.label, order[:DIMS])
+    yield "traversals", traversals(model, posterior, batch.label, order[:DIMS], activities)
     if model.latent_dim > 1:
         dims = (0, 1) if model.latent_dim == 2 else (int(order[0]), int(order[1]))
-        yield "latent_scatter", figures.latent_scatter(posterior.mean[:, dims], batch.label[:, 0], dims)
+        is_point = isinstance(posterior, Dirac)
+        yield "latent_scatter", figures.latent_scatter(posterior.mean, batch.label[:, 0], dims, is_point)
     if isinstance(posterior, DiagonalGaussian):
         yield "posterior", figures.posterior(posterior.mean, posterior.sigma, activities)
         yield "samples", prior_samples(model, batch.label, source)
         if model.latent_dim == 2:
             yield "latent_grid", plane(model, batch.label)
     if model.declaration.sparse:
-        yield "filters", figures.filters(first_layer(model))
+        yield "filters", figures.filters(first_layer(model), len(unit_weights(model)))
 
 
 def prior_samples(model: Autoencoder, label: Tensor, source: torch.Generator) -> Figure:
@@ -49,7 +78,7 @@ def prior_samples(model: Autoencoder, label: Tensor, source: torch.Generator) ->
     if conditional:
         y[:, 0] = torch.arange(rows, device=label.device).repeat_interleave(ROW)
         names = [f"class {i}" for i in range(rows)]
-    return figures.samples(model.generate(z, y).unflatten(0, (rows, ROW)), names)
+    return figures.samples(model.generate(z, y).unflatten(0, (rows, ROW)), names, expectation(model))
 
 
 def plane(model: Autoencoder, label: Tensor) -> Figure:
@@ -58,15 +87,22 @@ def plane(model: Autoencoder, label: Tensor) -> Figure:
     z2, z1 = torch.meshgrid(quantiles, quantiles, indexing="ij")
     z = torch.stack([z1.flatten(), z2.flatten()], dim=1)
     images = model.generate(z, label[:1].expand(len(z), -1))
-    return figures.latent_grid(images.unflatten(0, (SIDE, SIDE)), quantiles)
+    grid, fixed = images.unflatten(0, (SIDE, SIDE)), label_text(model, label[0])
+    return figures.latent_grid(grid, quantiles, expectation=expectation(model), fixed=fixed)
 
 
-def traversals(model: Autoencoder, posterior: Dirac | DiagonalGaussian, label: Tensor, dims: Tensor) -> Figure:
-    """Traversals of `dims`, each from the first image's code."""
+def traversals(
+    model: Autoencoder, posterior: Dirac | DiagonalGaussian, label: Tensor, dims: Tensor, activities: Tensor
+) -> Figure:
+    """Traversals of `dims`, each from the first image's code; a row is named by its dimension and its activity."""
     values, z = walks(posterior, dims, STEPS)
     flat = z.flatten(0, 1)
     images = model.generate(flat, label[:1].expand(len(flat), -1)).unflatten(0, (len(dims), STEPS))
-    return figures.traversals(images, values, [f"z{i + 1}" for i in dims.tolist()])
+    unit = "{:.2f} nats" if isinstance(posterior, DiagonalGaussian) else "variance {:.2g}"
+    names = [f"z{i + 1} · {unit.format(activities[i])}" for i in dims.tolist()]
+    others = "other dimensions at the code of the first validation image" if model.latent_dim > 1 else ""
+    fixed = "; ".join(filter(None, (others, label_text(model, label[0]))))
+    return figures.traversals(images, values, names, expectation(model), fixed)
 
 
 def walks(posterior: Dirac | DiagonalGaussian, dims: Tensor, steps: int, row: int = 0) -> tuple[Tensor, Tensor]:
@@ -87,11 +123,15 @@ def walks(posterior: Dirac | DiagonalGaussian, dims: Tensor, steps: int, row: in
 
 def first_layer(model: Autoencoder, rows: int = 8) -> Tensor:
     """Up to `rows` x `ROW` weight images of the encoder's first layer, those of largest norm [R, K, C, H, W]."""
-    layer = next(m for m in model.encoder.modules() if isinstance(m, nn.Linear | nn.Conv2d))
-    weight = layer.weight.detach()
-    if isinstance(layer, nn.Linear):
-        weight = weight.unflatten(1, model.image_shape)
+    weight = unit_weights(model)
     rows = max(1, min(rows, len(weight) // ROW))
     columns = min(ROW, len(weight))
     indices = weight.flatten(1).norm(dim=1).argsort(descending=True)[: rows * columns]
     return weight[indices].unflatten(0, (rows, columns))
+
+
+def unit_weights(model: Autoencoder) -> Tensor:
+    """Weight images of all units of the encoder's first layer [units, C, H, W]."""
+    layer = next(m for m in model.encoder.modules() if isinstance(m, nn.Linear | nn.Conv2d))
+    weight = layer.weight.detach()
+    return weight.unflatten(1, model.image_shape) if isinstance(layer, nn.Linear) else weight

@@ -52,7 +52,7 @@ def dimensions(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | 
             alt.Color("kl:Q", title="KL (nats)", scale=alt.Scale(scheme="viridis", domainMin=0)),
             tooltip=["series", "beta", "rank", *numbers("kl")],
         )
-        .properties(title=alt.TitleParams(str(series), fontWeight="normal", fontSize=12))
+        .properties(title=alt.TitleParams(str(series), fontWeight="normal", fontSize=13))
         for series, part in cells.groupby("series", sort=False)
     ]
     return alt.concat(*panels, columns=2, title="What each latent dimension carries, in nats")

@@ -82,7 +82,7 @@ def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None
                 base.mark_line().encode(x, y, colour, detail="series:N"),
                 base.mark_rule().encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), colour),
                 base.mark_point(filled=True, size=50).encode(x, y, colour, shape, tooltip=tip),
-                title=alt.TitleParams(display_name(name), fontWeight="normal", fontSize=12),
+                title=alt.TitleParams(display_name(name), fontWeight="normal", fontSize=13),
             )
         )
     return alt.concat(*panels, columns=3, title="Disentanglement by beta, means over seeds ± standard deviation")

@@ -35,20 +35,19 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> alt.TopLevelMixin | None:
     heights = alt.Chart(bars).mark_rule(strokeWidth=1.2).encode(x, y_low, alt.Y2("d_high:Q"), colour)
     labelled_means = means[means.setting != means.series]
     labels = alt.Chart(labelled_means.assign(text=[f"β {beta:g}" for beta in labelled_means.beta]))
-    betas = labels.mark_text(align="left", dx=8, dy=-8, fontSize=11).encode(x, y, alt.Text("text:N"), colour)
+    betas = labels.mark_text(align="left", dx=8, dy=-8, fontSize=13).encode(x, y, alt.Text("text:N"), colour)
     front = (
         alt.Chart(pareto(means))
-        .mark_line(strokeDash=[5, 4], strokeWidth=1.5, color=GREY, interpolate="step-after")
-        .encode(x, y, order="rate:Q", detail=["data:N", "likelihood:N"])
+        .mark_point(filled=False, size=220, strokeWidth=1.5, color="black", shape="circle")
+        .encode(x, y)
     )
     title = alt.TitleParams(
         "What reconstruction costs in KL",
-        subtitle="points: runs; lines: means over seeds ± standard deviation; dashed: Pareto front; "
+        subtitle="points: runs; lines: means over seeds ± standard deviation; ringed: Pareto front; "
         "grey: equal nelbo (D + R)",
     )
     layers = [*iso_nelbo(x, y, x_range, y_range), front, lines, widths, heights, points, betas]
-    # not on a chart with a name: Altair would bind the scales of a copy
-    return alt.layer(*layers, title=title, width=WIDTH, height=HEIGHT).interactive()
+    return alt.layer(*layers, title=title, width=WIDTH, height=HEIGHT)
 
 
 def iso_nelbo(x: alt.X, y: alt.Y, x_range: tuple[float, float], y_range: tuple[float, float]) -> list[alt.Chart]:
@@ -63,7 +62,7 @@ def iso_nelbo(x: alt.X, y: alt.Y, x_range: tuple[float, float], y_range: tuple[f
     ends = lines.groupby("total").first().reset_index().assign(text=lambda f: f.total.map("{:g}".format))
     line_layer = alt.Chart(lines).mark_line(color="#D0D0D0", strokeWidth=1).encode(x, y, detail="total:N")
     label_layer = (
-        alt.Chart(ends).mark_text(color=GREY, fontSize=10, align="left", dx=4, dy=9).encode(x, y, alt.Text("text:N"))
+        alt.Chart(ends).mark_text(color=GREY, fontSize=13, align="left", dx=4, dy=9).encode(x, y, alt.Text("text:N"))
     )
     return [line_layer, label_layer]
 

@@ -2,8 +2,9 @@
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 import jinja2
@@ -13,10 +14,11 @@ from matplotlib.figure import Figure
 
 from vaesweep.files import atomically
 from vaesweep.report import charts, evaluations, plane
+from vaesweep.report.answer import answer, command, provenance
 from vaesweep.report.collection import RunCollection
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.examples import examples
-from vaesweep.report.tables import LOWER_IS_BETTER, metric_names, slopes, summary, table
+from vaesweep.report.tables import COMPARABLE, LOWER_IS_BETTER, metric_names, slopes, summary, table
 
 PAGE, RUNS = "index.html", "runs.csv"
 DIGITS = {"mse": 4, "active_units": 1, "seconds": 1}
@@ -64,6 +66,12 @@ SECTIONS = (
     ),
 )
 """Name, heading and caption of the charts below the table."""
+TYPE: dict[str, Any] = {
+    "axis": {"labelFontSize": 13, "titleFontSize": 13},
+    "legend": {"labelFontSize": 13, "titleFontSize": 13},
+    "title": {"fontSize": 14, "subtitleFontSize": 13},
+}
+"""Sizes of the type in charts."""
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
 
 
@@ -82,6 +90,7 @@ class Report:
     pictures: dict[str, Figure]
     measurements: pd.DataFrame
     absences: list[str]
+    origin: list[str] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -118,13 +127,16 @@ def report(collection: RunCollection) -> Report:
     measurements, absences = evaluations.side_by_side(frame, runs), evaluations.absences(frame, runs)
     charts_by_name = {name: chart for name, chart in all_charts.items() if chart is not None}
     run_table = frame.join(evaluations.values_by_run(runs))
-    return Report(collection.studies, run_table, means, messages, charts_by_name, pictures, measurements, absences)
+    origin = [*provenance(runs), command([run.results.overrides for run in runs])]
+    return Report(
+        collection.studies, run_table, means, messages, charts_by_name, pictures, measurements, absences, origin
+    )
 
 
 def write(content: Report, folder: Path) -> Iterator[Path]:
     """Write the report's files, each atomically, and yield their names."""
     for name, chart in content.charts.items():
-        picture = vl_convert.vegalite_to_png(chart.to_json(), vl_version=VEGA_LITE, scale=2)
+        picture = vl_convert.vegalite_to_png(chart.configure(**TYPE).to_json(), vl_version=VEGA_LITE, scale=2)
         with atomically(folder / f"{name}.png") as path:
             path.write_bytes(picture)
         yield folder / f"{name}.png"
@@ -149,6 +161,8 @@ def page(content: Report, pictures: dict[str, bytes]) -> str:
         studies={name: path.resolve().name for name, path in content.studies.items()},
         completed=int((content.runs.status == "completed").sum()),
         total=len(content.runs),
+        answer=answer(content.means),
+        origin=content.origin,
         diagnostics=content.diagnostics,
         columns=content.columns,
         rows=cells(content.means),
@@ -156,7 +170,7 @@ def page(content: Report, pictures: dict[str, bytes]) -> str:
         settings=list(content.measurements.columns[len(evaluations.KEYS) :]),
         absences=content.absences,
         sections=SECTIONS,
-        charts={name: chart.to_dict() for name, chart in content.charts.items()},
+        charts={name: chart.configure(**TYPE).to_dict() for name, chart in content.charts.items()},
         pictures={name: base64.b64encode(data).decode() for name, data in pictures.items()},
         vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE),
     )
@@ -177,8 +191,9 @@ def present_metrics(means: pd.DataFrame) -> list[str]:
 
 
 def cells(means: pd.DataFrame) -> list[list[Cell]]:
-    """One row per setting: mean ± standard deviation over its runs; the lowest is marked where lower is better."""
-    best = means.groupby("data")[list(LOWER_IS_BETTER)].transform("min")
+    """One row per setting: mean ± standard deviation over its runs; the lowest of those that compare is marked."""
+    groups = means.groupby(list(COMPARABLE))[list(LOWER_IS_BETTER)]
+    best = groups.transform("min").where(groups.transform("count") > 1)  # one alone is not ranked
     rows = []
     for index, setting in means.iterrows():
         row = [Cell(setting.setting, int(index)), Cell(str(setting.n), int(setting.n))]

@@ -15,6 +15,11 @@ COMMON = ("distortion", "rate", "nelbo", "mse", "active_units")
 """Metrics that any model may have: nats per image, but for mse (per pixel) and dimensions."""
 COSTS = ("overfit_gap", "seconds")
 LOWER_IS_BETTER = ("distortion", "nelbo", "mse", "seconds")
+COMPARABLE = ("data", "scored", "likelihood", "conditional")
+"""Columns that are equal for runs that compare: they describe the same data, under one likelihood, with or without
+the label."""
+NOT_SCORED = ("data._target_", "data.batch_size", "data.val_fraction", "data.seed")
+"""Settings of the data that change what is trained on, or its draw, but not what is described."""
 
 
 def penalty_units(runs: Sequence[Run]) -> dict[str, str]:
@@ -38,7 +43,7 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     `series` is the model with all varied settings except the weight of its rate; `setting` is the same with that
     weight, `beta`, so that the runs of a setting differ only in their seeds. Metrics are of the test split, and missing
     if a model has no such term or a run ended earlier. `attrs["penalties"]` are the units of the terms other than the
-    rate, by name.
+    rate, by name. The columns COMPARABLE say which runs may be ranked.
     """
     configs = [flat(canonical(run.results.config)) for run in runs]
     knobs = varied_knobs(runs, configs)
@@ -68,6 +73,7 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
                 "likelihood": format_setting("_target_", str(config.get("model.likelihood._target_", ""))),
                 "epochs": results.epochs,
             }
+            | {"conditional": declaration.conditional, "scored": scored_data(config)}
             | {"parameters": results.parameters, "config_hash": results.config_hash, "seconds": results.seconds}
         )
     frame = pd.DataFrame(rows)
@@ -77,6 +83,15 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     frame = frame.iloc[order]
     frame.attrs["penalties"] = penalties
     return frame
+
+
+def scored_data(config: dict[str, Any]) -> str:
+    """The settings of a run's data that change what is scored, as text."""
+    return " ".join(
+        f"{key.removeprefix('data.')}={value}"
+        for key, value in sorted(config.items())
+        if key.startswith("data.") and key not in NOT_SCORED
+    )
 
 
 def varied_knobs(runs: Sequence[Run], configs: Sequence[dict[str, Any]]) -> list[str]:
@@ -127,7 +142,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     metrics = metric_names(frame)
     completed = frame[frame.status == "completed"]
     groups = completed.groupby("setting", sort=False)
-    descriptions = groups[["study", "model", "data", "likelihood", "series", "beta", "latent_dim"]].first()
+    descriptions = groups[["study", "model", *COMPARABLE, "series", "beta", "latent_dim"]].first()
     spread = groups[metrics].std().add_suffix("_sd")
     means = descriptions.join(groups[metrics].mean()).join(spread).join(groups.size().rename("n")).reset_index()
     means.attrs = frame.attrs
@@ -135,9 +150,9 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def pareto(means: pd.DataFrame) -> pd.DataFrame:
-    """The settings that no other with the same data and likelihood beats in both rate and distortion."""
+    """The settings that no other of those they compare with (COMPARABLE) beats in both rate and distortion."""
     front = []
-    for _, part in means.dropna(subset=["rate"]).groupby(["data", "likelihood"], sort=False):
+    for _, part in means.dropna(subset=["rate"]).groupby(list(COMPARABLE), sort=False):
         best = np.inf
         for index, row in part.sort_values(["rate", "distortion"]).iterrows():
             if row.distortion < best:
@@ -155,7 +170,7 @@ def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     data_seeds = [flat(runs[i].results.config).get("data.seed", 0) for i in frame.index]
     completed = frame.assign(data_seed=data_seeds)[frame.status == "completed"].dropna(subset=["rate", "beta"])
     rows = []
-    for (series, *_), ladder in completed.groupby(["series", "seed", "data_seed"], sort=False):
+    for (series, *_), ladder in completed.groupby(["series", *COMPARABLE, "seed", "data_seed"], sort=False):
         steps = ladder.sort_values("beta")
         for (_, low), (_, high) in zip(steps.iloc[:-1].iterrows(), steps.iloc[1:].iterrows(), strict=True):
             if 0 < low.beta < high.beta and abs(low.rate - high.rate) > 1e-3:

@@ -38,12 +38,14 @@ class FigureLogger(L.Callback):
         if (pair := model_and_images(trainer, module, self.examples)) is None:
             return
         from vaesweep.figures import save  # here, because training need not wait for matplotlib
-        from vaesweep.figures.model_figures import model_figures
+        from vaesweep.figures.model_figures import model_figures, run_caption
 
         assert isinstance(module, LitAutoencoder)
+        data: ImageDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        caption = run_caption(module.model, type(module.model).__name__, data.title, module.seed)
         source = generator(module.seed, "figures", device=module.device)
         with trainer.precision_plugin.forward_context():
-            for name, figure in model_figures(*pair, source):
+            for name, figure in model_figures(*pair, source, caption):
                 path = save(figure, self.folder / name)
                 log_figure(trainer.loggers, f"figures/{name}", path, trainer.global_step)
 
