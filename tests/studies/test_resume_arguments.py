@@ -29,6 +29,11 @@ def test_without_a_folder_the_command_stays_as_it_is(folder):
         assert expand_resume(argv) == argv
 
 
+def test_flags_may_stand_anywhere():
+    given = ["train.py", "model=vae", "-m", "seed=0,1", "--config-dir", "mine", "data=digits"]
+    assert expand_resume(given) == ["train.py", "-m", "--config-dir", "mine", "model=vae", "seed=0,1", "data=digits"]
+
+
 def test_a_resumed_command_is_not_expanded_twice(folder):
     once = expand_resume(["train.py", f"resume={folder}"])
     assert expand_resume(once) == once

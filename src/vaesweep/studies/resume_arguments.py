@@ -46,6 +46,9 @@ def expand_resume(argv: list[str]) -> list[str]:
     folder's last checkpoint, if there is one. Raises `ConfigError` for any other folder or setting.
     """
     options, overrides = parse(argv)
+    # flags first: Hydra takes overrides on one side of them only
+    flags = [argument for argument in argv[1:] if argument not in overrides]
+    argv = [argv[0], *flags, *overrides]
     resume = next((o.removeprefix("resume=") for o in overrides if o.startswith("resume=")), "false")
     resume = resume.lower() if resume.lower() in ("true", "false") else resume  # Hydra's sweeper writes True
     mine = [o for o in overrides if not o.startswith("resume=")]
@@ -57,7 +60,6 @@ def expand_resume(argv: list[str]) -> list[str]:
     if resume in ("true", "false"):
         return argv
     folder = Path(resume).expanduser().absolute()
-    flags = [argument for argument in argv[1:] if argument not in overrides]
     if (folder / STUDY).is_file():
         return [argv[0], *study_arguments(folder, argv[0], options, flags, mine)]
     if (folder / OVERRIDES).is_file():

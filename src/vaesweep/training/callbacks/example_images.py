@@ -16,8 +16,8 @@ from vaesweep.training.callbacks.figure_logger import model_and_images
 class ExampleImages(L.Callback):
     """Writes `folder`/{originals,reconstructions,samples}.png with the tested weights: strips of `count` images.
 
-    Originals are the first validation images, samples are decoded from one draw of the prior, for models that have
-    one: both the same for every run on the same data with the same latent dimension, whatever its seed.
+    Originals are validation images that `data.seed` draws. Samples are decoded from one draw of the prior, for models
+    that have one. Both are the same for every run on the same data with the same latent dimension, whatever its seed.
     """
 
     def __init__(self, folder: str, count: int) -> None:

@@ -51,7 +51,7 @@ class FigureLogger(L.Callback):
 
 
 def model_and_images(trainer: L.Trainer, module: L.LightningModule, count: int) -> tuple[Autoencoder, Batch] | None:
-    """The model and the first `count` validation images on its device; None in all processes but the first."""
+    """The model and `count` validation images on its device; None in all processes but the first."""
     data = getattr(trainer, "datamodule", None)
     if not trainer.is_global_zero or not isinstance(module, LitAutoencoder):
         return None
