@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vaesweep.data import ImageDataModule
-from vaesweep.data.image_data_module import Split
+from vaesweep.data.batch_loader import Split
 from vaesweep.models import Autoencoder, Batch, Declaration
 from vaesweep.models.distributions import DiagonalGaussian
 from vaesweep.records.results import Results
