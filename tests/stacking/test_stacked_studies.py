@@ -22,7 +22,7 @@ from vaesweep.stacking.memory import PeakMemory, footprint
 from vaesweep.stacking.stack import Stack
 from vaesweep.stacking.train import run_stack
 from vaesweep.training import run as running
-from vaesweep.training.job import Job
+from vaesweep.training.pending_run import PendingRun
 from vaesweep.training.run import run
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def job(config, tmp_path):
     def make(name, *overrides):
         composed = config(*SMALL, *overrides, folder=tmp_path / name)
         OmegaConf.resolve(composed)
-        return Job(composed, tmp_path / name, Results.from_config(composed, list(overrides)))
+        return PendingRun(composed, tmp_path / name, Results.from_config(composed, list(overrides)))
 
     return make
 

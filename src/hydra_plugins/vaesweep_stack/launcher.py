@@ -19,7 +19,7 @@ from vaesweep.checks import DivergenceError, check_float, reason
 from vaesweep.studies.planned_job import PlannedJob
 
 if TYPE_CHECKING:
-    from vaesweep.training.job import Job
+    from vaesweep.training.pending_run import PendingRun
 
 
 @dataclass
@@ -78,7 +78,7 @@ class StackLauncher(PoolLauncher):
         if alone:
             super().work(study, alone)
 
-    def train(self, stack: Sequence["Job"]) -> list["Job"]:
+    def train(self, stack: Sequence["PendingRun"]) -> list["PendingRun"]:
         """Train `stack` and say how each of its jobs ended; returns those that are to be run alone after all."""
         import torch
 
@@ -109,9 +109,9 @@ class StackLauncher(PoolLauncher):
                 self.say(f"{job.results.status} {job.folder.name}{why}")
         return left
 
-    def job(self, plan: PlannedJob) -> "Job":
+    def job(self, plan: PlannedJob) -> "PendingRun":
         """A planned job with its configuration resolved, which several of one process could not be later on."""
-        from vaesweep.training.job import Job
+        from vaesweep.training.pending_run import PendingRun
 
         with read_write(plan.config.hydra.runtime), open_dict(plan.config.hydra.runtime):
             plan.config.hydra.runtime.output_dir = str(plan.folder)
@@ -123,7 +123,7 @@ class StackLauncher(PoolLauncher):
         OmegaConf.save(OmegaConf.masked_copy(plan.config, "hydra"), record / "hydra.yaml")
         OmegaConf.save(plan.overrides, record / "overrides.yaml")
         OmegaConf.resolve(own)
-        return Job(own, plan.folder, plan.results)
+        return PendingRun(own, plan.folder, plan.results)
 
     def say(self, line: str) -> None:
         self.console.print(line, markup=False)

@@ -13,7 +13,7 @@ from vaesweep.stacking.optimizer import param_group_slices
 from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.check_settings import check_settings
 from vaesweep.training.checkpoints import CHECKPOINT, best_checkpoint, load_weights
-from vaesweep.training.job import Job
+from vaesweep.training.pending_run import PendingRun
 from vaesweep.training.run import RunRecorder, lock_run_dirs
 from vaesweep.training.train import (
     Stopwatch,
@@ -27,7 +27,7 @@ from vaesweep.training.train import (
 )
 
 
-def run_stack(jobs: Sequence[Job]) -> None:
+def run_stack(jobs: Sequence[PendingRun]) -> None:
     """Train and test jobs as one stack, and leave a record of each, however it ends.
 
     Raises what went wrong for all of them; a job that fails alone raises nothing, its record says why.
@@ -36,7 +36,7 @@ def run_stack(jobs: Sequence[Job]) -> None:
         train_and_test_stack(jobs)
 
 
-def train_and_test_stack(jobs: Sequence[Job]) -> None:
+def train_and_test_stack(jobs: Sequence[PendingRun]) -> None:
     """`train_and_test` for several jobs at once. What they share is built from the first's configuration."""
     config = jobs[0].config
     for job in jobs:

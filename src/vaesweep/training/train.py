@@ -21,9 +21,9 @@ from vaesweep.records.log_to_loggers import log_settings
 from vaesweep.records.results import Results
 from vaesweep.training.check_settings import check_settings
 from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
-from vaesweep.training.job import Job
 from vaesweep.training.metric_record import MetricRecord
 from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.pending_run import PendingRun
 
 IRRELEVANT_WARNINGS = (
     "isinstance.treespec, LeafSpec",  # deprecated between Lightning and torch
@@ -34,7 +34,7 @@ IRRELEVANT_WARNINGS = (
 )
 
 
-def train_and_test(job: Job) -> None:
+def train_and_test(job: PendingRun) -> None:
     """Build the parts, train, test, and fill in the record.
 
     The parts are built in the order of what is cheapest to refuse; the loggers, which leave traces, come last.
@@ -87,7 +87,7 @@ def build_data(config: DictConfig) -> ImageDataModule:
     return data
 
 
-def build_module(job: Job, data: ImageDataModule) -> LitAutoencoder:
+def build_module(job: PendingRun, data: ImageDataModule) -> LitAutoencoder:
     """Network, model and module, with initial weights drawn from the job's seed; the record says what they declare."""
     config = job.config
     L.seed_everything(config.seed, verbose=False)
@@ -144,7 +144,7 @@ def record_metrics(results: Results, record: MetricRecord) -> None:
     results.status = "completed"
 
 
-def save_resumed_config(job: Job) -> None:
+def save_resumed_config(job: PendingRun) -> None:
     """Record what a resumption was told, for the next one; Hydra leaves a resumed folder's record alone.
 
     Called once training has begun, when nothing can refuse the resumption any more.

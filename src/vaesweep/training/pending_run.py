@@ -9,7 +9,7 @@ from vaesweep.records.results import Results
 
 
 @dataclass(eq=False)
-class Job:
+class PendingRun:
     """The configuration of a run, its folder, and the record that it will leave there."""
 
     config: DictConfig
