@@ -16,7 +16,7 @@ register_resolvers()
 def main(config: DictConfig) -> dict[str, float]:
     """One run, or with -m one job of a sweep; returns its test metrics."""
     from vaesweep import fast_import  # noqa: F401  here, because torch takes seconds to import and --help should not
-    from vaesweep.training.run import run
+    from vaesweep.training.run_and_record import run
 
     return run_as_hydra_job(run, config)
 

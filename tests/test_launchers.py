@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from support.commands import QUICK, only, record, started, statuses, train, wait_for, weights
 from vaesweep.checks import ConfigError
-from vaesweep.training.run import run
+from vaesweep.training.run_and_record import run
 
 pytestmark = pytest.mark.slow
 
@@ -214,7 +214,7 @@ def test_no_process_of_a_finished_job_goes_ahead_alone(config, tmp_path, monkeyp
     """SLURM starts all processes of a job; one that the first does not follow would wait for it for ever."""
     finished = run(config(*BRIEF[1:], folder=tmp_path))
     monkeypatch.setattr(rank_zero_only, "rank", 1)
-    monkeypatch.setattr("vaesweep.training.run.train_and_test", lambda *_: pytest.fail("went ahead"))
+    monkeypatch.setattr("vaesweep.training.run_and_record.train_and_test", lambda *_: pytest.fail("went ahead"))
     again = config(*BRIEF[1:], f"resume={resume}", "hydra.mode=MULTIRUN", folder=tmp_path)
     if resume == "true":
         assert run(again) == finished

@@ -14,6 +14,7 @@ LAYERS = (
     ("studies",),
     ("stacking",),
     ("training",),
+    ("notebook",),
     ("evaluation",),
     ("report",),
     ("records",),
@@ -27,7 +28,7 @@ LAYERS = (
 )
 """From the top down. A part imports from its own layer, where that is the part itself, and from those below."""
 DEPTH = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}
-RUN_LEVEL = ("models", "data", "training", "records", "metrics", "evaluation", "report", "figures")
+RUN_LEVEL = ("models", "data", "training", "records", "metrics", "evaluation", "notebook", "report", "figures")
 ALLOWED = re.compile(r"(torch|np)\.\w*stack\(|\.unstack\(|ExitStack")
 """Words of the libraries that are used."""
 

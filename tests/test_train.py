@@ -12,7 +12,7 @@ import torch
 
 from support.commands import QUICK, command, record, train, weights
 from support.paths import ROOT
-from vaesweep.training.run import run
+from vaesweep.training.run_and_record import run
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +51,7 @@ def test_the_configuration_is_printed_without_importing_torch(tmp_path):
 
 
 def test_training_starts_without_what_only_others_need(tmp_path):
-    code = "import sys; from vaesweep import fast_import; from vaesweep.training import run; print(*sys.modules)"
+    code = "import sys; from vaesweep import fast_import; import vaesweep.training.run_and_record; print(*sys.modules)"
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run([sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -39,7 +39,7 @@ from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
 from vaesweep.records.results import Results
-from vaesweep.training.run import run
+from vaesweep.training.run_and_record import run
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = os.environ.get("VAESWEEP_DATA", "data")

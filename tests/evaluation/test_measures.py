@@ -13,11 +13,11 @@ from vaesweep import evaluation as measures
 from vaesweep import figures
 from vaesweep.checks import ConfigError
 from vaesweep.data import Digits, ImageDataModule, Shapes
-from vaesweep.evaluation import nll
 from vaesweep.evaluation.anomaly import scores
 from vaesweep.evaluation.context import Codes, EvalContext
 from vaesweep.evaluation.interpolation import image_pairs, lerp, slerp
 from vaesweep.evaluation.measure import NotApplicable
+from vaesweep.metrics import importance_weighted_bound as bound
 from vaesweep.models.distributions import DiagonalGaussian
 from vaesweep.records.results import Results
 
@@ -79,13 +79,19 @@ def one_hot(label):
 
 def test_as_many_samples_as_were_asked_for(context, monkeypatch):
     drawn = []
-    monkeypatch.setattr(nll, "FLOATS", 64 * 64 * 7)
-    original = nll.log_weights
-    monkeypatch.setattr(nll, "log_weights", lambda m, b, p, noise: drawn.append(len(noise)) or original(m, b, p, noise))
+    monkeypatch.setattr(bound, "FLOATS", 64 * 64 * 7)
+    original = bound.log_weights
+
+    def record(model, batch, posterior, noise):
+        drawn.append(noise.shape[:2])
+        return original(model, batch, posterior, noise)
+
+    monkeypatch.setattr(bound, "log_weights", record)
     made = context("model=vae")
     found = numbers(measures.NLL(k=50), made)
     batches = math.ceil(len(made.part("test").indices) / 64)
-    assert drawn == [7] * 7 * batches + [1] * batches or sorted(drawn) == [1] * batches + [7] * 7 * batches
+    assert sum(samples for samples, _ in drawn) == 50 * batches
+    assert max(samples * images for samples, images in drawn) == 7 * 64
     assert found["gap"] == pytest.approx(found["nelbo"] - found["nll"])
     assert found["nll"] < found["nelbo"]
     assert found["bits_per_dim"] == pytest.approx(found["nll"] / 64 / math.log(2))
@@ -99,7 +105,7 @@ def test_k_is_a_whole_number(k):
 
 
 @pytest.mark.parametrize(
-    "measure", [measures.NLL(5), measures.Rate(50), measures.Posterior(), measures.Grid(4, [0.1, 0.9])]
+    "measure", [measures.NLL(5), measures.Rate(50), measures.PosteriorSpread(), measures.Grid(4, [0.1, 0.9])]
 )
 def test_a_point_code_has_no_rate_no_density_no_prior(context, measure):
     with pytest.raises(NotApplicable, match="a point code has no"):
@@ -116,7 +122,7 @@ def test_rate_and_posterior_are_those_of_the_test_split(context, digits):
     assert sum(outcome.series["kl_per_dimension"]) == pytest.approx(found["kl"], rel=1e-5)
     assert found["mutual_information"] + found["marginal_kl"] == pytest.approx(found["kl"], abs=0.1)
     assert found["mutual_information_limit"] == pytest.approx(math.log(len(posterior.mean)))
-    assert numbers(measures.Posterior(), made)["width"] == pytest.approx(posterior.sigma.mean().item())
+    assert numbers(measures.PosteriorSpread(), made)["width"] == pytest.approx(posterior.sigma.mean().item())
 
 
 def test_reconstruction_is_the_mean_over_images(pca):
@@ -409,7 +415,7 @@ def test_a_collapsed_posterior_is_the_prior(context):
     made = context("model=vae")
     for parameter in made.model.encoder.parameters():
         parameter.zero_()
-    found = numbers(measures.Posterior(), made)
+    found = numbers(measures.PosteriorSpread(), made)
     assert found["width"] == 1
     assert found["aggregate_spread"] == pytest.approx(1, abs=0.05)
     assert numbers(measures.Rate(50), made)["active_units"] == 0

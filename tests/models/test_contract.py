@@ -25,7 +25,7 @@ from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.check_contract import check_contract
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.optimizers import Adam
-from vaesweep.training.run import run
+from vaesweep.training.run_and_record import run
 
 EVERY = [*MODELS, "info_vae"]
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}

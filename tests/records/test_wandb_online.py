@@ -12,7 +12,7 @@ import yaml
 from support.paths import ROOT
 from support.wandb_server import ENTITY, WandbServer
 from vaesweep.records import wandb_recording
-from vaesweep.training.run import run
+from vaesweep.training.run_and_record import run
 
 pytestmark = pytest.mark.slow
 

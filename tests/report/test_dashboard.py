@@ -13,7 +13,7 @@ from support.wandb_server import WandbServer
 from vaesweep.checks import ConfigError
 from vaesweep.models import Declaration
 from vaesweep.report.dashboard import publish, workspace
-from vaesweep.training.run import run
+from vaesweep.training.run_and_record import run
 
 BETA_VAE = Declaration(terms={"kl": "nats per image"}, rate="kl", rate_weight="beta")
 STUDY = "2026-01-31_12-00-00-000000_beta_ladder"

@@ -21,9 +21,9 @@ from vaesweep.stacking.grouping import group_jobs
 from vaesweep.stacking.memory import PeakMemory, footprint
 from vaesweep.stacking.stack import Stack
 from vaesweep.stacking.train import run_stack
-from vaesweep.training import run as running
+from vaesweep.training import run_and_record as running
 from vaesweep.training.pending_run import PendingRun
-from vaesweep.training.run import run
+from vaesweep.training.run_and_record import run
 
 pytestmark = pytest.mark.slow
 

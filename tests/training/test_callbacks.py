@@ -7,7 +7,7 @@ import pytest
 
 from vaesweep.checks import ConfigError
 from vaesweep.records.results import Results
-from vaesweep.training.run import run
+from vaesweep.training.run_and_record import run
 
 SHORT = ["model=ae", "trainer.max_epochs=2"]
 

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from compare import main as compare
 from support.recordings import recorded
-from vaesweep.training.run import run
+from vaesweep.training.run_and_record import run
 from vaesweep.training.train import start_loggers
 
 SHORT = ["model=vae", "trainer.max_epochs=2", "callbacks=default", "callbacks.figures.examples=50"]

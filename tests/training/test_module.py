@@ -13,7 +13,7 @@ from vaesweep.data import Digits, ImageDataModule
 from vaesweep.models import Batch, Spec
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.optimizers import Adam
-from vaesweep.training.run import run
+from vaesweep.training.run_and_record import run
 
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
 

@@ -13,7 +13,7 @@ from vaesweep.evaluation.jacobian import Jacobian
 from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
 from vaesweep.evaluation.nll import NLL
 from vaesweep.evaluation.noise_robustness import NoiseRobustness
-from vaesweep.evaluation.posterior import Posterior
+from vaesweep.evaluation.posterior_spread import PosteriorSpread
 from vaesweep.evaluation.probe import Probe
 from vaesweep.evaluation.rate import Rate
 from vaesweep.evaluation.reconstruction import Reconstruction
@@ -37,7 +37,7 @@ __all__ = [
     "MeasureResult",
     "NoiseRobustness",
     "NotApplicable",
-    "Posterior",
+    "PosteriorSpread",
     "Probe",
     "Rate",
     "Reconstruction",

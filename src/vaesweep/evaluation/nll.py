@@ -8,11 +8,7 @@ from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
 from vaesweep.metrics import Average
-from vaesweep.metrics.importance_weighted_bound import bits_per_dim, log_mean_exp, log_weights
-from vaesweep.models.distributions import DiagonalGaussian
-
-FLOATS = 2_000_000
-"""Most numbers in the decoded images of one chunk of samples: 8 MB, which a cache may hold."""
+from vaesweep.metrics.importance_weighted_bound import bits_per_dim, bounds
 
 
 @dataclass(frozen=True)
@@ -33,20 +29,10 @@ class NLL:
         if not context.declaration.rate:
             raise NotApplicable("a point code has no posterior density")
         mean = Average()
-        rows = max(1, min(self.k, FLOATS // (context.data.batch_size * context.pixels)))
-        chunks = [min(rows, self.k - start) for start in range(0, self.k, rows)]
         for i, batch in enumerate(context.batches("test")):
-            posterior = context.model.posterior(batch.image, batch.label)
-            assert isinstance(posterior, DiagonalGaussian)
-            source, parts, total = context.draw("nll", i), [], torch.zeros(len(batch.image), device=context.device)
-            for samples in context.track(chunks, len(chunks)):
-                shape = (samples, *posterior.mean.shape)
-                noise = torch.randn(shape, generator=source, device=context.device)
-                weights = log_weights(context.model, batch, posterior, noise)
-                parts.append(weights.logsumexp(0))
-                total += weights.sum(0)
-            scores = torch.stack([-total / self.k, -log_mean_exp(parts, self.k)])
-            mean.update(scores.mean(1).cpu(), len(batch.image))
+            source = context.draw("nll", i)
+            elbo, bound = bounds(context.model, batch, self.k, source, lambda sizes: context.track(sizes, len(sizes)))
+            mean.update(-torch.stack([elbo.mean(), bound.mean()]).cpu(), len(batch.image))
         nelbo, nll = mean.compute().tolist()
         images = "nats per image"
         return MeasureResult(

@@ -1,13 +1,41 @@
 """The importance-weighted bound on the log-likelihood."""
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from vaesweep.models import Autoencoder
 from vaesweep.models.contract import Batch
 from vaesweep.models.distributions import DiagonalGaussian
+
+FLOATS = 2_000_000
+"""Most numbers in the decoded images of one chunk of samples: 8 MB, which a cache may hold."""
+
+
+def bounds(
+    model: Autoencoder,
+    batch: Batch,
+    k: int,
+    source: Generator,
+    track: Callable[[Sequence[int]], Iterable[int]] = iter,
+) -> tuple[Tensor, Tensor]:
+    """L_1 and L_k [B] each, nats: the ELBO and the importance-weighted bound on log p(x), from the same k samples.
+
+    L_k = log 1/k sum_i p(x|z_i) p(z_i) / q(z_i|x), z_i drawn from q(z|x) (Burda et al. 2016, eq. 8); L_1 is the mean of
+    the k log weights. Samples are drawn from `source` in chunks, whose sizes pass through `track`.
+    """
+    posterior = model.posterior(*batch)
+    assert isinstance(posterior, DiagonalGaussian)
+    size = max(1, min(k, FLOATS // batch.image.numel()))
+    parts, total = [], torch.zeros_like(posterior.mean[:, 0])
+    for samples in track([min(size, k - start) for start in range(0, k, size)]):
+        noise = torch.randn((samples, *posterior.mean.shape), generator=source, device=posterior.mean.device)
+        weights = log_weights(model, batch, posterior, noise)
+        parts.append(weights.logsumexp(0))
+        total += weights.sum(0)
+    return total / k, log_mean_exp(parts, k)
 
 
 def log_weights(model: Autoencoder, batch: Batch, posterior: DiagonalGaussian, noise: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
+from vaesweep.report.chart_style import HEIGHT, NATS, WIDTH, nice_step, numbers, padded_limits, series_scale
 from vaesweep.report.collection import Run
-from vaesweep.report.scales import HEIGHT, NATS, WIDTH, nice_step, numbers, padded_limits, series_scale
 
 
 def penalty(frame: pd.DataFrame) -> alt.TopLevelMixin | None:

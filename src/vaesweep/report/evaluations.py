@@ -7,8 +7,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from vaesweep.report.chart_style import WIDTH, numbers, series_scale
 from vaesweep.report.collection import Run
-from vaesweep.report.scales import WIDTH, numbers, series_scale
 
 KEYS = ["measure", "value", "unit"]
 ACRONYMS = {"dci", "kl", "l0", "mig", "mse", "nll", "pca", "psnr", "sap", "ssim", "vae"}

@@ -4,7 +4,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from vaesweep.report.scales import GREY, HEIGHT, NATS, WIDTH, nice_step, numbers, padded_limits, series_scale
+from vaesweep.report.chart_style import GREY, HEIGHT, NATS, WIDTH, nice_step, numbers, padded_limits, series_scale
 from vaesweep.report.tables import pareto
 
 

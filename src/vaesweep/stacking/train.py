@@ -14,7 +14,7 @@ from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.check_settings import check_settings
 from vaesweep.training.checkpoints import CHECKPOINT, best_checkpoint, load_weights
 from vaesweep.training.pending_run import PendingRun
-from vaesweep.training.run import RunRecorder, lock_run_dirs
+from vaesweep.training.run_and_record import RunRecorder, lock_run_dirs
 from vaesweep.training.train import (
     Stopwatch,
     build_callbacks,

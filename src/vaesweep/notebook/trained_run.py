@@ -13,10 +13,8 @@ from vaesweep.checks import ConfigError, check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.interpolation import lerp
 from vaesweep.evaluation.load import CONFIG, load_context
-from vaesweep.evaluation.nll import FLOATS
-from vaesweep.metrics.importance_weighted_bound import log_mean_exp, log_weights
+from vaesweep.metrics.importance_weighted_bound import bounds
 from vaesweep.models import Autoencoder, Batch
-from vaesweep.models.distributions import DiagonalGaussian
 from vaesweep.seeds import generator
 
 Array = Tensor | np.ndarray
@@ -113,14 +111,7 @@ class TrainedRun:
         source = generator(check_int("seed", seed, 0), "evaluation", "nll", 0, device=self.device)
         image = as_images("x", x, self.model, self.device)
         batch = Batch(image, as_labels(label, len(image), self.model, self.device))
-        posterior = self.model.posterior(*batch)
-        assert isinstance(posterior, DiagonalGaussian)
-        rows, parts = max(1, min(k, FLOATS // image.numel())), []
-        for start in range(0, k, rows):
-            shape = (min(rows, k - start), *posterior.mean.shape)
-            noise = torch.randn(shape, generator=source, device=self.device)
-            parts.append(log_weights(self.model, batch, posterior, noise).logsumexp(0))
-        return -log_mean_exp(parts, k)
+        return -bounds(self.model, batch, k, source)[1]
 
     def check_prior(self) -> None:
         """Raises `ConfigError` for a model without a rate: its code has neither a prior nor a posterior density."""

@@ -12,14 +12,14 @@ DIMS = 8
 
 
 @dataclass(frozen=True)
-class Posterior:
+class PosteriorSpread:
     """Posterior widths sigma, and the spread of the aggregate posterior, over the test split; the prior's is 1."""
 
     def __call__(self, context: EvalContext) -> MeasureResult:
         if not context.declaration.rate:
             raise NotApplicable("a point code has no width")
         posterior = context.posterior("test")
-        noise = torch.randn(posterior.mean.shape, generator=context.draw("posterior"), device=context.device)
+        noise = torch.randn(posterior.mean.shape, generator=context.draw("posterior_spread"), device=context.device)
         z, kl = posterior.sample(noise), posterior.kl().mean(0)
         dims = kl.argsort(descending=True)[:DIMS].tolist()
         return MeasureResult(

@@ -19,7 +19,7 @@ from vaesweep.models import VAE
 from vaesweep.records import wandb_recording
 from vaesweep.training.callbacks import FigureLogger, GracefulStop
 from vaesweep.training.module import LitAutoencoder
-from vaesweep.training.run import run
+from vaesweep.training.run_and_record import run
 
 SHORT = "trainer.max_epochs=2"
 
@@ -253,7 +253,7 @@ def test_epochs_that_are_cut_short_or_not_validated_have_their_own_rows(config, 
 
 
 def test_a_folder_in_which_another_process_runs_is_left_alone(config, folder, monkeypatch):
-    monkeypatch.setattr("vaesweep.training.run.LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("vaesweep.training.run_and_record.LOCK_SECONDS", 0.1)
     folder.mkdir()
     with (
         FileLock(folder / ".lock"),

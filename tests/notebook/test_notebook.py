@@ -21,7 +21,7 @@ from vaesweep.metrics.importance_weighted_bound import log_mean_exp, log_weights
 from vaesweep.models import Batch
 from vaesweep.seeds import generator
 from vaesweep.training.module import LitAutoencoder
-from vaesweep.training.run import run as train
+from vaesweep.training.run_and_record import run as train
 
 RUNS = {
     "ae": ["model=ae", "model/likelihood=gaussian"],
@@ -160,7 +160,7 @@ def test_the_likelihood_is_the_importance_weighted_bound(runs, monkeypatch):
     assert not torch.equal(found, run.nll(x, k=7, seed=1))
     # a part of the samples at a time: other draws, the same bound
     whole = run.nll(x, k=4000)
-    monkeypatch.setattr("vaesweep.evaluation.trained_run.FLOATS", 999 * x.numel())
+    monkeypatch.setattr("vaesweep.metrics.importance_weighted_bound.FLOATS", 999 * x.numel())
     torch.testing.assert_close(run.nll(x, k=4000), whole, atol=0.2, rtol=0)
     # k = 1 is the negative ELBO in the mean over draws, which is larger
     nelbo = torch.stack([run.nll(x, k=1, seed=seed) for seed in range(200)]).mean()

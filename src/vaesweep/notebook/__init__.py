@@ -1,0 +1,1 @@
+"""What a notebook is given: a trained run and a study."""
