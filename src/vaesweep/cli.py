@@ -15,7 +15,7 @@ from hydra.errors import (
     OverrideParseException,
 )
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vaesweep.checks import ConfigError, DivergenceError
@@ -26,6 +26,7 @@ USER_ERRORS = (ConfigError, DivergenceError, HydraException, OmegaConfBaseExcept
 """Errors that a user can correct without reading our code."""
 EXTRAS = {"submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
 """The extra of this package that installs a launcher."""
+CONF = Path(__file__).parents[2] / "conf"
 STUDIES: dict[Path, None] = {}
 """Folders of the studies that this process ran jobs of."""
 # read once and passed on to child processes, because `launch` sets HYDRA_FULL_ERROR to 1 for all of them
@@ -116,9 +117,18 @@ def one_line(error: Exception) -> str:
             known = ", ".join(str(k) for k in parent if not str(k).startswith("_"))
             meant = paths_ending_in(key[1], parent)
             question = f" (did you mean {' or '.join(meant)}?)" if meant else ""
+            owners = options_with(key[1])
+            question = question or (f" ({' or '.join(owners)} has it)" if owners else "")
             return f"{key[1]}: no such key here; allowed: {known}{question}"
         return f"{text.split(' To append')[0]}: {reason}"
     return text
+
+
+def options_with(path: str) -> list[str]:
+    """The options of a config group whose file has a setting, such as `model=beta_vae` for model.beta."""
+    group, _, key = path.partition(".")
+    files = sorted((CONF / group).glob("*.yaml"))
+    return [f"{group}={file.stem}" for file in files if key and key in (OmegaConf.load(file) or {})]
 
 
 def paths_ending_in(key: str, config: Any, prefix: str = "") -> list[str]:

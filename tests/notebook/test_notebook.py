@@ -26,7 +26,7 @@ from vaesweep.training.run_and_record import run as train
 RUNS = {
     "ae": ["model=ae", "model/likelihood=gaussian"],
     "vae": ["model=vae"],
-    "vae_beta4": ["model=vae", "model.beta=4"],
+    "vae_beta4": ["model=beta_vae", "model.beta=4"],
     "cvae": ["model=cvae"],
 }
 
@@ -272,7 +272,7 @@ def test_a_study_is_a_frame_and_a_plane(study):
 
 def test_a_study_holds_every_run_below_its_folder(study, tmp_path):
     found = vaesweep.load_study(study)
-    assert sorted(found.frame().model) == ["ae", "cvae", "vae", "vae"]
+    assert sorted(found.frame().model) == ["ae", "beta_vae", "cvae", "vae"]
     assert repr(found) == "Study(study: 4 runs, 0 warnings)"
     assert vaesweep.load_study(study, tmp_path / "none").warnings == [f"{tmp_path / 'none'}: no such folder"]
 

@@ -65,7 +65,7 @@ def values(parameter):
 
 def test_an_online_run_arrives_with_its_settings_curves_and_test_metrics(server, execute, tmp_path):
     online = ["logger.wandb.mode=online", "logger.wandb.group=g", "logger.wandb.tags=[a,b]", "hydra.run.dir=run"]
-    done = execute("python", "src/train.py", "model=vae", *QUICK, *online)
+    done = execute("python", "src/train.py", "model=beta_vae", "model.beta=1", *QUICK, *online)
     assert done.returncode == 0, done.stderr
     (arrived,) = server.runs.values()
     assert (arrived.project, arrived.display_name, arrived.group) == ("vaesweep", "run", "g")
@@ -89,7 +89,7 @@ def test_a_run_that_fails_arrives_as_failed(server, execute):
 
 
 def test_an_offline_run_and_its_resumption_arrive_by_wandb_sync_as_one_run(server, execute, config, tmp_path):
-    offline = ["model=vae", "optimizer=adam_constant", "logger.wandb.mode=offline"]
+    offline = ["model=beta_vae", "model.beta=1", "optimizer=adam_constant", "logger.wandb.mode=offline"]
     # in this process: an offline run asks for no server
     run(config(*offline, "trainer.max_epochs=1"))
     run(config(*offline, "trainer.max_epochs=2", "resume=true"))

@@ -136,7 +136,7 @@ def test_a_member_that_diverges_is_dropped_and_the_others_are_what_they_would_be
 
 
 def test_members_are_rows_of_the_stack(model, batch):
-    members = [model("model=vae"), model("model=vae", "model.beta=3")]
+    members = [model("model=vae"), model("model=beta_vae", "model.beta=3")]
     stack = Stack(members)
     with torch.no_grad():
         stack.template.encoder.body[0].weight[1] = 7

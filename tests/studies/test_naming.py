@@ -28,7 +28,7 @@ def identity(name):
 
 def test_a_job_says_what_it_was_told(name):
     assert re.fullmatch(
-        r"vae_mlp_mnist_beta=4_seed=3_[0-9a-f]{8}", name("model=vae", "data=mnist", "model.beta=4", "seed=3")
+        r"beta_vae_mlp_mnist_beta=4_seed=3_[0-9a-f]{8}", name("model=beta_vae", "data=mnist", "model.beta=4", "seed=3")
     )
     assert "mode" not in name("model=vae", "logger.wandb.mode=disabled")
     odd = name("network.hidden=[40,20]", "data=folder", "data.path=/a b/c*")
@@ -40,7 +40,7 @@ def test_what_does_not_change_the_result_does_not_change_the_name(name):
     plain = identity(name("model.beta=3", "seed=1"))
     assert plain == identity(name("seed=1", "model.beta=3"))
     assert plain == identity(name("seed=1", "model.beta=3.0", "logger.wandb.mode=online", "resume=true", "trainer=cpu"))
-    others = [name("model.beta=3", "seed=2"), name("model=vae", "model.beta=3", "seed=1"), name("seed=1")]
+    others = [name("model.beta=3", "seed=2"), name("model=cvae", "model.beta=3", "seed=1"), name("seed=1")]
     assert len({plain, *map(identity, others)}) == 4
 
 

@@ -28,6 +28,8 @@ def leave(
         }  # fmt: skip
     record = Results(model, data, seed, [], name, config, status, reason, kept, [1.0, 0.5, 0.1, 0.0], 2.0 + seed)
     record.declaration = declaration
+    if declaration.get("rate_weight"):
+        record.rate_weight = knobs.get("beta", 1)
     record.write(folder)
     pd.DataFrame({"epoch": [1, 2]} | {f"train/{k}": [v + 9, v] for k, v in (train or {}).items()}).to_csv(
         folder / "history.csv", index=False

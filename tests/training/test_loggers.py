@@ -27,7 +27,7 @@ def test_csv_has_scalars_and_settings(config, tmp_path):
     assert all(name in heads for name in ("train/kl", "val/loss", "test/nelbo"))
     scores = pd.read_csv(version / "metrics.csv")["test/nelbo"].dropna()
     assert scores.item() == pytest.approx(metrics["test/nelbo"], rel=1e-5)
-    assert yaml.safe_load((version / "hparams.yaml").read_text())["model"]["beta"] == 1.0
+    assert yaml.safe_load((version / "hparams.yaml").read_text())["model"]["free_bits"] == 0.0
 
 
 def test_tensorboard_has_scalars_settings_and_figures(config, tmp_path):
@@ -37,7 +37,7 @@ def test_tensorboard_has_scalars_settings_and_figures(config, tmp_path):
     assert {"train/loss", "val/kl", "test/nelbo"} <= set(events.Tags()["scalars"])
     assert events.Scalars("test/nelbo")[-1].value == pytest.approx(metrics["test/nelbo"], rel=1e-5)
     assert {"figures/samples", "figures/posterior"} <= set(events.Tags()["images"])
-    assert OmegaConf.load(version / "hparams.yaml").model.beta == 1.0
+    assert OmegaConf.load(version / "hparams.yaml").model.free_bits == 0.0
 
 
 def test_several_loggers_get_the_same(config, tmp_path):
@@ -45,7 +45,7 @@ def test_several_loggers_get_the_same(config, tmp_path):
     folder = tmp_path / "run"
     kept = recorded(folder)
     assert kept["summary"]["test/nelbo"] == pytest.approx(metrics["test/nelbo"], rel=1e-4)
-    assert kept["config"]["model"]["beta"] == kept["config"]["model.beta"] == 1
+    assert kept["config"]["model"]["free_bits"] == kept["config"]["model.free_bits"] == 0
     assert (folder / "csv" / "version_0" / "metrics.csv").is_file()
 
 

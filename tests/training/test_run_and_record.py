@@ -216,14 +216,21 @@ def test_a_completed_run_is_not_run_again(config, folder, capsys):
     assert "completed earlier" in capsys.readouterr().out
 
 
-def test_a_checkpoint_of_other_settings_is_refused(config, folder, monkeypatch):
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        ("beta_vae", "resume: got a checkpoint with model.beta=4; allowed: 16"),
+        ("vae", "resume: got a checkpoint with model.beta=None; allowed: 16"),
+    ],
+)
+def test_a_checkpoint_of_other_settings_is_refused(config, folder, monkeypatch, model, line):
     """Its weights and knobs would be recorded under the name of these."""
     with monkeypatch.context() as patch:
         interrupted_at(30, patch)
         with pytest.raises(SystemExit):
-            run(config("model=vae", "trainer.max_epochs=3"))
-    with pytest.raises(ConfigError, match=r"resume: got a checkpoint with model.beta=1; allowed: 16"):
-        run(config("model=vae", "model.beta=16", "trainer.max_epochs=3", "resume=true"))
+            run(config(f"model={model}", "trainer.max_epochs=3"))
+    with pytest.raises(ConfigError, match=line):
+        run(config("model=beta_vae", "model.beta=16", "trainer.max_epochs=3", "resume=true"))
     assert record(folder)["status"] == "interrupted"
 
 

@@ -46,6 +46,8 @@ class Results:
     epochs: int = 0
     parameters: int = 0
     declaration: dict[str, Any] = field(default_factory=dict)
+    rate_weight: float | None = None
+    """The value of the setting that the model declares as `Declaration.rate_weight`; vae declares beta = 1."""
     data_root: str | None = None
     """Where the data lay, for data that lie in a folder."""
     trained_together: int = 1

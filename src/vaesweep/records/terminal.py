@@ -38,7 +38,8 @@ def print_summary(results: Results, folder: Path) -> None:
         took = f"{results.epochs} epoch{'s' * (results.epochs != 1)} in {results.seconds:.1f} s"
         console.print(f"{took} ({results.seconds_per_epoch:.2f} s an epoch), {results.parameters:,} parameters")
     if declared.rate and results.metrics.get("test/active_units") == 0:
-        weight = f", try a lower model.{declared.rate_weight}" if declared.rate_weight else ""
+        is_setting = declared.rate_weight in results.config.get("model", {})
+        weight = f", try a lower model.{declared.rate_weight}" if is_setting else ""
         advice = f"unless it is too early to tell{weight}"
         console.print(f"posterior collapse: no latent dimension is used ({advice})", style="bold")
     if results.status != "completed":

@@ -59,7 +59,7 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
         knob_labels = [f"{names[k]}={knob_values[names[k]]}" for k in knobs if k in config and k != weight]
         group_labels = [str(config[group]) for group in groups if group in config]
         series = " ".join([f"{run.study}:"] * studies + [results.model, *group_labels, *knob_labels])
-        beta = float(config[weight]) if weight in config else np.nan
+        beta = np.nan if results.rate_weight is None else results.rate_weight
         rows.append(
             {"study": run.study, "run": run.folder.name, "model": results.model, "data": results.data}
             | knob_values

@@ -86,11 +86,10 @@ class MetricRecord:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`. Raises `ConfigError` for that of other settings."""
         # weights and knobs are the checkpoint's: under other settings they would be recorded under a false name
-        for name, value in state["settings"].items():
-            if self.settings.get(name) != value:
-                raise ConfigError(
-                    "resume", f"a checkpoint with {name}={value}", f"{self.settings.get(name)}, as in the config"
-                )
+        for name in {**state["settings"], **self.settings}:
+            value, wanted = (settings.get(name) for settings in (state["settings"], self.settings))
+            if wanted != value:
+                raise ConfigError("resume", f"a checkpoint with {name}={value}", f"{wanted}, as in the config")
         self.epoch = state["epoch_terms"]
 
 

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.data import ImageDataModule
 from vaesweep.instantiate import build
+from vaesweep.models import Autoencoder
 from vaesweep.records.config_hash import canonical, flat
 from vaesweep.records.log_to_loggers import log_settings
 from vaesweep.records.results import Results
@@ -94,7 +95,15 @@ def build_module(job: PendingRun, data: ImageDataModule) -> LitAutoencoder:
     model = build(config, "model", network=build(config, "network"), spec=data.spec)
     job.results.parameters = sum(p.numel() for p in model.parameters())
     job.results.declaration = asdict(model.declaration)
-    return LitAutoencoder(model, build(config, "optimizer"), config.seed, checkpoint_settings(job.results.config))
+    job.results.rate_weight = rate_weight(model)
+    settings, names = checkpoint_settings(job.results.config), (job.results.model, job.results.data)
+    return LitAutoencoder(model, build(config, "optimizer"), config.seed, settings, names)
+
+
+def rate_weight(model: Autoencoder) -> float | None:
+    """The weight of the model's rate, where it declares one."""
+    name = model.declaration.rate_weight
+    return float(f"{getattr(model, name).item():.7g}") if name else None  # the digits of a float32
 
 
 def checkpoint_settings(config: Mapping[str, Any]) -> dict[str, Any]:
