@@ -1,8 +1,11 @@
 """Every dataset: what it holds, and that what is missing or damaged is told in one line."""
 
+import zlib
+
+import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from sklearn.datasets import load_digits
 
 from support.datasets import write_cifar10, write_dsprites, write_mnist, write_photos
@@ -210,3 +213,118 @@ def test_a_photo_is_turned_upright_and_other_files_are_passed_over(photos):
     top, bottom = data.splits["train"].images[row, :, 2, 8], data.splits["train"].images[row, :, 13, 8]
     assert top[0] > 200 > 50 > top[2]
     assert bottom[2] > 200 > 50 > bottom[0]
+
+
+def pixel(tmp_path, image, name="a.png", color="rgb", save=None, **options):
+    """The colour at the centre of an image file, as the folder of it has it."""
+    image.save(tmp_path / name, **save or {})
+    data = Folder(str(tmp_path), str(tmp_path / "cache"), 8, color, **SPLIT, **options)
+    return data.read(tmp_path / name)[:, 4, 4].tolist()
+
+
+def uniform(value, dtype):
+    return Image.fromarray(np.full((8, 8), value, dtype))
+
+
+HALF = 128, 0, 255
+DEEP = {
+    "16-bit PNG": (uniform(40_000, np.uint16), "a.png", 156),
+    "16-bit TIFF": (uniform(40_000, np.uint16), "a.tif", 156),
+    "16-bit PGM": (uniform(40_000, np.uint16), "a.pgm", 156),
+    "signed 32-bit TIFF": (uniform(2**30, np.int32), "a.tif", 128),
+    "float TIFF": (uniform(0.6, np.float32), "a.tif", 153),
+}
+
+
+@pytest.mark.parametrize("case", DEEP)
+def test_deep_images_are_scaled_by_the_range_of_their_type(tmp_path, case):
+    image, name, value = DEEP[case]
+    assert pixel(tmp_path, image, name) == [value] * 3
+    assert pixel(tmp_path, image, name, color="grey") == [value]
+
+
+def test_an_unsigned_32_bit_tiff_is_scaled_by_its_range(tmp_path):
+    file = tmp_path / "a.tif"
+    uniform(-(2**30), np.int32).save(file)  # the bits of 3 * 2**30
+    content = bytearray(file.read_bytes())
+    at = content.index(bytes([83, 1, 3, 0, 1, 0, 0, 0]))  # the tag of the sample format
+    content[at + 8] = 1
+    file.write_bytes(content)
+    assert folder(tmp_path).read(file)[:, 8, 8].tolist() == [191] * 3
+
+
+@pytest.mark.parametrize("value", [1.5, -0.1, float("nan")])
+def test_floats_that_are_no_greys_are_refused_with_the_file(tmp_path, value):
+    with pytest.raises(ConfigError, match=r"data.path: got .*a.tif, .*values from .* are not in \[0, 1\]"):
+        pixel(tmp_path, uniform(value, np.float32), "a.tif")
+
+
+def test_values_that_would_all_be_black_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"a.tif, .*values of at most 200 are black in \[0, 2147483647\]"):
+        pixel(tmp_path, uniform(200, np.int32), "a.tif")
+
+
+def palette(transparency=None):
+    image = Image.new("P", (8, 8), 1)
+    image.putpalette([0, 0, 0, *HALF])
+    return image, ({} if transparency is None else {"transparency": transparency})
+
+
+def test_transparent_images_are_laid_over_white_or_what_is_asked(tmp_path):
+    clear = {
+        "RGBA": (Image.new("RGBA", (8, 8), (0, 0, 0, 0)), {}),
+        "LA": (Image.new("LA", (8, 8), (0, 0)), {}),
+        "P": palette(1),
+        "RGB": (Image.new("RGB", (8, 8), HALF), {"transparency": HALF}),
+        "L": (Image.new("L", (8, 8), 7), {"transparency": 7}),
+    }
+    for name, (image, save) in clear.items():
+        assert pixel(tmp_path, image, save=save) == [255] * 3, name
+        assert pixel(tmp_path, image, save=save, color="grey") == [255], name
+        assert pixel(tmp_path, image, save=save, background="black") == [0] * 3, name
+        assert pixel(tmp_path, image, save=save, background=0.2) == [51] * 3, name
+    half = Image.new("RGBA", (8, 8), (255, 0, 0, 51))
+    assert pixel(tmp_path, half) == [255, 204, 204]
+
+
+def test_the_other_modes_keep_their_colours(tmp_path):
+    assert pixel(tmp_path, palette()[0]) == list(HALF)
+    assert pixel(tmp_path, palette(0)[0], save={"transparency": 0}) == list(HALF)
+    assert pixel(tmp_path, Image.new("1", (8, 8), 1)) == [255] * 3
+    assert pixel(tmp_path, Image.new("1", (8, 8), 0), color="grey") == [0]
+    assert pixel(tmp_path, Image.new("CMYK", (8, 8), (0, 255, 0, 0)), "a.tif") == [255, 0, 255]
+    assert pixel(tmp_path, Image.new("CMYK", (8, 8), (0, 255, 0, 0)), "a.jpg") == pytest.approx([255, 0, 255], abs=3)
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    for name in ("a.gif", "a.png", "a.webp"):
+        save = {"save_all": True, "append_images": frames[1:]} | ({"lossless": True} if name == "a.webp" else {})
+        assert pixel(tmp_path, frames[0], name, save=save) == [255, 0, 0], name
+
+
+@pytest.mark.parametrize("background", ["grey", 2, True, None])
+def test_a_background_that_is_none_is_refused(tmp_path, background):
+    with pytest.raises(ConfigError, match=r"background: got .*; allowed: "):
+        folder(tmp_path, background=background)
+
+
+def test_another_background_is_resized_anew(photos):
+    white, black = (folder(photos, background=name) for name in ("white", "black"))
+    assert white.cache_file(white.files()) != black.cache_file(black.files())
+
+
+def test_a_text_chunk_that_is_too_large_is_refused_with_the_file(photos):
+    text = PngImagePlugin.PngInfo()
+    text.add(b"zTXt", b"note\0\0" + zlib.compress(b"a" * (PngImagePlugin.MAX_TEXT_CHUNK + 1)))
+    Image.new("RGB", (8, 8)).save(photos / "cats" / "wordy.png", pnginfo=text)
+    with pytest.raises(ConfigError, match=r"^data.path: got .*wordy.png, which does not decode .*; allowed: .*$"):
+        ready(folder(photos))
+
+
+@pytest.mark.parametrize("error", [IndexError("a\nb"), ZeroDivisionError(), MemoryError()])
+def test_whatever_a_decoder_raises_is_one_line_with_the_file(photos, monkeypatch, error):
+    def broken(*given):
+        raise error
+
+    monkeypatch.setattr("PIL.Image.Image.load", broken)
+    with pytest.raises(ConfigError, match=r"^data.path: got .*00.png, which does not decode \(.+\)") as refusal:
+        ready(folder(photos))
+    assert "\n" not in str(refusal.value)

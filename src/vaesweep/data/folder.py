@@ -7,29 +7,36 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
-from vaesweep.checks import ConfigError, check_choice, check_int
+from vaesweep.checks import ConfigError, check_choice, check_float, check_int
 from vaesweep.data.image_data_module import ImageDataModule
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 MODES = {"grey": "L", "rgb": "RGB"}
+BACKGROUNDS = {"black": 0.0, "white": 1.0}
+BITS_PER_SAMPLE, SAMPLE_FORMAT = 258, 339
+"""TIFF tags of the type of a pixel's value; a sample format of 2 is a signed integer."""
 
 
 class Folder(ImageDataModule):
     """All images below `path`, cropped to a square about the centre and resized to `size`, `color` grey or rgb.
 
-    If images lie in subfolders, the first level names the classes, in alphabetical order. The resized images are
-    kept as one array in the folder `cache` and mapped into memory: a set larger than memory works, and the second
-    run starts at once.
+    If images lie in subfolders, the first level names the classes, in alphabetical order. Transparent images are laid
+    over `background`: white, black or a grey in [0, 1]. Images of 16 and 32 bits are scaled by the range of their type;
+    of an animation the first frame counts. The resized images are kept as one array in the folder `cache` and mapped
+    into memory: a set larger than memory works, and the second run starts at once.
     """
 
-    def __init__(self, path: str, cache: str, size: int, color: str, **options: Any) -> None:
+    def __init__(
+        self, path: str, cache: str, size: int, color: str, background: str | float = "white", **options: Any
+    ) -> None:
         super().__init__(**options)
         self.path, self.cache = Path(path).expanduser(), Path(cache).expanduser()
         self.size, self.color = check_int("size", size), check_choice("color", color, MODES)
+        self.background = check_background(background)
 
     @property
     def title(self) -> str:
@@ -49,7 +56,7 @@ class Folder(ImageDataModule):
     def cache_file(self, files: list[Path]) -> Path:
         """The cache file of the resized images; its name changes with the files, the size and the color."""
         stamps = [(str(f.relative_to(self.path)), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-        digest = hashlib.sha256(repr((self.size, self.color, stamps)).encode()).hexdigest()
+        digest = hashlib.sha256(repr((self.size, self.color, self.background, stamps)).encode()).hexdigest()
         return self.cache / f"{digest[:16]}.npy"
 
     def prepare(self) -> None:
@@ -74,10 +81,16 @@ class Folder(ImageDataModule):
         """One image, uint8 [C, size, size]. Raises `ConfigError` naming the file when it does not decode."""
         try:
             with Image.open(file) as image:
-                upright_image = ImageOps.exif_transpose(image).convert(MODES[self.color])
-                square_image = ImageOps.fit(upright_image, (self.size, self.size), Image.Resampling.BOX)
-        except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
-            raise ConfigError("data.path", f"{file}, which does not decode ({error})", "whole image files") from error
+                flat_image = flatten(eight_bits(ImageOps.exif_transpose(image), largest_value(image)), self.background)
+                square_image = ImageOps.fit(
+                    flat_image.convert(MODES[self.color]), (self.size, self.size), Image.Resampling.BOX
+                )
+        except Exception as error:  # a decoder of a foreign file raises whatever it comes upon
+            why = " ".join(str(error).split()) or type(error).__name__
+            given = f"{file}, which does not decode ({why})"
+            raise ConfigError(
+                "data.path", given, "whole image files of 8, 16 or 32 bits, or of floats in [0, 1]"
+            ) from error
         return np.asarray(square_image).reshape(self.size, self.size, -1).transpose(2, 0, 1)
 
     def load(self) -> tuple[tuple[Tensor, Tensor], None]:
@@ -87,3 +100,51 @@ class Folder(ImageDataModule):
         parents = [f.relative_to(self.path).parts[0] if f.parent != self.path else "" for f in files]
         classes = {name: i for i, name in enumerate(sorted(set(parents)))}
         return (images, torch.tensor([[classes[p]] for p in parents])), None
+
+
+def check_background(given: object) -> float:
+    """A grey in [0, 1] from its name or number. Raises `ConfigError`."""
+    if isinstance(given, str) and given in BACKGROUNDS:
+        return BACKGROUNDS[given]
+    if isinstance(given, str):
+        raise ConfigError("background", given, "white | black | a number in [0, 1]")
+    return check_float("background", given, 0, 1)
+
+
+def largest_value(image: Image.Image) -> float:
+    """The largest value that the type of the file's pixels holds, where Pillow does not scale them itself."""
+    if image.mode == "F":
+        return 1.0
+    if image.format != "TIFF":  # what Pillow keeps as 32 bits has 16 in any other file
+        return 65535.0
+    tags: Any = image.tag_v2  # type: ignore[attr-defined]
+    is_signed = tags.get(SAMPLE_FORMAT, (1,))[0] == 2
+    return 2.0 ** (tags.get(BITS_PER_SAMPLE, (1,))[0] - is_signed) - 1
+
+
+def eight_bits(image: Image.Image, largest: float) -> Image.Image:
+    """The image with values of 8 bits; those of 16 and 32 and floats, which Pillow cuts off at 255, scaled by `largest`.
+
+    Raises ValueError for values outside [0, largest], and where all that is not 0 would be black.
+    """
+    if image.mode != "F" and not image.mode.startswith("I"):
+        return image
+    values = np.asarray(image)
+    if image.mode == "I" and largest == 2.0**32 - 1:
+        values = values.view(np.uint32)  # Pillow has signed integers only
+    # asked this way, NaN is refused too
+    if not ((values >= 0) & (values <= largest)).all():
+        raise ValueError(f"values from {values.min():g} to {values.max():g} are not in [0, {largest:.0f}]")
+    scaled = np.rint(values.astype(np.float64) * (255 / largest)).astype(np.uint8)
+    if values.any() and not scaled.any():
+        raise ValueError(f"values of at most {values.max():g} are black in [0, {largest:.0f}], the range of their type")
+    return Image.fromarray(scaled)
+
+
+def flatten(image: Image.Image, background: float) -> Image.Image:
+    """The image over a grey `background` where it is transparent."""
+    if not image.has_transparency_data:
+        return image
+    opaque = image.convert("RGBA")
+    grey = round(255 * background)
+    return Image.alpha_composite(Image.new("RGBA", opaque.size, (grey, grey, grey, 255)), opaque).convert("RGB")
