@@ -382,8 +382,9 @@ def test_hits_are_training_images(context, monkeypatch):
     ((queries, found, right),) = shown
     assert right.all()
     train, label = (torch.cat(parts) for parts in zip(*made.batches("train"), strict=True))
-    asked = torch.cat([batch.label for batch in made.batches("test")])[: len(queries), 0]
-    for row, wanted in zip(found, asked, strict=True):
+    test, test_label = (torch.cat(parts) for parts in zip(*made.batches("test"), strict=True))
+    for row, query in zip(found, queries, strict=True):
+        wanted = test_label[(test == query).flatten(1).all(1), 0][0]
         for image in row:
             (places,) = (train == image).flatten(1).all(1).nonzero(as_tuple=True)
             assert wanted in label[places, 0]

@@ -214,8 +214,8 @@ def test_titles_say_what_is_decoded_and_axes_what_a_code_is(model, batch, name):
     made = model(f"model={name}")
     drawn = dict(model_figures(made, batch, torch.Generator().manual_seed(0)))
     expected = "E[x|z, y]" if name == "cvae" else "E[x|z]"
-    titles = [drawn[key].get_suptitle() for key in ("traversals", "samples") if key in drawn]
-    assert all(title.startswith(expected) for title in titles)
+    titles = [drawn[key].get_suptitle() for key in ("reconstructions", "traversals", "samples") if key in drawn]
+    assert all(f"{expected} " in title for title in titles)
     below = drawn["traversals"].axes[0].get_xlabel()
     assert (f"y = class {batch.label[0, 0]}" in below) == (name == "cvae")
     words = " ".join(text.get_text() for figure in drawn.values() for text in texts(figure))
@@ -293,6 +293,48 @@ def test_more_than_two_dimensions_get_their_principal_plane():
 def test_the_legend_of_an_aggregate_posterior_covers_nothing():
     for dims in ([0], [3, 1, 0], list(range(8))):
         assert_legible(figures.aggregate(torch.randn(200, 8), dims))
+
+
+@pytest.mark.parametrize(
+    ("columns", "below"),
+    [
+        ("z1\n1.23 nats", "at z = +0.0"),
+        ("z1\nvariance\n0.2", "at 50 % of the way from the 1 % to the 99 % quantile of the codes"),
+    ],
+)
+@pytest.mark.parametrize("shape", [(1, 4), (2, 5), (4, 7), (5, 6), (8, 10)])
+def test_text_around_images_is_not_cut(shape, columns, below):
+    images = torch.rand(*shape, 1, 8, 8)
+    for rows in ((), ["y = class 9"] * shape[0]):
+        figure = figures.panel("One line\nand another", images, rows, [columns] * shape[1], below)
+        assert_legible(figures.add_caption(figure, "the run"))
+
+
+def test_parts_of_the_rate_carry_their_unit():
+    figure = figures.parts_bar("parts", {"a": 6.0, "b": 2.5, "c": 0.0}, "nats")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a: 6.00 nats", "b: 2.50 nats", "c: 0.00 nats"]
+    assert figure.axes[0].get_xlabel() == "nats per image"
+    assert_legible(figure)
+
+
+def test_axes_do_not_magnify_what_is_nothing():
+    (axes,) = figures.parts_bar("parts", {"a": 1e-6, "b": 0.0, "c": 0.0}, "nats").axes
+    assert axes.get_xlim()[1] >= 0.1
+    (axes,) = figures.activations(torch.full((40,), 1e-9), None).axes
+    assert axes.get_xlim()[0] <= 0
+    assert axes.get_xlim()[1] >= 0.01
+    (axes,) = figures.spectrum("spectrum", torch.tensor([[1.0, 0.5, 1e-9]]).expand(20, 3)).axes
+    assert axes.get_ylim()[0] >= 1e-5
+
+
+def test_a_narrow_spectrum_has_plain_numbers_on_its_axis():
+    figure = figures.spectrum("spectrum", torch.linspace(2, 0.1, 8).expand(20, 8))
+    assert_legible(figure)
+    (axes,) = figure.axes
+    low, high = axes.get_ylim()
+    shown = [t.get_text() for t, y in zip(axes.get_yticklabels(), axes.get_yticks(), strict=True) if low <= y <= high]
+    assert shown == ["0.1", "0.2", "0.5", "1", "2"]
 
 
 def test_many_classes_get_a_colour_scale():

@@ -48,7 +48,7 @@ class Arithmetic:
         walks = z[:ROWS, None] + share[:, None] * step
         images = context.model.generate(walks.flatten(0, 1), label[:ROWS].repeat_interleave(STEPS, 0))
         figure = figures.panel(
-            f"Images of class {self.b}, plus t times (mean code of class {self.a} - mean code of class {self.b})",
+            f"Images of class {self.b}, plus t times\n(mean code of class {self.a} - mean code of class {self.b})",
             images.unflatten(0, walks.shape[:2]),
             columns=[f"{t:.2f}" for t in share.tolist()],
             below="t",

@@ -81,8 +81,14 @@ class EvalContext:
             yield Batch(*(values.to(self.device) for values in batch))
 
     def examples(self, count: int) -> Batch:
-        """`count` test images."""
-        return Batch(*(torch.cat(parts) for parts in zip(*self.batches("test", count), strict=True)))
+        """`count` test images in random order, so that the first few are of several classes."""
+        batch = Batch(*(torch.cat(parts) for parts in zip(*self.batches("test", count), strict=True)))
+        order = self.shuffled("examples", len(batch.image))
+        return Batch(*(part[order] for part in batch))
+
+    def shuffled(self, name: str, count: int) -> Tensor:
+        """The positions up to `count` in the random order called `name`."""
+        return torch.randperm(count, generator=generator(self.seed, "order", name)).to(self.device)
 
     def reconstruct(self, image: Tensor, label: Tensor) -> Tensor:
         """E[x|z] [B, C, H, W] at the posterior mean of images, which are not corrupted."""

@@ -9,6 +9,7 @@ from vaesweep import figures
 from vaesweep.checks import check_float, check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure import MeasureResult, Value
+from vaesweep.figures.model_figures import expectation
 from vaesweep.models.contract import Batch
 
 COLUMNS, TRAINING_IMAGES = 10, 5000
@@ -55,7 +56,8 @@ class Inpainting:
         ]
         names = ["original", "masked", "decoded", "optimised z"]
         images = torch.stack([row[:COLUMNS] for row in rows])
-        return MeasureResult(values, figures={"inpainting": figures.panel("Filled in", images, rows=names)})
+        title = f"A hidden square filled in by {expectation(context.model)}"
+        return MeasureResult(values, figures={"inpainting": figures.panel(title, images, rows=names)})
 
     def square_mask(self, image: Tensor) -> Tensor:
         """Which pixels are hidden [1, 1, H, W]."""

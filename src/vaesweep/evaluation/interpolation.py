@@ -10,6 +10,7 @@ from vaesweep import figures
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure import MeasureResult, NotApplicable
+from vaesweep.figures.model_figures import expectation, label_text
 
 
 def lerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
@@ -54,12 +55,13 @@ class Interpolation:
             for name, path in (("linear", lerp), ("spherical", slerp)):
                 z = path(codes[a], codes[b], share)
                 rows.append(model.generate(z, batch.label[a].expand(len(z), -1)))
-                names.append(name)
+                names.append(" · ".join(filter(None, (name, label_text(model, batch.label[a])))))
         if not rows:
             raise NotApplicable("there are fewer than two test images to go between")
-        columns = [f"{t:.2f}" for t in share.tolist()]
+        columns = [f"{t:.3g}" for t in share.tolist()]
         images = torch.stack(rows)
-        figure = figures.panel("Between two test images, in code space", images, names, columns, "share of the way")
+        title = f"{expectation(model)} for z between the codes of two test images"
+        figure = figures.panel(title, images, names, columns, "share of the way")
         return MeasureResult(figures={"interpolation": figure})
 
 

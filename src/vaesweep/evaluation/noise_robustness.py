@@ -12,11 +12,18 @@ from vaesweep import figures
 from vaesweep.checks import ConfigError, check_choice, check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure import MeasureResult, Value
+from vaesweep.figures.model_figures import expectation
 from vaesweep.metrics import Average
 from vaesweep.models.contract import Batch
 from vaesweep.models.corruption import CORRUPTIONS, check_level, corrupt_image
 
 COLUMNS = 10
+LEVELS = {
+    "gaussian": "standard deviation of the noise",
+    "masking": "share of pixels set to 0",
+    "salt_pepper": "share of pixels set to 0 or 1",
+}
+"""What the level of a corruption is."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class NoiseRobustness:
                 result.values[f"{corruption}_{level:g}"] = Value(value, "dB")
             curves = {"reconstructed": reconstruction_psnr, "the noisy image itself": noisy_psnr}
             title = f"Reconstruction under {corruption.replace('_', ' ')} noise"
-            x, y = ("noise level", self.levels), "PSNR against the clean image (dB)"
+            x, y = (LEVELS.get(corruption, "noise level"), self.levels), "PSNR against the clean image (dB)"
             figures_by_name[f"robustness_{corruption}"] = figures.lines(title, x, y, curves)
             figures_by_name[f"denoised_{corruption}"] = self.pictures(context, corruption, examples)
         result.figures = figures_by_name
@@ -85,4 +92,4 @@ class NoiseRobustness:
             for row in (noisy_images, context.reconstruct(noisy_images, batch.label))
         ]
         names = [name for level in self.levels for name in (f"{corruption} {level:g}", "reconstructed")]
-        return figures.panel("From noisy images", torch.stack(rows), rows=names)
+        return figures.panel(f"{expectation(context.model)} from noisy test images", torch.stack(rows), rows=names)

@@ -55,5 +55,5 @@ class Rate:
                 "active_units": Value(active.item(), "dimensions"),
             },
             series={"kl_per_dimension": kl.tolist()},
-            figures={"rate": figures.parts_bar("What the rate is spent on", shares, unit)},
+            figures={"rate": figures.parts_bar("What the rate is spent on", shares, "nats")},
         )

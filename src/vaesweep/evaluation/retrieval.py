@@ -43,7 +43,7 @@ class Retrieval:
             result.values[f"precision_at_{k}"] = Value(is_hit[:, :k].float().mean().item(), "share of hits")
         else:
             result.absent["precision"] = "the images have no classes"
-        rows = torch.arange(min(QUERIES, len(queries)))
+        rows = context.shuffled("queries", len(queries))[:QUERIES].cpu()
         hits = torch.from_numpy(neighbours)[rows, :NEIGHBOURS]
         pictures = context.pictures("test", None, rows), context.pictures("train", self.images, hits)
         result.figures = {"retrieval": figures.hits(*pictures, is_hit[rows, :NEIGHBOURS] if has_classes else None)}

@@ -1,22 +1,26 @@
 """Latent traversals as a film."""
 
+import re
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from vaesweep import figures
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure import MeasureResult
-from vaesweep.figures.model_figures import expectation, walks
+from vaesweep.figures.model_figures import dimension_names, expectation, label_text, walks
 from vaesweep.metrics import activity
+from vaesweep.models.distributions import Dirac
 
 
 @dataclass(frozen=True)
 class Traversal:
     """A film of the `dims` most active latent dimensions, each moving through its range and back in `frames`.
 
-    Each row starts from the code of one image; each column moves one dimension of it.
+    Each row starts from the code of one image; each column moves one dimension of it, and is named by its KL or its
+    variance over the test split.
     """
 
     dims: int
@@ -29,16 +33,29 @@ class Traversal:
 
     def __call__(self, context: EvalContext) -> MeasureResult:
         batch = context.examples(1000)
-        posterior = context.model.posterior(*batch)
-        order = activity(posterior).argsort(descending=True)[: self.dims]
+        model, posterior = context.model, context.model.posterior(*batch)
+        activities = self.activities(context)
+        order = activities.argsort(descending=True)[: self.dims]
         film = []
         paths = [walks(posterior, order, self.frames, row) for row in range(min(self.rows, len(batch.image)))]
-        names = [f"z{i + 1}" for i in order.tolist()]
-        title = f"{expectation(context.model)}: each column moves one latent dimension"
+        # a column is narrow: a line for the dimension, and one or two for its KL or variance
+        names = [re.sub(" · |(?<=variance) ", "\n", name) for name in dimension_names(posterior, order, activities)]
+        rows = [label_text(model, batch.label[row]) for row in range(len(paths))]
+        title = f"{expectation(model)}: each column moves one latent dimension"
         for frame in context.track(range(self.frames), self.frames):
             images = [
-                context.model.generate(z[:, frame], batch.label[row].expand(len(z), -1))
-                for row, (_, z) in enumerate(paths)
+                model.generate(z[:, frame], batch.label[row].expand(len(z), -1)) for row, (_, z) in enumerate(paths)
             ]
-            film.append(figures.panel(title, torch.stack(images), columns=names))
+            if context.declaration.rate:
+                # all dimensions go through the same values
+                position = f"at z = {round(paths[0][0][0, frame].item(), 1) + 0.0:+.1f}"
+            else:
+                share = 100 * frame / max(1, self.frames - 1)
+                position = f"at {share:.0f} % of the way from the 1 % to the 99 % quantile of the codes"
+            film.append(figures.panel(title, torch.stack(images), rows, names, position))
         return MeasureResult(figures={"traversal": film + film[-2:0:-1]})
+
+    def activities(self, context: EvalContext) -> Tensor:
+        """How informative each dimension is over the whole test split [d], as the figure of the posterior has it."""
+        is_point = context.declaration.rate is None
+        return activity(Dirac(context.codes("test").mean) if is_point else context.posterior("test"))

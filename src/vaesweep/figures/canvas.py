@@ -33,13 +33,14 @@ def show(axes: Axes, images: Tensor, rows: Sequence[str] = (), columns: Sequence
     axes.set_yticks([i * height + (height - gap - 1) / 2 for i in range(len(rows))], rows)
     axes.set_xticks([i * width + (width - gap - 1) / 2 for i in range(len(columns))], columns)
     axes.tick_params(length=0)
+    axes.set_anchor("S")  # or the layout, which does not know how high the images will be, cuts the text below them
     for spine in axes.spines.values():
         spine.set_visible(False)
 
 
 def canvas(width: float, height: float, title: str) -> tuple[Figure, Axes]:
-    """An empty figure in inches, titled."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    """An empty figure in inches, titled. Its layout is the one that suits images, whose aspect is fixed."""
+    figure = Figure(figsize=(width, height), layout="compressed")
     figure.suptitle(title, fontsize=11)
     return figure, figure.add_subplot()
 
@@ -58,5 +59,6 @@ def add_caption(figure: Figure, caption: str) -> Figure:
 def grid_size(rows: int, columns: int, names: Sequence[str] = ()) -> tuple[float, float]:
     """Inches for a mosaic: about 0.7 a tile, within a readable page, plus the margins of the rows' names and title."""
     tile = min(0.7, 8.5 / columns)
-    margin = max(1.5, 0.08 * max(map(len, names), default=0) + 0.4)
-    return max(5.0, columns * tile + margin), rows * tile + 0.9
+    longest = max(map(len, names), default=0)
+    margin = max(1.5, 0.08 * longest + 0.4) if longest else 0.3
+    return max(5.0, columns * tile + margin), rows * tile + 0.7

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from torch import Tensor
 
-from vaesweep.figures.canvas import BLUE, GREY, ORANGE, canvas
+from vaesweep.figures.canvas import BLUE, GREY, ORANGE, SMALL, canvas
 
+DECADES = 1e5
+"""How much smaller than the largest value the smallest one shown on a logarithmic axis is."""
 STYLES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREY, ":", "D"))
 
 
@@ -49,15 +51,16 @@ def histograms(title: str, panels: Mapping[str, Mapping[str, Tensor]]) -> Figure
 
 
 def parts_bar(title: str, parts: Mapping[str, float], unit: str) -> Figure:
-    """Parts of a whole as one bar, each named with its value."""
+    """Parts of what an image costs as one bar, each named with its value in `unit`."""
     figure, axes = canvas(7, 2, title)
     left = 0.0
     for (name, value), color in zip(parts.items(), (BLUE, ORANGE, GREY), strict=True):
-        axes.barh(0, value, left=left, color=color, height=0.6, label=f"{name}: {value:.2f}")
+        axes.barh(0, value, left=left, color=color, height=0.6, label=f"{name}: {value:.2f} {unit}")
         left += value
     axes.set_yticks([])
-    axes.set_xlabel(unit)
-    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    axes.set_xlim(min(0.0, axes.get_xlim()[0]), max(0.1, axes.get_xlim()[1]))  # a collapsed posterior is not magnified
+    axes.set_xlabel(f"{unit} per image")
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=SMALL)
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
     return figure
@@ -66,15 +69,23 @@ def parts_bar(title: str, parts: Mapping[str, float], unit: str) -> Figure:
 def spectrum(title: str, singular: Tensor) -> Figure:
     """Singular values [N, R] of N Jacobians by rank: their mean, and where 90 % of the images lie."""
     values = singular.float().cpu().numpy()
+    mean = values.mean(0)
     ranks = np.arange(1, values.shape[1] + 1)
     figure, axes = canvas(6, 4, title)
     low, high = np.quantile(values, [0.05, 0.95], axis=0)
     axes.fill_between(ranks, low, high, color=BLUE, alpha=0.2, linewidth=0, label="5 to 95 % of images")
-    axes.plot(ranks, values.mean(0), color=BLUE, marker="o", ms=4, label="mean over images")
+    axes.plot(ranks, mean, color=BLUE, marker="o", ms=4, label="mean over images")
     if values.max() > 0:
         axes.set_yscale("log")
+        top = 1.5 * max(high.max(), mean.max())
+        # what is 0 but for rounding is not shown
+        axes.set_ylim(max(low.min() / 1.5, top / DECADES), top)
+        is_narrow = top < 1000 * axes.get_ylim()[0]
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if is_narrow else (1,)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("rank")
-    axes.set_ylabel("singular value of dz/dx")
+    axes.set_ylabel("singular value of dz/dx (code a unit of image)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
@@ -88,6 +99,9 @@ def activations(mean: Tensor, target: float | None) -> Figure:
     if target is not None:
         axes.axvline(target, color=ORANGE, ls="--", label=f"rho = {target:g}")
         axes.legend(frameon=False)
+    left, right = axes.get_xlim()
+    axes.set_xlim(min(0.0, left), max(0.01, right))  # units that are all alike are not magnified
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("mean activation rho_hat on the test split")
     axes.set_ylabel("units")
     axes.grid(axis="y", alpha=0.25)

@@ -13,17 +13,21 @@ from vaesweep.figures.canvas import ORANGE, canvas, grid_size, show
 def panel(title: str, images: Tensor, rows: Sequence[str] = (), columns: Sequence[str] = (), below: str = "") -> Figure:
     """Images [R, K, C, H, W] under a title, with a label for each row and column, and a text `below`."""
     width, height = grid_size(len(images), images.shape[1], rows)
-    figure, axes = canvas(width, height + 0.25 * bool(below), title)
+    lines = max((name.count("\n") + 1 for name in columns), default=0) + bool(below) + title.count("\n")
+    width = max(width, 0.09 * max(len(line) for line in (*title.split("\n"), below)))
+    figure, axes = canvas(width, height + 0.2 * lines, title)
     show(axes, images, rows=rows, columns=columns)
     axes.set_xlabel(below)
     return figure
 
 
-def reconstructions(images: Tensor, outputs: Tensor, corrupted_images: Tensor | None = None) -> Figure:
+def reconstructions(
+    images: Tensor, outputs: Tensor, corrupted_images: Tensor | None = None, expectation: str = "E[x|z]"
+) -> Figure:
     """Rows of originals, of the encoder's inputs if they differ, and of reconstructions; each [K, C, H, W]."""
     all_rows = {"original": images, "corrupted": corrupted_images, "reconstructed": outputs}
     rows = {name: row for name, row in all_rows.items() if row is not None}
-    figure, axes = canvas(*grid_size(len(rows), len(images)), "Reconstructions of validation images")
+    figure, axes = canvas(*grid_size(len(rows), len(images)), f"Reconstructions {expectation} of validation images")
     show(axes, torch.stack(list(rows.values())), rows=list(rows))
     return figure
 
@@ -52,8 +56,8 @@ def filters(weights: Tensor, units: int) -> Figure:
 def hits(queries: Tensor, images: Tensor, is_hit: Tensor | None) -> Figure:
     """Queries [R, C, H, W] and, nearest first, the images found for each [R, K, C, H, W], framed if not `is_hit`."""
     rows, columns = images.shape[:2]
-    width, height = grid_size(rows, columns + 2)
-    figure = Figure(figsize=(width, height), layout="constrained")
+    _, height = grid_size(rows, columns + 1)
+    figure = Figure(figsize=(max(5.0, 0.7 * columns + 1.5), height + 0.2), layout="compressed")
     figure.suptitle("Training images whose codes are nearest", fontsize=11)
     left, axes = figure.subplots(1, 2, width_ratios=[1, columns])
     show(left, queries[:, None])

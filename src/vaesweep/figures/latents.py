@@ -99,9 +99,9 @@ def traversals(
     """Decoded images [R, K, C, H, W]: in each row one latent dimension takes `values` [R, K], all else is `fixed`."""
     width, height = grid_size(len(images), images.shape[1], rows)
     title = f"{expectation} along the most active latent dimensions"
-    figure, axes = canvas(width, height + 0.3 + 0.2 * bool(fixed), title)
+    figure, axes = canvas(width, height + 0.5 + 0.2 * bool(fixed), title)
     is_shared = bool((values == values[:1]).all())
-    show(axes, images, rows=rows, columns=[f"{v:.1f}" for v in values[0].tolist()] if is_shared else ())
+    show(axes, images, rows=rows, columns=[f"{v:.3g}" for v in values[0].tolist()] if is_shared else ())
     scale = "value of z" if is_shared else "from the 1 % to the 99 % quantile of the codes"
     axes.set_xlabel(f"{scale}\n{fixed}" if fixed else scale)
     return figure

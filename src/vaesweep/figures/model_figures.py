@@ -24,8 +24,8 @@ def model_figures(
 
 
 def run_caption(model: Autoencoder, name: str, data: str, seed: int) -> str:
-    """The run of a figure in one line: model, data, weight or target of the rate, seed."""
-    parts, declared = [name, data], model.declaration
+    """The run of a figure in one line: `name` of the model, `data`, weight or target of the rate, seed."""
+    parts, declared = [part for part in (name, data) if part], model.declaration
     if declared.rate_weight is not None:
         parts.append(f"{declared.rate_weight} {float(getattr(model, declared.rate_weight)):g}")
     elif declared.rate_target is not None:
@@ -50,7 +50,8 @@ def uncaptioned(model: Autoencoder, batch: Batch, source: torch.Generator) -> It
     posterior = model.posterior(inputs, batch.label)
     outputs = model.generate(posterior.mean[:ROW], batch.label[:ROW])
     corrupted_images = None if inputs is batch.image else inputs[:ROW]
-    yield "reconstructions", figures.reconstructions(batch.image[:ROW], outputs, corrupted_images)
+    decoded = expectation(model)
+    yield "reconstructions", figures.reconstructions(batch.image[:ROW], outputs, corrupted_images, decoded)
 
     activities = activity(posterior)
     order = activities.argsort(descending=True)
@@ -98,11 +99,16 @@ def traversals(
     values, z = walks(posterior, dims, STEPS)
     flat = z.flatten(0, 1)
     images = model.generate(flat, label[:1].expand(len(flat), -1)).unflatten(0, (len(dims), STEPS))
-    unit = "{:.2f} nats" if isinstance(posterior, DiagonalGaussian) else "variance {:.2g}"
-    names = [f"z{i + 1} · {unit.format(activities[i])}" for i in dims.tolist()]
+    names = dimension_names(posterior, dims, activities)
     others = "other dimensions at the code of the first validation image" if model.latent_dim > 1 else ""
     fixed = "; ".join(filter(None, (others, label_text(model, label[0]))))
     return figures.traversals(images, values, names, expectation(model), fixed)
+
+
+def dimension_names(posterior: Dirac | DiagonalGaussian, dims: Tensor, activities: Tensor) -> list[str]:
+    """Each of `dims` with its KL, or its variance if it is a point code, from `activities` [d]."""
+    unit = "{:.2f} nats" if isinstance(posterior, DiagonalGaussian) else "variance {:.2g}"
+    return [f"z{i + 1} · {unit.format(activities[i])}" for i in dims.tolist()]
 
 
 def walks(posterior: Dirac | DiagonalGaussian, dims: Tensor, steps: int, row: int = 0) -> tuple[Tensor, Tensor]:

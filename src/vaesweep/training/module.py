@@ -23,14 +23,21 @@ class LitAutoencoder(L.LightningModule):
 
     Training terms are kept on the device and read every `log_every_n_steps` steps and at the end of an epoch, which
     is also when a loss that is not finite is noticed: `DivergenceError`, naming the first such step and term.
-    `settings` are what the weights depend on; a checkpoint of other settings is refused.
+    `settings` are what the weights depend on; a checkpoint of other settings is refused. `names` are what figures
+    call the model, by default its class, and the data.
     """
 
     def __init__(
-        self, model: Autoencoder, optimizer: Adam, seed: int, settings: Mapping[str, Any] | None = None
+        self,
+        model: Autoencoder,
+        optimizer: Adam,
+        seed: int,
+        settings: Mapping[str, Any] | None = None,
+        names: tuple[str, str] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
+        self.names = names or (type(model).__name__, "")
         self.optimizer_recipe = optimizer
         self.seed = seed
         self.record = MetricRecord(model, settings or {})

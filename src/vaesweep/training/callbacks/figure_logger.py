@@ -41,8 +41,7 @@ class FigureLogger(L.Callback):
         from vaesweep.figures.model_figures import model_figures, run_caption
 
         assert isinstance(module, LitAutoencoder)
-        data: ImageDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        caption = run_caption(module.model, type(module.model).__name__, data.title, module.seed)
+        caption = run_caption(module.model, *module.names, module.seed)
         source = generator(module.seed, "figures", device=module.device)
         with trainer.precision_plugin.forward_context():
             for name, figure in model_figures(*pair, source, caption):
