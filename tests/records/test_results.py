@@ -1,4 +1,7 @@
+import errno
 import json
+import math
+from pathlib import Path
 
 import pytest
 
@@ -17,13 +20,34 @@ def test_the_file_holds_every_field(tmp_path):
     assert {"python", "torch", "lightning", "wandb"} <= set(read["versions"])
 
 
-def test_what_cannot_be_written_leaves_the_earlier_file(tmp_path):
+def test_what_cannot_be_written_leaves_the_earlier_file(tmp_path, monkeypatch):
+    def full(self, text):
+        self.write_bytes(text.encode()[:20])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     RECORD.write(tmp_path)
     before = (tmp_path / FILE).read_text()
-    broken = Results("vae", "digits", 0, [], "abc", {}, metrics={"test/loss": float("nan")})
-    with pytest.raises(ValueError, match="JSON"):
-        broken.write(tmp_path)
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        Results("vae", "digits", 0, [], "abc", {}, metrics={"test/loss": 1.0}).write(tmp_path)
     assert (tmp_path / FILE).read_text() == before
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+def test_numbers_that_json_does_not_have_are_written_as_text_and_read_as_numbers(tmp_path):
+    config = {"seed": 10**400, "model": {"beta": math.inf, "betas": [-math.inf, 1.5]}, "path": Path("/here")}
+    written = Results("nan", "digits", 0, ["model.beta=inf"], "abc", config, metrics={"test/mse": math.nan})
+    written.dimensions = [math.nan, 1.0]
+    assert set(written.not_finite()) == {"config.model.beta", "metrics.test/mse", "dimensions.0"}
+    written.write(tmp_path)
+    kept = json.loads((tmp_path / FILE).read_text(), parse_constant=pytest.fail)
+    assert kept["metrics"] == {"test/mse": "nan"}
+    assert kept["config"]["model"] == {"beta": "inf", "betas": ["-inf", 1.5]}
+    read = Results.read(tmp_path)
+    assert math.isnan(read.metrics["test/mse"])
+    assert math.isnan(read.dimensions[0])
+    assert read.config == config | {"path": "/here"}
+    assert (read.model, read.overrides) == ("nan", ["model.beta=inf"])
 
 
 def test_the_hash_sees_what_changes_results_and_nothing_else():

@@ -123,9 +123,9 @@ def largest_value(image: Image.Image) -> float:
 
 
 def eight_bits(image: Image.Image, largest: float) -> Image.Image:
-    """The image with values of 8 bits; those of 16 and 32 and floats, which Pillow cuts off at 255, scaled by `largest`.
+    """The image with values of 8 bits: what Pillow cuts off at 255 is scaled, 16 and 32 bits and floats.
 
-    Raises ValueError for values outside [0, largest], and where all that is not 0 would be black.
+    `largest` becomes 255. Raises ValueError for values outside [0, largest], and where none but black would be left.
     """
     if image.mode != "F" and not image.mode.startswith("I"):
         return image

@@ -1,8 +1,9 @@
 """results.json: the record of a run."""
 
 import json
+import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,7 @@ from omegaconf import DictConfig
 
 from vaesweep import __version__
 from vaesweep.files import atomically
-from vaesweep.records.config_hash import component_name, config_hash, hashed_config
+from vaesweep.records.config_hash import component_name, config_hash, flat, hashed_config
 
 if TYPE_CHECKING:
     from vaesweep.models import Declaration
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 FILE = "results.json"
 STUDY = "multirun.yaml"
 """What Hydra leaves in the folder of a study: its configuration, and the overrides it was started with."""
+NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+"""Text that stands in results.json for the numbers that JSON does not have."""
+TEXTS = ("model", "data", "overrides", "config_hash", "status", "reason", "data_root", "versions")
+"""Fields of a record that hold text."""
 
 
 @dataclass
@@ -75,7 +80,8 @@ class Results:
         whole = isinstance(kept, dict) and needed <= set(kept) and isinstance(kept.get("metrics"), dict)
         if not whole:
             raise ValueError(f"{FILE} is not the record of a run")
-        return cls(**{f.name: kept[f.name] for f in fields(cls) if f.name in kept})
+        own = {f.name: kept[f.name] for f in fields(cls) if f.name in kept}
+        return cls(**{name: value if name in TEXTS else each(with_numbers, value) for name, value in own.items()})
 
     @classmethod
     def load_or_none(cls, folder: Path) -> Self | None:
@@ -92,9 +98,14 @@ class Results:
 
         return Declaration.from_record(self.declaration)
 
+    def not_finite(self) -> dict[str, float]:
+        """Settings, metrics and other numbers that are not finite, such as `metrics.test/mse`."""
+        numbers = flat({**asdict(self), "dimensions": dict(enumerate(self.dimensions))})
+        return {name: x for name, x in numbers.items() if isinstance(x, float) and not math.isfinite(x)}
+
     def write(self, folder: Path) -> None:
-        """Write `folder`/results.json, whole or not at all."""
-        text = json.dumps(asdict(self), indent=2, allow_nan=False)
+        """Write `folder`/results.json, whole or not at all; a number that is not finite is written as text."""
+        text = json.dumps(each(as_text, asdict(self)), indent=2, allow_nan=False, default=str)
         with atomically(folder / FILE) as path:
             path.write_text(text + "\n")
 
@@ -103,3 +114,22 @@ def versions() -> dict[str, str]:
     """Versions of Python and of the packages that numbers depend on."""
     packages = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "wandb")
     return {"python": platform.python_version(), "vaesweep": __version__} | {name: version(name) for name in packages}
+
+
+def each(change: Callable[[Any], Any], value: Any) -> Any:
+    """`value` with `change` made to whatever its mappings and lists hold in the end."""
+    if isinstance(value, Mapping):
+        return {key: each(change, inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [each(change, inner) for inner in value]
+    return change(value)
+
+
+def as_text(value: Any) -> Any:
+    """The text that stands for a number that is not finite; anything else as it is."""
+    return str(float(value)) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def with_numbers(value: Any) -> Any:
+    """The inverse of `as_text`."""
+    return NOT_FINITE.get(value, value) if isinstance(value, str) else value

@@ -149,7 +149,10 @@ def write_record(job: PendingRun, status: str, why: str | None) -> Exception | N
         results.status, results.reason = status, why
     try:
         results.write(job.folder)
-    except Exception as error:  # a full disk, a number that is none: the other records are to be written
+        if numbers := results.not_finite():
+            listed = ", ".join(f"{name}={value}" for name, value in numbers.items())
+            print(f"not finite, and kept as text in results.json: {listed}")
+    except Exception as error:  # a full disk: the other records are to be written
         results.status, results.reason = "failed", reason(error)
         return error
     return None
