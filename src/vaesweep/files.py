@@ -1,15 +1,78 @@
-"""Atomic writing of files."""
+"""Writes files whole or not at all, and keeps folders from being written to once they are gone."""
 
+import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+PART = ".part"
+"""What the name of a file ends with until it is whole."""
+OCCUPIED: dict[Path, tuple[int, int]] = {}
+"""The folders that this process runs in, and what each was when it came: its device and inode."""
 
 
 @contextmanager
 def atomically(path: Path) -> Iterator[Path]:
-    """Yield a file name to write to, renamed to `path` if the block raises nothing; create the folder if missing."""
+    """Yield a file name to write to, renamed to `path` if the block raises nothing; create the folder if missing.
+
+    What was written is on the disk before the name is, so that a power cut leaves the old file or the new one. Raises
+    FileNotFoundError where the folder of a run is gone, see `occupied`.
+    """
+    check_occupied(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.part")
-    yield unfinished
-    os.replace(unfinished, path)
+    unfinished = path.with_name(f"{path.name}{PART}")
+    try:
+        yield unfinished
+        sync(unfinished)
+        os.replace(unfinished, path)
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise
+    with suppress(OSError):  # not every file system can do it for a folder
+        sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or a folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the files in `folder`, and in the folders in it, that a process which was killed left unfinished."""
+    for pattern in (f"*{PART}", f"*/*{PART}"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def occupied(folder: Path) -> Iterator[None]:
+    """While this process runs in `folder`: `atomically` refuses to create it anew when it has been deleted."""
+    resolved = Path(os.path.realpath(folder))
+    OCCUPIED[resolved] = identity(resolved)
+    try:
+        yield
+    finally:
+        OCCUPIED.pop(resolved, None)
+
+
+def check_occupied(path: Path) -> None:
+    """Raises FileNotFoundError where `path` is in the folder of a run of this process, or is it, and that is gone."""
+    resolved = Path(os.path.realpath(path))
+    for folder, before in OCCUPIED.items():
+        if folder in (resolved, *resolved.parents) and identity(folder) != before:
+            raise FileNotFoundError(errno.ENOENT, "deleted or moved during the run", str(folder))
+
+
+def identity(folder: Path) -> tuple[int, int]:
+    """What tells a folder from another one of its name; zeros where there is none."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino

@@ -2,7 +2,10 @@
 
 import csv
 import json
+import math
+import pickle
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,7 +20,10 @@ from support.recordings import recorded
 from vaesweep.checks import ConfigError, DivergenceError
 from vaesweep.models import VAE
 from vaesweep.records import wandb_recording
+from vaesweep.records.results import Results
 from vaesweep.training.callbacks import FigureLogger, GracefulStop
+from vaesweep.training.checkpoints import PARTS, AtomicCheckpointIO
+from vaesweep.training.metric_record import MetricRecord
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.run_and_record import run
 
@@ -127,6 +133,91 @@ def test_compiling_changes_nothing_but_speed(config, tmp_path, monkeypatch):
         runs = [run(config("model=vae", SHORT, f"compile={c}", folder=tmp_path / c)) for c in ("false", "true")]
     assert runs[1] == pytest.approx(runs[0], rel=1e-3)
     assert compiled == [VAE]
+
+
+def wreck_from(epoch, monkeypatch):
+    """Draw the decoder of every run anew, and badly, before the validation of an epoch and of all that follow."""
+
+    def wreck(self):
+        if self.current_epoch >= epoch:
+            torch.manual_seed(self.current_epoch)
+            torch.nn.init.normal_(self.model.decoder[0].weight, std=100)
+
+    monkeypatch.setattr(LitAutoencoder, "on_validation_epoch_start", wreck)
+
+
+def test_the_best_weights_are_known_after_the_folder_was_moved(config, tmp_path, monkeypatch):
+    """The best are those of the first epoch; without its score any later epoch would be better than none."""
+    wreck_from(1, monkeypatch)
+    settings = "model=ae", "trainer.max_epochs=4", "optimizer=adam_constant", "test_checkpoint=best"
+    whole = run(config(*settings, folder=tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        interrupted_at(50, patch)
+        with pytest.raises(SystemExit, match="143"):
+            run(config(*settings, folder=tmp_path / "here"))
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert run(config(*settings, "resume=true", folder=tmp_path / "there")) == whole
+    kept = torch.load(tmp_path / "there" / "checkpoints" / "best.ckpt", weights_only=True)
+    assert kept["global_step"] == 20
+    assert not (tmp_path / "here").exists()
+    states = [state for state in kept["callbacks"].values() if "dirpath" in state]
+    assert {state["dirpath"] for state in states} == {"."}
+    assert {state["best_model_path"] for state in states} <= {"best.ckpt", "last.ckpt", ""}
+
+
+def test_paths_in_a_checkpoint_are_relative_to_it_where_they_are_near(tmp_path):
+    near, far = tmp_path / "run" / "best", tmp_path / "far"
+    kept = {
+        name: {"dirpath": str(folder), "best_model_path": str(folder / "a.ckpt"), "last_model_path": "",
+               "best_k_models": {str(folder / "a.ckpt"): 1.0}}
+        for name, folder in (("near", near), ("far", far))
+    }  # fmt: skip
+    checkpoint = dict.fromkeys(PARTS, 0) | {"callbacks": kept | {"Timer": {"seconds": 2.0}}}
+    file = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint(checkpoint, file)
+    written = torch.load(file, weights_only=True)["callbacks"]
+    assert (written["near"]["dirpath"], written["near"]["best_k_models"]) == ("../best", {"../best/a.ckpt": 1.0})
+    assert written["far"] == kept["far"]
+    assert AtomicCheckpointIO().load_checkpoint(file) == checkpoint
+    (tmp_path / "run").rename(tmp_path / "moved")
+    read = AtomicCheckpointIO().load_checkpoint(tmp_path / "moved" / "checkpoints" / "last.ckpt")["callbacks"]
+    assert read["near"]["best_model_path"] == str(tmp_path / "moved" / "best" / "a.ckpt")
+    assert read["far"] == kept["far"]
+
+
+DAMAGE = {
+    "empty": lambda file: file.write_bytes(b""),
+    "half": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
+    "text": lambda file: file.write_text("not a checkpoint"),
+    "pickle": lambda file: file.write_bytes(pickle.dumps(Path("/"))),
+    "weights of another program": lambda file: torch.save({"state_dict": {}}, file),
+    "tensor": lambda file: torch.save(torch.zeros(3), file),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_checkpoint_is_refused_in_one_line_and_the_record_stays(config, folder, monkeypatch, damage):
+    with monkeypatch.context() as patch:
+        interrupted_at(25, patch)
+        with pytest.raises(SystemExit, match="143"):
+            run(config("model=ae", "trainer.max_epochs=3"))
+    before = (folder / "results.json").read_text()
+    DAMAGE[damage](folder / "checkpoints" / "last.ckpt")
+    with pytest.raises(ConfigError, match=r"^resume: got .*last.ckpt, which .*; allowed: .*checkpoint of a run.*$"):
+        run(config("model=ae", "trainer.max_epochs=3", "resume=true"))
+    assert (folder / "results.json").read_text() == before
+
+
+def test_damaged_best_weights_are_refused_in_one_line(config, folder, monkeypatch):
+    settings = "model=ae", "trainer.max_epochs=3", "optimizer=adam_constant", "test_checkpoint=best"
+    wreck_from(1, monkeypatch)
+    with monkeypatch.context() as patch:
+        interrupted_at(45, patch)
+        with pytest.raises(SystemExit, match="143"):
+            run(config(*settings))
+    (folder / "checkpoints" / "best.ckpt").write_bytes(b"half")
+    with pytest.raises(ConfigError, match=r"^test_checkpoint: got .*best.ckpt, which cannot be read .*$"):
+        run(config(*settings, "resume=true"))
 
 
 def test_best_weights_are_tested_when_asked(config, tmp_path, monkeypatch):
@@ -376,3 +467,25 @@ def test_a_folder_that_holds_another_run_is_left_alone(config, folder):
         run(config("model=ae", SHORT, "seed=1"))
     assert record(folder)["seed"] == before["seed"]
     run(config("model=ae", SHORT))  # the same once more
+
+
+def test_a_setting_that_is_refused_as_no_number_is_recorded(config, folder):
+    with pytest.raises(ConfigError, match=r"model.beta: got nan; allowed: a number of at least 0"):
+        run(config("model.beta=nan"))
+    assert record(folder)["reason"] == "model.beta: got nan; allowed: a number of at least 0"
+    assert record(folder)["config"]["model"]["beta"] == "nan"
+
+
+def test_a_metric_that_is_no_finite_number_is_recorded(config, folder, monkeypatch, capsys):
+    original = MetricRecord.finish_split
+
+    def finish_split(self, stage, *rest):
+        original(self, stage, *rest)
+        self.metrics |= {f"{stage}/mse": torch.tensor(math.nan)}
+        return self.metrics
+
+    monkeypatch.setattr(MetricRecord, "finish_split", finish_split)
+    run(config("model=ae", SHORT))
+    assert record(folder)["status"] == "completed"
+    assert math.isnan(Results.read(folder).metrics["test/mse"])
+    assert "kept as text in results.json: metrics.test/mse=nan" in capsys.readouterr().out

@@ -1,6 +1,7 @@
-"""Checkpoints: written whole, the best one found, weights loaded from one."""
+"""Checkpoints: written whole, read whole or refused, the best one found, weights loaded from one."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,62 @@ CHECKPOINT = Path("checkpoints/last.ckpt")
 """The checkpoint in a run folder that a resumed run goes on from."""
 
 
+PATHS = ("dirpath", "best_model_path", "kth_best_model_path", "last_model_path")
+"""What the state of a ModelCheckpoint callback names files and folders by, beside `best_k_models`."""
+PARTS = {"state_dict", "callbacks", "loops", "optimizer_states", "lr_schedulers", "global_step", "record"}
+"""What the checkpoint of a run has."""
+
+
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint under another name and renames it. Lightning's own may be cut short."""
+    """Writes a checkpoint under another name and renames it. Lightning's own may be cut short.
+
+    Paths that callbacks keep in it are relative to its folder, so that the folder of a run can be moved.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        folder = os.path.dirname(os.path.realpath(path))
         with atomically(Path(path)) as unfinished:
-            super().save_checkpoint(checkpoint, unfinished, storage_options)
+            super().save_checkpoint(
+                map_paths(checkpoint, lambda kept: relative(kept, folder)), unfinished, storage_options
+            )
+
+    def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None) -> dict[str, Any]:
+        folder = os.path.dirname(os.path.realpath(path))
+        checkpoint = read_checkpoint("resume", path, map_location, PARTS)
+        return map_paths(checkpoint, lambda kept: os.path.normpath(os.path.join(folder, kept)))
+
+
+def read_checkpoint(key: str, path: Any, map_location: Any, parts: Set[str]) -> dict[str, Any]:
+    """The checkpoint of a run, with `parts`. Raises `ConfigError` for setting `key` where it is damaged or none."""
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # torch raises whatever the bytes lead it to
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "damaged, or no file of torch's"
+        raise ConfigError(key, f"{path}, which cannot be read ({why})", "the checkpoint of a run") from error
+    if not isinstance(checkpoint, dict) or not set(checkpoint) >= parts:
+        raise ConfigError(key, f"{path}, which is another kind of file", "the checkpoint of a run")
+    return checkpoint
+
+
+def map_paths(checkpoint: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """The checkpoint with `change` made to the paths in the states of ModelCheckpoint callbacks."""
+    states = {}
+    for name, state in checkpoint.get("callbacks", {}).items():
+        if isinstance(state, Mapping) and "dirpath" in state:
+            paths = {key: change(state[key]) for key in state if key in PATHS and state[key]}
+            scores = {change(path): score for path, score in state.get("best_k_models", {}).items()}
+            state = {**state, **paths, "best_k_models": scores}
+        states[name] = state
+    return {**checkpoint, "callbacks": states}
+
+
+def relative(path: str, folder: str) -> str:
+    """`path` as seen from `folder`, where it is in that or beside it; any other path as it is."""
+    resolved = os.path.realpath(path)
+    is_near = os.path.commonpath([resolved, folder]) in (folder, os.path.dirname(folder))
+    return os.path.relpath(resolved, folder) if is_near else path
 
 
 def best_checkpoint(callbacks: Sequence[L.Callback]) -> str:
@@ -35,6 +86,6 @@ def best_checkpoint(callbacks: Sequence[L.Callback]) -> str:
 
 
 def load_weights(module: LitAutoencoder, checkpoint: str) -> None:
-    """Give the module's model the weights in a checkpoint."""
-    state = torch.load(checkpoint, map_location=module.device, weights_only=True)["state_dict"]
+    """Give the module's model the weights in a checkpoint. Raises `ConfigError` where it cannot be read."""
+    state = read_checkpoint("test_checkpoint", checkpoint, module.device, {"state_dict"})["state_dict"]
     module.model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in state.items()})
