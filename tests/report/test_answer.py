@@ -11,7 +11,7 @@ def means(*rows, **same):
     """Settings of (beta, rate, distortion), with an error of 0.1 nats over four seeds."""
     frame = pd.DataFrame(rows, columns=["beta", "rate", "distortion"]).assign(nelbo=lambda f: f.rate + f.distortion)
     frame = frame.assign(series="m", setting=[f"m beta={beta:g}" for beta in frame.beta], nelbo_sd=0.2, n=4, mse=0.02)
-    return frame.assign(**{"data": "d", "scored": "", "likelihood": "l", "conditional": False} | same)
+    return frame.assign(**{"data": "d", "scored": "", "likelihood": "l", "conditional": False, "wide": False} | same)
 
 
 def test_the_price_and_the_cheapest_setting_are_said():

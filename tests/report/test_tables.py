@@ -11,7 +11,7 @@ from support.handmade import leave, rates
 from vaesweep.records.results import FILE
 from vaesweep.report.collection import read
 from vaesweep.report.diagnostics import diagnostics
-from vaesweep.report.tables import pareto, slopes, summary, table
+from vaesweep.report.tables import COMPARABLE, best, equal_to_lowest, pareto, slopes, summary, table
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_the_pareto_front_is_what_no_other_beats():
     draw = np.random.default_rng(0)
     means = pd.DataFrame({"rate": draw.random(60), "distortion": draw.random(60)})
     means.loc[60] = [np.nan, 0.0]  # without a rate
-    means = means.assign(data="digits", scored="", likelihood="Bernoulli", conditional=False)
+    means = means.assign(data="digits", scored="", likelihood="Bernoulli", conditional=False, wide=False)
     beaten = {
         i
         for i, mine in means.iterrows()
@@ -96,6 +96,46 @@ def test_the_pareto_front_is_what_no_other_beats():
     given = means.assign(conditional=True, distortion=means.distortion - 9).set_index(means.index + 200)
     assert len(pareto(pd.concat([means, given]))) == 2 * len(pareto(means))
     assert set(pareto(pd.concat([means, other])).index) == {i + k for i in set(means.index) - beaten for k in (0, 100)}
+
+
+def test_a_setting_that_compares_with_no_other_is_on_no_front():
+    means = pd.DataFrame({"rate": [3.0, 2.0, 1.0], "distortion": [9.0, 10.0, 1.0], "conditional": [False, False, True]})
+    means = means.assign(data="digits", scored="", likelihood="Bernoulli", wide=False)
+    assert list(pareto(means).index) == [1, 0]
+
+
+def scores(*rows, **same):
+    """Settings of (mse, standard deviation, seeds) that compare."""
+    frame = pd.DataFrame(rows, columns=["mse", "mse_sd", "n"])
+    return frame.assign(**dict.fromkeys(COMPARABLE, ""), **same)
+
+
+def test_what_cannot_be_told_from_the_lowest_is_marked_with_it():
+    """Standard errors 0.3 and 0.4: their difference has 0.5."""
+    means = scores((1.0, 0.6, 4), (1.49, 0.8, 4), (1.51, 0.8, 4))
+    assert best(means, "mse").tolist() == [True, True, False]
+    assert equal_to_lowest(means, "mse").tolist() == [True, True, False]
+
+
+def test_one_seed_has_no_error_and_is_not_marked():
+    means = scores((1.0, np.nan, 1), (1.5, 0.1, 4), (1.6, np.nan, 1), (3.0, 0.1, 4))
+    assert best(means, "mse").tolist() == [False, True, False, False]
+    assert not best(means.iloc[:3], "mse").any()  # a setting with an error that compares with no other
+
+
+def test_only_settings_that_compare_are_marked(tmp_path):
+    for seed in (0, 1):
+        for model, mse, width in (("vae", 3, 4), ("ae", 2, 4), ("cvae", 1, 4), ("sparse", 0.5, 64)):
+            leave(tmp_path / f"{model}{seed}", model, seed, latent_dim=width, metrics={"mse": mse + seed / 100})
+            path = tmp_path / f"{model}{seed}" / FILE
+            record = json.loads(path.read_text())
+            record["declaration"] |= {"conditional": model == "cvae", "sparse": model == "sparse"}
+            path.write_text(json.dumps(record))
+    means = summary(table(read([tmp_path]).runs))
+    assert means.setting[best(means, "mse")].tolist() == ["ae"]
+    assert means.setting[means.wide].tolist() == ["sparse"]
+    narrow = summary(table([run for run in read([tmp_path]).runs if run.results.model == "sparse"]))
+    assert not narrow.wide.any()  # wider than no other model's code
 
 
 def test_knobs_are_named_by_their_last_part_unless_that_is_taken(tmp_path):
@@ -196,3 +236,11 @@ def test_what_to_beware_of_is_said_once_a_setting(tmp_path):
         "sparse, seed 0: 3 of 4 units dead (their code hardly varies)",
         "vae beta=1, seed 0: rate misses the 10 nats asked for by more than 10%",
     ]
+
+
+def test_a_negative_slope_is_named(tmp_path):
+    for beta, kl, distortion in ((0.5, 10, 20), (1, 8, 19), (2, 4, 27)):
+        leave(tmp_path / f"{beta}", beta=beta, metrics=rates(kl, distortion))
+    runs = read([tmp_path]).runs
+    (line,) = diagnostics(table(runs), runs)
+    assert line.startswith("beta_vae, beta 0.5 to 1: negative slope, -dD/dR = -0.5: rate and distortion rise or fall")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from vaesweep.records.results import FILE
 from vaesweep.report.collection import Run
-from vaesweep.report.tables import COMPARABLE, natural
+from vaesweep.report.tables import COMPARABLE, equal_to_lowest, natural
 
 
 def answer(means: pd.DataFrame) -> str:
@@ -61,12 +61,12 @@ def trade(high: pd.Series, low: pd.Series, first: bool) -> str:
 def cheapest(group: pd.DataFrame, names: Sequence[str]) -> str:
     """The setting with the lowest negative ELBO of a group, or those that are equal within their error."""
     order = group.assign(name=names, se=group.nelbo_sd / group.n.map(math.sqrt)).sort_values("nelbo", kind="stable")
-    best, others = order.iloc[0], order.iloc[1:]
+    best = order.iloc[0]
     if min(order.n.iloc[:2]) < 2:
         return f"the lowest total is at {best['name']}, {best.nelbo:.1f} nats (one seed: no error)"
-    equal = others[others.nelbo - best.nelbo <= (others.se**2 + best.se**2).map(math.sqrt)]
-    if len(equal):
-        text = listing([best["name"], *equal["name"]]).replace("and beta", "and")
+    equal = order[equal_to_lowest(order, "nelbo")]
+    if len(equal) > 1:
+        text = listing(equal["name"]).replace("and beta", "and")
         return f"{text} are equally cheap within their error, {best.nelbo:.1f} nats"
     digits = 1 if best.se >= 0.05 else 2
     error = f"{best.nelbo:.{digits}f} ± {best.se:.{digits}f} nats"

@@ -6,13 +6,17 @@ from typing import Any
 import pandas as pd
 
 from vaesweep.report.collection import Run
+from vaesweep.report.tables import slopes
 
 MAX_RATE_ERROR, MAX_OVERFIT_GAP = 0.1, 0.05
 """Shares of the target rate, and of the training nats, above which a run is reported."""
 
 
 def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
-    """Which runs failed, collapsed, missed their target rate or overfit: a line per setting and problem."""
+    """Which runs failed, collapsed, missed their target rate or overfit: a line per setting and problem.
+
+    Then the pairs of neighbouring betas between which the slope of the plane is negative.
+    """
     seeds_by_problem: dict[tuple[str, str], list[int]] = {}
 
     def add(row: Any, text: str) -> None:
@@ -34,7 +38,17 @@ def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
         train_nats = (row.nelbo if declaration.rate else row.distortion) - row.overfit_gap
         if row.overfit_gap > MAX_OVERFIT_GAP * abs(train_nats):
             add(row, f"overfit: over {MAX_OVERFIT_GAP:.0%} more nats on the test split than in training")
-    return [
+    problems = [
         f"{name}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {text}"
         for (name, text), seeds in seeds_by_problem.items()
+    ]
+    return [*problems, *negative_slopes(slopes(frame, runs))]
+
+
+def negative_slopes(rows: pd.DataFrame) -> list[str]:
+    """A line for each pair of neighbouring betas between which rate and distortion rise or fall together."""
+    return [
+        f"{row.series}, beta {row.low:g} to {row.high:g}: negative slope, -dD/dR = {row.slope:.2g}: rate and "
+        "distortion rise or fall together, so one of the two is not at its optimum"
+        for row in rows[rows.slope < 0].itertuples()
     ]

@@ -15,9 +15,9 @@ COMMON = ("distortion", "rate", "nelbo", "mse", "active_units")
 """Metrics that any model may have: nats per image, but for mse (per pixel) and dimensions."""
 COSTS = ("overfit_gap", "seconds")
 LOWER_IS_BETTER = ("distortion", "nelbo", "mse", "seconds")
-COMPARABLE = ("data", "scored", "likelihood", "conditional")
+COMPARABLE = ("data", "scored", "likelihood", "conditional", "wide")
 """Columns that are equal for runs that compare: they describe the same data, under one likelihood, with or without
-the label."""
+the label, and none or all of them by a sparse code that is wider than every other model's."""
 NOT_SCORED = ("data._target_", "data.batch_size", "data.val_fraction", "data.seed")
 """Settings of the data that change what is trained on, or its draw, but not what is described."""
 
@@ -50,6 +50,7 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     penalties = penalty_units(runs)
     names = short_names(knobs, [*COMMON, *penalties, *COSTS])
     studies = len({run.study for run in runs}) > 1
+    code_limit = widest_dense_code(runs, configs)
     groups = [g for g in ("choices.data", "choices.network") if len({config.get(g) for config in configs}) > 1]
     rows = []
     for run, config in zip(runs, configs, strict=True):
@@ -74,6 +75,7 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
                 "epochs": results.epochs,
             }
             | {"conditional": declaration.conditional, "scored": scored_data(config)}
+            | {"wide": declaration.sparse and (config.get("model.latent_dim") or 0) > code_limit}
             | {"parameters": results.parameters, "config_hash": results.config_hash, "seconds": results.seconds}
         )
     frame = pd.DataFrame(rows)
@@ -83,6 +85,12 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     frame = frame.iloc[order]
     frame.attrs["penalties"] = penalties
     return frame
+
+
+def widest_dense_code(runs: Sequence[Run], configs: Sequence[dict[str, Any]]) -> float:
+    """The most latent dimensions of a model whose code is not sparse; infinite where there is none."""
+    pairs = zip(runs, configs, strict=True)
+    return max((c.get("model.latent_dim") or 0 for r, c in pairs if not r.results.declared.sparse), default=np.inf)
 
 
 def scored_data(config: dict[str, Any]) -> str:
@@ -150,15 +158,42 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def pareto(means: pd.DataFrame) -> pd.DataFrame:
-    """The settings that no other of those they compare with (COMPARABLE) beats in both rate and distortion."""
+    """The settings that none of those they compare with (COMPARABLE) beats in both rate and distortion.
+
+    A setting that compares with no other is on no front.
+    """
     front = []
     for _, part in means.dropna(subset=["rate"]).groupby(list(COMPARABLE), sort=False):
         best = np.inf
-        for index, row in part.sort_values(["rate", "distortion"]).iterrows():
+        for index, row in part.sort_values(["rate", "distortion"]).iterrows() if len(part) > 1 else ():
             if row.distortion < best:
                 front.append(index)
                 best = row.distortion
     return means.loc[front]
+
+
+def equal_to_lowest(group: pd.DataFrame, metric: str) -> pd.Series:
+    """Which settings of a group have its lowest mean of a metric, or one that cannot be told from it.
+
+    Two means cannot be told apart if they differ by no more than the standard error of their difference over seeds,
+    sqrt(sd_1^2 / n_1 + sd_2^2 / n_2). A setting with one seed has no error and is left out.
+    """
+    error = group[f"{metric}_sd"] / np.sqrt(group.n)
+    ranked = group[metric].where(error.notna())
+    if ranked.notna().sum() == 0:
+        return ranked.notna()
+    lowest = ranked.idxmin()
+    return ranked - ranked[lowest] <= np.hypot(error, error[lowest])
+
+
+def best(means: pd.DataFrame, metric: str) -> pd.Series:
+    """Which settings are marked: those `equal_to_lowest` among two or more that compare and have an error."""
+    marks = pd.Series(False, index=means.index)
+    ranked = means.dropna(subset=[metric, f"{metric}_sd"])
+    for _, group in ranked.groupby(list(COMPARABLE), sort=False):
+        if len(group) > 1:
+            marks[group.index] = equal_to_lowest(group, metric)
+    return marks
 
 
 def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
