@@ -43,7 +43,7 @@ class Study:
         Raises `ConfigError` where no completed run has a rate.
         """
         frame = self.frame()
-        chart = plane.plane(frame, summary(frame))
-        if chart is None:
+        panels = plane.plane(frame, summary(frame))
+        if panels is None:
             raise ConfigError("study", "no completed run with a rate", "a study with a model that declares a rate")
-        return chart
+        return panels.picture()

@@ -1,28 +1,85 @@
-"""Shared parts of charts: colours for colour-blind readers too, limits and ticks."""
+"""Shared parts of charts: colours for colour-blind readers too, sizes of type, limits and ticks."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import altair as alt
+import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_hex
 
 # Okabe & Ito, without its yellow
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
-GREY = "#767676"
+GLYPHS = {
+    "circle": "●",
+    "square": "■",
+    "triangle-up": "▲",
+    "diamond": "◆",
+    "cross": "✚",
+    "triangle-down": "▼",
+    "triangle-right": "▶\ufe0e",
+}
+"""Shapes of points, and the character that stands for each in a legend."""
+SHAPES = tuple(GLYPHS)
+GREY, DARK = "#767676", "#333333"
 WIDTH, HEIGHT = 620, 420
 NATS = "nats per image"
+TYPE_SIZE = 13
+"""Smallest type in a chart, in pixels."""
+CONFIG: dict[str, Any] = {
+    "axis": {
+        "labelFontSize": TYPE_SIZE, "titleFontSize": TYPE_SIZE, "labelFlush": False, "labelSeparation": 8,
+        "labelOverlap": True,
+    },
+    "legend": {
+        "labelFontSize": TYPE_SIZE, "titleFontSize": TYPE_SIZE, "orient": "bottom", "columns": 3, "labelLimit": 400,
+    },
+    "text": {"fontSize": TYPE_SIZE},
+    "title": {"fontSize": 14, "subtitleFontSize": TYPE_SIZE, "anchor": "start"},
+}  # fmt: skip
 alt.data_transformers.disable_max_rows()
 
 
-def series_scale(names: Sequence[str], series: Iterable[str], field: str = "series") -> tuple[alt.Color, alt.Shape]:
-    """A colour and a shape for each of the report's series, the same in every chart; a legend for `series`."""
-    indices = range(len(names))
-    colours = alt.Scale(domain=list(names), range=[COLOURS[i % len(COLOURS)] for i in indices])
-    shapes = alt.Scale(domain=list(names), range=[SHAPES[i % len(SHAPES)] for i in indices])
-    entries = list(dict.fromkeys(series))
-    legend = alt.Legend(title=None, labelLimit=400, orient="bottom", columns=3, values=entries) if entries[1:] else None
-    return alt.Color(f"{field}:N", scale=colours, legend=legend), alt.Shape(f"{field}:N", scale=shapes, legend=legend)
+class LegendEntry(NamedTuple):
+    """A series in a legend: its name, and its colour and character there."""
+
+    name: str
+    colour: str
+    glyph: str
+
+
+def series_scale(
+    names: Sequence[str], present: Iterable[str], field: str = "series"
+) -> tuple[alt.Color, alt.Shape, list[LegendEntry]]:
+    """A colour and a shape for each of the report's series, the same in every chart, and the legend of those present.
+
+    Up to 49 series differ in colour or shape. One series alone needs no legend.
+    """
+    present = set(present)
+    styles = {
+        name: (COLOURS[i % len(COLOURS)], SHAPES[(i + i // len(COLOURS)) % len(SHAPES)])
+        for i, name in enumerate(names)
+        if name in present
+    }
+    colours, shapes = ([style[i] for style in styles.values()] for i in (0, 1))
+    legend = alt.Undefined if len(styles) > 1 else None
+    colour = alt.Color(f"{field}:N", scale=alt.Scale(domain=list(styles), range=colours), title=None, legend=legend)
+    shape = alt.Shape(f"{field}:N", scale=alt.Scale(domain=list(styles), range=shapes), title=None, legend=legend)
+    entries = [LegendEntry(name, colour, GLYPHS[shape]) for name, (colour, shape) in styles.items()]
+    return colour, shape, entries if len(entries) > 1 else []
+
+
+def beta_scale(betas: Iterable[float]) -> tuple[alt.Color, list[LegendEntry]]:
+    """A colour for each beta of a ladder, from dark to light, and their legend."""
+    levels = sorted(set(betas))
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(levels)))  # lighter is hard to see on white
+    colours = [to_hex(shade) for shade in shades]
+    scale = alt.Scale(domain=levels, range=colours)
+    entries = [
+        LegendEntry(f"beta {beta:g}", colour, GLYPHS["circle"]) for beta, colour in zip(levels, colours, strict=True)
+    ]
+    return alt.Color("beta:O", scale=scale, title="beta"), entries
 
 
 def padded_limits(values: pd.Series, minimum: float = -np.inf) -> tuple[float, float]:

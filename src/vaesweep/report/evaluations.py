@@ -7,8 +7,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from vaesweep.report.chart_style import WIDTH, numbers, series_scale
+from vaesweep.report.chart_style import numbers, series_scale
+from vaesweep.report.charts import PANEL, panel_title
 from vaesweep.report.collection import Run
+from vaesweep.report.panels import Panels
 
 KEYS = ["measure", "value", "unit"]
 ACRONYMS = {"dci", "kl", "l0", "mig", "mse", "nll", "pca", "psnr", "sap", "ssim", "vae"}
@@ -59,22 +61,23 @@ def all_measures(runs: Sequence[Run]) -> list[str]:
     return list(dict.fromkeys(name for run in runs for name, _ in measures(run)))
 
 
-def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None:
+def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> Panels | None:
     """Disentanglement by beta, a panel per score: means over the runs of a setting, and their standard deviations."""
     long = measure_table(frame, runs)
     long = long[(long.measure == "disentanglement") & long.beta.notna()]
-    if long.beta.nunique() < 2:
+    long = long[long.groupby("value").beta.transform("nunique") > 1]
+    if long.empty:
         return None
     groups = long.groupby(["series", "beta", "value"], sort=False).number
     means = groups.agg(mean="mean", sd="std", n="size").reset_index()
     means = means.assign(low=means["mean"] - means.sd, high=means["mean"] + means.sd)
-    colour, shape = series_scale(frame.series.unique(), means.series)
+    colour, shape, legend = series_scale(frame.series.unique(), means.series)
     scale = alt.Scale(type="log" if means.beta.min() > 0 else "symlog", nice=False, padding=12)
     betas = alt.Axis(values=sorted(means.beta.unique()), format="~g")
     panels = []
     for name, part in means.groupby("value", sort=False):
         x = alt.X("beta:Q", scale=scale, axis=betas)
-        base = alt.Chart(part, width=WIDTH / 3, height=200)
+        base = alt.Chart(part)
         tip = ["series", "beta", "n", *numbers("mean", "sd")]
         y = alt.Y("mean:Q", title="score", scale=alt.Scale(zero=False))
         panels.append(
@@ -82,13 +85,18 @@ def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None
                 base.mark_line().encode(x, y, colour, detail="series:N"),
                 base.mark_rule().encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), colour),
                 base.mark_point(filled=True, size=50).encode(x, y, colour, shape, tooltip=tip),
-                title=alt.TitleParams(display_name(name), fontWeight="normal", fontSize=13),
+                title=panel_title(display_name(str(name))),
+                height=200,
             )
         )
-    return alt.concat(*panels, columns=3, title="Disentanglement by beta, means over seeds ± standard deviation")
+    caption = (
+        "Whether each factor of the data has a latent dimension of its own, by beta: means over seeds ± standard "
+        "deviation; 1 is best."
+    )
+    return Panels("Disentanglement", caption, panels, legend, PANEL)
 
 
-def robustness(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | None:
+def robustness(frame: pd.DataFrame, runs: Sequence[Run]) -> Panels | None:
     """PSNR of reconstructions from noisy images by noise level, a line per setting, means over its runs."""
     rows = [
         {"setting": row.setting, "level": level, "psnr": psnr, "noise": noise}
@@ -98,23 +106,26 @@ def robustness(frame: pd.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin | 
         for noise in entry["settings"]["corruptions"]
         for level, psnr in zip(entry["series"]["level"], entry["series"][noise], strict=True)
     ]
-    if not rows:
+    levels = pd.DataFrame(rows, columns=["setting", "level", "psnr", "noise"])
+    levels = levels[levels.groupby("noise")["level"].transform("nunique") > 1]
+    if levels.empty:
         return None
-    means = pd.DataFrame(rows).groupby(["noise", "setting", "level"], sort=False).psnr.mean().reset_index()
-    colour, shape = series_scale(means.setting.unique(), means.setting, "setting")
+    means = levels.groupby(["noise", "setting", "level"], sort=False).psnr.mean().reset_index()
+    colour, shape, legend = series_scale(means.setting.unique(), means.setting, "setting")
     panels = [
-        alt.Chart(part, width=WIDTH * 0.6, height=260)
+        alt.Chart(part, height=260)
         .mark_line(point=alt.OverlayMarkDef(size=50, filled=True))
         .encode(
             alt.X("level:Q", title=f"level of {display_name(noise)} noise", axis=alt.Axis(tickCount=6)),
-            alt.Y("psnr:Q", title="PSNR against the clean image (dB)", scale=alt.Scale(zero=False)),
+            alt.Y("psnr:Q", title="PSNR to the clean image (dB)", scale=alt.Scale(zero=False)),
             colour,
             shape,
             tooltip=["setting", "level", *numbers("psnr")],
         )
         for noise, part in means.groupby("noise", sort=False)
     ]
-    return alt.concat(*panels, columns=2, title="Reconstruction from noisy images")
+    caption = "How much of the clean image comes back from a noisy one, means over seeds; up is better."
+    return Panels("Robustness to noise", caption, panels, legend, PANEL)
 
 
 def display_name(name: str) -> str:

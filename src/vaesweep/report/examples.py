@@ -1,7 +1,9 @@
 """Reconstructions and samples of runs, side by side."""
 
-from collections.abc import Iterator, Sequence
+import base64
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import matplotlib.image
 import pandas as pd
@@ -12,40 +14,73 @@ from vaesweep.report.collection import Run
 
 MAX_SETTINGS = 24
 """Most settings shown per dataset."""
+STRIPS = {"reconstructions": "reconstructions", "samples": "samples from the prior"}
+"""Strips of a run beside the originals, and what their columns are called."""
+TYPE_SIZE = 11
+"""Points."""
 
 
-def examples(frame: pd.DataFrame, runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:
-    """(name, figure) for each dataset: originals, then a row per setting, of its first completed seed."""
+@dataclass(frozen=True)
+class Examples:
+    """Strips of images of the same validation images and of the same draws of the prior, a run per row with its label.
+
+    `columns` are the strips that some run has.
+    """
+
+    title: str
+    rows: Sequence[tuple[str, Run]]
+
+    @property
+    def columns(self) -> list[str]:
+        return [name for name in STRIPS if any(name in run.examples for _, run in self.rows)]
+
+    def encoded(self) -> list[tuple[str, dict[str, str]]]:
+        """The originals and then each run: its label, and its strips by name as PNG in base64."""
+        first = self.rows[0][1]
+        strips = [("originals", {"reconstructions": "originals"}, first)]
+        strips += [(label, {name: name for name in self.columns}, run) for label, run in self.rows]
+        return [
+            (label, {column: text for column, name in names.items() if (text := encode(run, name))})
+            for label, names, run in strips
+        ]
+
+    def figure(self) -> Figure:
+        """All strips as one picture."""
+        columns = self.columns or ["reconstructions"]
+        figure = Figure(figsize=(2.4 + 5 * len(columns), 0.62 * (len(self.rows) + 1) + 0.7), layout="constrained")
+        grid = figure.subplots(len(self.rows) + 1, len(columns), squeeze=False)
+        figure.suptitle(f"{self.title}: validation images and their reconstructions", fontsize=TYPE_SIZE + 1)
+        for axes in grid.flat:
+            axes.axis("off")
+        show_strip(grid[0, 0], self.rows[0][1], "originals", "originals")
+        for axes, column in zip(grid[0, 1:], columns[1:], strict=True):
+            axes.text(0.5, 0.5, STRIPS[column], ha="center", va="center", fontsize=TYPE_SIZE)
+        for row, (name, run) in zip(grid[1:], self.rows, strict=True):
+            for axes, column in zip(row, columns, strict=True):
+                show_strip(axes, run, column, name if column == columns[0] else "")
+        return figure
+
+
+def examples(frame: pd.DataFrame, runs: Sequence[Run]) -> dict[str, Examples]:
+    """The strips of each dataset, by the name of their picture: a row per setting, of its first completed seed."""
     completed = frame[[frame.status[i] == "completed" and bool(runs[i].examples) for i in frame.index]]
+    strips_by_name = {}
     for data, part in completed.groupby("data", sort=False):
         settings = part.drop_duplicates("setting")
-        rows = [(row.setting, row.seed, runs[row.Index]) for row in settings.head(MAX_SETTINGS).itertuples()]
-        note = f" ({len(settings)} settings, the first {MAX_SETTINGS} shown)" if len(settings) > MAX_SETTINGS else ""
-        yield (
-            f"examples_{data}",
-            strips([(f"{name}, seed {seed}", run) for name, seed, run in rows], f"{data}{note}"),
-        )
+        rows = [
+            (f"{row.setting}, seed {row.seed}", runs[row.Index]) for row in settings.head(MAX_SETTINGS).itertuples()
+        ]
+        note = f" (the first {MAX_SETTINGS} of {len(settings)} settings)" if len(settings) > MAX_SETTINGS else ""
+        strips_by_name[f"examples_{data}"] = Examples(f"{data}{note}", rows)
+    return strips_by_name
 
 
-def strips(rows: Sequence[tuple[str, Run]], title: str) -> Figure:
-    """One row per run: its reconstructions of the same validation images, and its samples from the same draws."""
-    columns = (
-        ("reconstructions", "samples") if any("samples" in run.examples for _, run in rows) else ("reconstructions",)
-    )
-    figure = Figure(figsize=(2 + 5 * len(columns), 0.62 * (len(rows) + 1) + 0.7), layout="constrained")
-    grid = figure.subplots(len(rows) + 1, len(columns), squeeze=False)
-    figure.suptitle(
-        f"{title}: validation images, and E[x|z] for z drawn from the prior" if columns[1:] else title, fontsize=11
-    )
-    for axes in grid.flat:
-        axes.axis("off")
-    show_strip(grid[0, 0], rows[0][1], "originals", "originals")
-    if columns[1:]:
-        grid[0, 1].set_title("samples from the prior", y=0, fontsize=9)
-    for row, (name, run) in zip(grid[1:], rows, strict=True):
-        for axes, column in zip(row, columns, strict=True):
-            show_strip(axes, run, column, name if column == "reconstructions" else "")
-    return figure
+def encode(run: Run, strip: str) -> str:
+    """One of a run's strips in base64, "" where it has none that can be read."""
+    try:
+        return base64.b64encode(run.examples[strip].read_bytes()).decode()
+    except (KeyError, OSError):
+        return ""
 
 
 def show_strip(axes: Axes, run: Run, strip: str, label: str) -> None:
@@ -53,4 +88,5 @@ def show_strip(axes: Axes, run: Run, strip: str, label: str) -> None:
     if strip in run.examples:
         with suppress(OSError, SyntaxError, ValueError):  # a truncated picture
             axes.imshow(matplotlib.image.imread(run.examples[strip]), interpolation="nearest")
-        axes.text(-0.02, 0.5, label, transform=axes.transAxes, ha="right", va="center", fontsize=9)
+    if label:
+        axes.text(-0.02, 0.5, label, transform=axes.transAxes, ha="right", va="center", fontsize=TYPE_SIZE)

@@ -1,24 +1,22 @@
 """A report in a folder: a self-contained page, its figures as PNG, and the runs as CSV."""
 
-import base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import altair as alt
 import jinja2
 import pandas as pd
 import vl_convert
-from matplotlib.figure import Figure
 
 from vaesweep.files import atomically
 from vaesweep.report import charts, evaluations, plane
 from vaesweep.report.answer import answer, command, provenance
 from vaesweep.report.collection import RunCollection
 from vaesweep.report.diagnostics import diagnostics
-from vaesweep.report.examples import examples
-from vaesweep.report.tables import COMPARABLE, LOWER_IS_BETTER, metric_names, slopes, summary, table
+from vaesweep.report.examples import STRIPS, Examples, examples
+from vaesweep.report.panels import Panels
+from vaesweep.report.tables import LOWER_IS_BETTER, best, metric_names, slopes, summary, table
 
 PAGE, RUNS = "index.html", "runs.csv"
 DIGITS = {"mse": 4, "active_units": 1, "seconds": 1}
@@ -32,46 +30,11 @@ HEADS = {
     "overfit_gap": "test - train (nats)",
     "seconds": "seconds",
 }
-SECTIONS = (
-    (
-        "slope",
-        "The slope test",
-        "What a nat of rate buys at the margin, between neighbouring betas. At the optimum of D + beta R it is beta: a "
-        "slope outside its box was trained too short, or stuck.",
-    ),
-    (
-        "dimensions",
-        "What each latent dimension carries",
-        "KL by dimension, sorted; dark is a dimension that equals its prior and says nothing.",
-    ),
-    (
-        "penalty",
-        "Models without a rate",
-        "They pay in other units, so only mse, distortion and their own penalty compare.",
-    ),
-    (
-        "scores",
-        "Disentanglement",
-        "Whether each factor of the data has a dimension of its own; 1 is best.",
-    ),
-    (
-        "robustness",
-        "Robustness to noise",
-        "How much of the clean image comes back from a noisy one; up is better.",
-    ),
-    (
-        "curves",
-        "Learning curves",
-        "Validation is scored with the final weight of the penalty, training with its schedule.",
-    ),
+FOOTNOTE = (
+    "* Lowest, or not distinguishable from it: the difference is within its standard error over seeds. Ranked are only "
+    "settings with two seeds or more, among those of the same data, likelihood and conditioning on the label; a "
+    "sparse code wider than every other model's is ranked only with others like it."
 )
-"""Name, heading and caption of the charts below the table."""
-TYPE: dict[str, Any] = {
-    "axis": {"labelFontSize": 13, "titleFontSize": 13},
-    "legend": {"labelFontSize": 13, "titleFontSize": 13},
-    "title": {"fontSize": 14, "subtitleFontSize": 13},
-}
-"""Sizes of the type in charts."""
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
 
 
@@ -86,8 +49,8 @@ class Report:
     runs: pd.DataFrame
     means: pd.DataFrame
     diagnostics: list[str]
-    charts: dict[str, alt.TopLevelMixin]
-    pictures: dict[str, Figure]
+    figures: dict[str, Panels]
+    examples: dict[str, Examples]
     measurements: pd.DataFrame
     absences: list[str]
     origin: list[str] = field(default_factory=list)
@@ -99,7 +62,7 @@ class Report:
     @property
     def files(self) -> int:
         """Number of files that `write` writes."""
-        return len(self.charts) + len(self.pictures) + 2
+        return len(self.figures) + len(self.examples) + 2
 
     @property
     def columns(self) -> list[str]:
@@ -113,46 +76,53 @@ def report(collection: RunCollection) -> Report:
     """The report on a collection of runs; figures with nothing to draw are left out."""
     runs, frame = collection.runs, table(collection.runs)
     means = summary(frame)
-    all_charts = {
-        "plane": plane.plane(frame, means),
+    figures = {
+        "plane": plane.plane(frame, means) if means.rate.count() > 1 else None,
         "slope": plane.slope(frame, slopes(frame, runs)),
-        "penalty": charts.penalty(frame),
         "dimensions": charts.dimensions(frame, runs),
+        "penalty": charts.penalty(frame),
         "scores": evaluations.scores(frame, runs),
         "robustness": evaluations.robustness(frame, runs),
         "curves": charts.curves(frame, runs),
     }
-    pictures = dict(examples(frame, runs))
     messages = [*collection.warnings, *diagnostics(frame, runs)]
     measurements, absences = evaluations.side_by_side(frame, runs), evaluations.absences(frame, runs)
-    charts_by_name = {name: chart for name, chart in all_charts.items() if chart is not None}
+    figures_with_content = {name: figure for name, figure in figures.items() if figure is not None}
     run_table = frame.join(evaluations.values_by_run(runs))
     origin = [*provenance(runs), command([run.results.overrides for run in runs])]
     return Report(
-        collection.studies, run_table, means, messages, charts_by_name, pictures, measurements, absences, origin
+        collection.studies,
+        run_table,
+        means,
+        messages,
+        figures_with_content,
+        examples(frame, runs),
+        measurements,
+        absences,
+        origin,
     )
 
 
 def write(content: Report, folder: Path) -> Iterator[Path]:
     """Write the report's files, each atomically, and yield their names."""
-    for name, chart in content.charts.items():
-        picture = vl_convert.vegalite_to_png(chart.configure(**TYPE).to_json(), vl_version=VEGA_LITE, scale=2)
+    for name, figure in content.figures.items():
+        picture = vl_convert.vegalite_to_png(figure.picture().to_json(), vl_version=VEGA_LITE, scale=2)
         with atomically(folder / f"{name}.png") as path:
             path.write_bytes(picture)
         yield folder / f"{name}.png"
-    for name, figure in content.pictures.items():
+    for name, strips in content.examples.items():
         with atomically(folder / f"{name}.png") as path:
-            figure.savefig(path, format="png", dpi=130)
+            strips.figure().savefig(path, format="png", dpi=130)
         yield folder / f"{name}.png"
     with atomically(folder / RUNS) as path:
         content.runs.to_csv(path, index=False)
     yield folder / RUNS
     with atomically(folder / PAGE) as path:
-        path.write_text(page(content, {name: (folder / f"{name}.png").read_bytes() for name in content.pictures}))
+        path.write_text(page(content))
     yield folder / PAGE
 
 
-def page(content: Report, pictures: dict[str, bytes]) -> str:
+def page(content: Report) -> str:
     """The report as one HTML file that loads nothing from elsewhere."""
     source = jinja2.FileSystemLoader(Path(__file__).parent)
     template = jinja2.Environment(loader=source, autoescape=True, trim_blocks=True).get_template("page.html")
@@ -165,23 +135,25 @@ def page(content: Report, pictures: dict[str, bytes]) -> str:
         origin=content.origin,
         diagnostics=content.diagnostics,
         columns=content.columns,
+        footnote=FOOTNOTE,
         rows=cells(content.means),
         measurements=content.measurements.to_numpy().tolist(),
         settings=list(content.measurements.columns[len(evaluations.KEYS) :]),
         absences=content.absences,
-        sections=SECTIONS,
-        charts={name: chart.configure(**TYPE).to_dict() for name, chart in content.charts.items()},
-        pictures={name: base64.b64encode(data).decode() for name, data in pictures.items()},
+        figures=content.figures,
+        specs={name: figure.specs() for name, figure in content.figures.items()},
+        examples=content.examples,
+        strip_heads=STRIPS,
         vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE),
     )
 
 
 @dataclass
 class Cell:
-    """A value in the table: as text, to sort by, and whether it is the best of its column."""
+    """A value in the table: as text, to sort by (None where there is no value), and whether it is marked as lowest."""
 
     text: str
-    order: float | str
+    order: float | None
     best: bool = False
 
 
@@ -191,21 +163,25 @@ def present_metrics(means: pd.DataFrame) -> list[str]:
 
 
 def cells(means: pd.DataFrame) -> list[list[Cell]]:
-    """One row per setting: mean ± standard deviation over its runs; the lowest of those that compare is marked."""
-    groups = means.groupby(list(COMPARABLE))[list(LOWER_IS_BETTER)]
-    best = groups.transform("min").where(groups.transform("count") > 1)  # one alone is not ranked
-    rows = []
-    for index, setting in means.iterrows():
-        row = [Cell(setting.setting, int(index)), Cell(str(setting.n), int(setting.n))]
-        for name in present_metrics(means):
-            value, spread, digits = setting[name], setting[f"{name}_sd"], DIGITS.get(name, 2)
-            text = (
-                "" if pd.isna(value) else f"{value:.{digits}f}" + ("" if pd.isna(spread) else f" ± {spread:.{digits}f}")
-            )
-            row.append(
-                Cell(
-                    text, -1e300 if pd.isna(value) else float(value), name in best and bool(value == best[name][index])
-                )
-            )
-        rows.append(row)
-    return rows
+    """One row per setting: mean ± standard deviation over its runs; see `best` for the marks."""
+    columns = [metric_cells(means, name) for name in present_metrics(means)]
+    return [
+        [Cell(setting.setting, i), Cell(str(setting.n), setting.n), *values]
+        for i, (setting, values) in enumerate(zip(means.itertuples(), zip(*columns, strict=True), strict=True))
+    ]
+
+
+def metric_cells(means: pd.DataFrame, name: str) -> list[Cell]:
+    """The column of a metric."""
+    digits = DIGITS.get(name, 2)
+    marks = best(means, name) if name in LOWER_IS_BETTER else [False] * len(means)
+    rows = zip(means[name], means[f"{name}_sd"], marks, strict=True)
+    return [metric_cell(value, spread, digits, bool(mark)) for value, spread, mark in rows]
+
+
+def metric_cell(value: float, spread: float, digits: int, mark: bool) -> Cell:
+    """A mean and its standard deviation over seeds, if there are several."""
+    if pd.isna(value):
+        return Cell("", None)
+    error = "" if pd.isna(spread) else f" ± {spread:.{digits}f}"
+    return Cell(f"{value:.{digits}f}{error}", float(value), mark)
