@@ -131,6 +131,9 @@ def test_only_settings_that_compare_are_marked(tmp_path):
             record = json.loads(path.read_text())
             record["declaration"] |= {"conditional": model == "cvae", "sparse": model == "sparse"}
             path.write_text(json.dumps(record))
+    leave(tmp_path / "failed", "sparse", 2, "failed", "no model", latent_dim=64)
+    path = tmp_path / "failed" / FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"declaration": {}}))
     means = summary(table(read([tmp_path]).runs))
     assert means.setting[best(means, "mse")].tolist() == ["ae"]
     assert means.setting[means.wide].tolist() == ["sparse"]

@@ -88,9 +88,17 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def widest_dense_code(runs: Sequence[Run], configs: Sequence[dict[str, Any]]) -> float:
-    """The most latent dimensions of a model whose code is not sparse; infinite where there is none."""
-    pairs = zip(runs, configs, strict=True)
-    return max((c.get("model.latent_dim") or 0 for r, c in pairs if not r.results.declared.sparse), default=np.inf)
+    """The most latent dimensions of a model whose code is not sparse; infinite where there is none.
+
+    A run that failed before there was a model declares nothing, and does not count.
+    """
+    results = [run.results for run in runs]
+    widths = [
+        config.get("model.latent_dim") or 0
+        for result, config in zip(results, configs, strict=True)
+        if result.declaration and not result.declared.sparse
+    ]
+    return max(widths, default=np.inf)
 
 
 def scored_data(config: dict[str, Any]) -> str:
