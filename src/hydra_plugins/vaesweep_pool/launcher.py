@@ -1,15 +1,15 @@
 """`hydra/launcher=pool`: a fresh process a job, several at a time, on devices of their own."""
 
-import math
 import os
+import re
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, configure_log, setup_globals
@@ -18,9 +18,11 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 
 from vaesweep.checks import check_float, check_int
+from vaesweep.records.duration import duration
 from vaesweep.signals import SIGNALS, Interrupted, interrupt
 from vaesweep.studies.planned_job import PlannedJob
 from vaesweep.studies.pool import Command, Pool, slots
@@ -36,6 +38,8 @@ LAUNCHER_ONLY = (
     "hydra/sweeper=",
 )
 """Overrides of Hydra's that are for this process, and not for the jobs."""
+BAR_WIDTH, STATE_WIDTH = 12, 40
+"""Columns of the terminal for the bar of a job, and for the text on its right."""
 
 
 @dataclass
@@ -113,36 +117,81 @@ class PoolLauncher(Launcher):
 
 
 def run_with_progress(pool: Pool, todo: dict[Command, PlannedJob], total: int, study: str) -> None:
-    """Run the jobs, with a line for each that ends, and a bar."""
+    """Run the jobs, with a line for each that ends, a bar for each that runs, and one for all."""
     console, ended = Console(highlight=False, soft_wrap=True), []
-    earlier = total - len(todo)
+    earlier, start = total - len(todo), time.monotonic()
     console.print(f"{study}: {total} jobs, {earlier} completed earlier", markup=False)
-    columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[state]}")
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("", total=total, completed=earlier, state="")
+    names = labels(list(todo.values()), max(12, console.width - BAR_WIDTH - STATE_WIDTH - 2))
+    columns = (
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=BAR_WIDTH),
+        TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True)),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        overall = progress.add_task(f"{total} jobs", total=total, state="")
+        bars: dict[Command, TaskID] = {}
         for job in pool.run(list(todo)):
             if job:
                 ended.append(job)
                 line = todo[job].finish(job)
                 console.print(line, markup=False, style="" if todo[job].completed else "bold")
+                if job in bars:
+                    progress.remove_task(bars.pop(job))
+            states = {working.job: JobState.read(working.job) for working in pool.working}
+            for job, state in states.items():
+                if job not in bars:
+                    bars[job] = progress.add_task(names[job.folder], total=1.0, state="")
+                progress.update(bars[job], completed=state.share, state=state.text)
             failed = sum(not todo[job].completed for job in ended)
-            left = time_left(ended, len(todo) - len(ended), len(pool.slots))
-            state = f"{len(pool.working)} running{epochs(pool)}, {failed} failed, {left}"
-            progress.update(bar, completed=earlier + len(ended), state=state)
+            done = earlier + len(ended) + sum(state.share for state in states.values())
+            waiting = len(todo) - len(ended) - len(states)
+            left = time_left(ended, list(states.values()), waiting, len(pool.slots))
+            parts = (f"{earlier + len(ended)} done", f"{failed} failed" if failed else "", left)
+            progress.update(overall, completed=done, state=", ".join(filter(None, parts)))
+    completed = total - sum(not plan.completed for plan in todo.values())
+    console.print(f"{completed} of {total} jobs completed in {duration(time.monotonic() - start)}", markup=False)
 
 
-def epochs(pool: Pool) -> str:
-    """Where the running jobs are, by the last lines that they wrote."""
-    lines = [working.job.last_line() for working in pool.working]
-    states = [
-        line.partition("  ")[0].removeprefix("epoch ") if line.startswith("epoch") else "starting" for line in lines
-    ]
-    return f" ({', '.join(states)})" if states else ""
+class JobState(NamedTuple):
+    """How far a running job is, by the last line that it wrote: its share, and its seconds so far."""
+
+    text: str
+    share: float
+    seconds: float
+
+    @classmethod
+    def read(cls, job: Command) -> "JobState":
+        lines = (re.match(r"epoch (\d+)/(\d+)", line) for line in job.lines())
+        line = next(filter(None, lines), None)
+        if line is None:
+            return cls("starting", 0.0, job.seconds)
+        done, epochs = map(int, line.groups())
+        return cls(line.string, min(1.0, done / epochs), job.seconds)
 
 
-def time_left(ended: Sequence[Command], left: int, slots: int) -> str:
-    """As long as the jobs so far took on average, for each that is left in a slot."""
-    if not ended:
+def labels(plans: Sequence[PlannedJob], width: int) -> dict[Path, str]:
+    """The settings in which each job differs from the others; its folder's name where that does not tell it apart.
+
+    At most `width` characters: of a longer one the end, as the last setting varies fastest.
+    """
+    common = set.intersection(*(set(plan.overrides) for plan in plans)) if plans else set()
+    settings = {
+        plan.folder: " ".join(re.sub(r"^[+~\w./]*\.(?=\w+=)", "", o) for o in plan.overrides if o not in common)
+        for plan in plans
+    }
+    are_names = all(settings.values()) and len(set(settings.values())) == len(settings)
+    names = settings if are_names else {plan.folder: plan.folder.name for plan in plans}
+    return {folder: name if len(name) <= width else f"…{name[1 - width :]}" for folder, name in names.items()}
+
+
+def time_left(ended: Sequence[Command], running: Sequence[JobState], waiting: int, slots: int) -> str:
+    """The rest of all jobs, each as long as those that ended took on average, or as those that run will take."""
+    took = [job.seconds for job in ended] or [state.seconds / state.share for state in running if state.share]
+    if not took:
         return "time left not known yet"
-    seconds = sum(job.seconds for job in ended) / len(ended) * math.ceil(left / slots)
-    return f"about {timedelta(seconds=round(seconds))} left"
+    mean = sum(took) / len(took)
+    rests = [
+        state.seconds * (1 / state.share - 1) if state.share else max(0.0, mean - state.seconds) for state in running
+    ]
+    left = max([(sum(rests) + waiting * mean) / max(1, min(slots, waiting + len(running))), *rests])
+    return f"about {duration(left)} left"

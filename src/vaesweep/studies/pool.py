@@ -32,12 +32,15 @@ class Command:
     start_time: float = 0.0
     seconds: float = 0.0
 
-    def last_line(self) -> str:
-        """The last line of its log that is not empty: of a traceback, the error."""
+    def lines(self) -> list[str]:
+        """The lines of its log in this attempt that are not empty, the last one first."""
         log = self.folder / LOG
         lines = log.read_bytes()[self.log_offset :].decode(errors="replace").split("\n") if log.is_file() else []
-        line = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return line.removeprefix("error: ") or f"exit code {self.code}"
+        return [line.strip() for line in reversed(lines) if line.strip()]
+
+    def last_line(self) -> str:
+        """The last line of its log: of a traceback, the error."""
+        return next(iter(self.lines()), "").removeprefix("error: ") or f"exit code {self.code}"
 
 
 @dataclass(eq=False)
