@@ -1,9 +1,10 @@
 """One run, from its configuration to its results.json, however it ends."""
 
+import errno
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -14,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from vaesweep.checks import ConfigError, DivergenceError, reason
+from vaesweep.files import identity, occupied, remove_unfinished
 from vaesweep.instantiate import add_import_path
 from vaesweep.records import wandb_recording
 from vaesweep.records.results import Results
@@ -24,6 +26,8 @@ from vaesweep.training.train import train_and_test
 
 LOCK_SECONDS = 60
 """Seconds to wait for another process to leave the run's folder."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""Error numbers of a disk that is full, or of the user's share of one."""
 
 
 def run(config: DictConfig) -> dict[str, float]:
@@ -46,16 +50,32 @@ def run(config: DictConfig) -> dict[str, float]:
 
 @contextmanager
 def lock_run_dirs(folders: Sequence[Path]) -> Iterator[None]:
-    """While no other process runs in the folders. Raises `ConfigError` when one does."""
+    """While no other process runs in the folders. What one that was killed left unfinished there is removed.
+
+    Raises `ConfigError` when another process runs in one of them, or when nothing can be written there.
+    """
     with ExitStack() as locks:
         for folder in folders:
-            try:
-                # an orphan of a launcher that was killed takes a moment to stop
-                locks.enter_context(FileLock(folder / ".lock").acquire(timeout=LOCK_SECONDS))
-            except Timeout:
-                given = f"{folder} while another process runs in it"
-                raise ConfigError("folder", given, "one process at a time") from None
+            locks.enter_context(lock(folder))
+            locks.enter_context(occupied(folder))
+            remove_unfinished(folder)
         yield
+
+
+def lock(folder: Path) -> AbstractContextManager[object]:
+    """The lock of a run's folder, acquired. Raises `ConfigError`, see `lock_run_dirs`."""
+    file = folder / ".lock"
+    try:
+        # asked first, because FileLock takes a file that it may not open for one that another process holds
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o644))
+        # an orphan of a launcher that was killed takes a moment to stop
+        return FileLock(file).acquire(timeout=LOCK_SECONDS)
+    except Timeout:
+        given = f"{folder} while another process runs in it"
+        raise ConfigError("folder", given, "one process at a time") from None
+    except (OSError, NotImplementedError) as error:
+        given = f"{folder}, where {file.name} cannot be written ({why(error)})"
+        raise ConfigError("folder", given, "a folder that can be written to") from None
 
 
 def run_unless_completed(job: PendingRun) -> dict[str, float]:
@@ -99,12 +119,12 @@ class RunRecorder:
     def __enter__(self) -> "RunRecorder":
         for job in self.jobs:
             job.results.status, job.results.reason = "failed", None
+        self.places = {job.folder: identity(job.folder) for job in self.jobs}
         self.handlers = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         status, reason_given = status_of(error)
-        known = isinstance(error, ConfigError | DivergenceError)
         for signum in SIGNALS:
             signal.signal(signum, signal.SIG_IGN)  # the records take no time, and W&B may take minutes
         # what an earlier session left is worth more than the record of a resumption that never began
@@ -112,14 +132,16 @@ class RunRecorder:
         unwritten = [] if refused else [bad for job in self.jobs if (bad := write_record(job, status, reason_given))]
         for signum, handler in self.handlers.items():
             signal.signal(signum, handler)
+        problem = self.storage_error(unwritten[0] if unwritten else error)
+        known = isinstance(problem, ConfigError | DivergenceError)
         for job in self.jobs:
             wandb_recording.finish(job.folder, failed=job.results.status != "completed")
             if self.summary and not self.alone:
                 print_line(job.results, job.folder)
             elif self.summary and not known:  # the command line says such an error in a line of its own
                 print_summary(job.results, job.folder)
-        if unwritten:
-            raise unwritten[0]
+        if problem is not None and problem is not error:
+            raise problem from error
         if isinstance(error, Interrupted):
             handler = self.handlers[REQUEUE]
             if error.signum == REQUEUE and callable(handler):
@@ -128,6 +150,17 @@ class RunRecorder:
         if known and self.alone and not self.jobs:
             # all processes see it at once; one that failed would have the first killed before it can say why
             raise SystemExit(0) from None
+
+    def storage_error(self, error: BaseException | None) -> BaseException | None:
+        """`error`, or what the user is to know of it: that a run's folder is gone, or that there is no room in it."""
+        for folder, before in self.places.items():
+            if identity(folder) != before:
+                given = f"{folder}, which was deleted or moved during the run"
+                return ConfigError("folder", given, "a folder that stays where it is until the run has ended")
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                given = f"{folder} on a full disk ({why(error)})"
+                return ConfigError("folder", given, "a disk with room; then resume=FOLDER goes on")
+        return error
 
 
 def status_of(error: BaseException | None) -> tuple[str, str | None]:
@@ -156,3 +189,8 @@ def write_record(job: PendingRun, status: str, why: str | None) -> Exception | N
         results.status, results.reason = "failed", reason(error)
         return error
     return None
+
+
+def why(error: Exception) -> str:
+    """What the system says of an error."""
+    return getattr(error, "strerror", None) or reason(error)

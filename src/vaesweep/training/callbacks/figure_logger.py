@@ -14,9 +14,11 @@ from vaesweep.training.module import LitAutoencoder
 
 
 class FigureLogger(L.Callback):
-    """Draws the model's figures every `every_n_epochs` and at the end of training, from `examples` validation images.
+    """Draws the model's figures every `every_n_epochs` and after the test, from `examples` validation images.
 
-    `folder`/NAME.png holds the latest state; loggers that take images keep every one, under figures/NAME.
+    After the test, and not at the end of training, because a run that is resumed after its last step is only tested.
+    `folder`/NAME.png holds the latest state, in the end that of the tested weights; loggers that take images keep every
+    one, under figures/NAME.
     """
 
     def __init__(self, folder: str, every_n_epochs: int, examples: int) -> None:
@@ -29,7 +31,7 @@ class FigureLogger(L.Callback):
         if trainer.state.fn == "fit" and done % self.every_n_epochs == 0 and done != trainer.max_epochs:
             self.draw(trainer, pl_module)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.draw(trainer, pl_module)
 
     @torch.no_grad()

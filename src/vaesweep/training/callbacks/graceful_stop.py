@@ -8,14 +8,15 @@ from typing import Any
 import lightning as L
 import torch
 
-from vaesweep.signals import SIGNALS, Interrupted
+from vaesweep.signals import SIGNALS, Interrupted, interrupt
 
 
 class GracefulStop(L.Callback):
     """Remembers the first signal during training, finishes the step, saves `path` and raises `Interrupted`.
 
     All processes agree to stop after the same step, whichever got it. Of a signal in the last step of an epoch the
-    epoch's own checkpoint takes care. A second signal stops at once and saves nothing more.
+    epoch's own checkpoint takes care. A second signal stops at once and saves nothing more, as does the first one after
+    the last step.
     """
 
     def __init__(self, path: str) -> None:
@@ -43,6 +44,8 @@ class GracefulStop(L.Callback):
             self.stop()
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        for signum in SIGNALS:  # first, for none to be lost in between: there is no step left that would see it
+            signal.signal(signum, interrupt)
         if self.should_stop(trainer):
             self.stop()
 
