@@ -6,8 +6,10 @@ import hydra
 from omegaconf import DictConfig
 
 from vaesweep.cli import launch, run_as_hydra_job
+from vaesweep.records.refusal import refuse_invalid
+from vaesweep.settings.groups import check_groups
 from vaesweep.studies.naming import register_resolvers
-from vaesweep.studies.resume_arguments import check_multirun, expand_resume
+from vaesweep.studies.resume_arguments import check_multirun, expand_resume, parse
 
 register_resolvers()
 
@@ -15,10 +17,16 @@ register_resolvers()
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(config: DictConfig) -> dict[str, float]:
     """One run, or with -m one job of a sweep; returns its test metrics."""
+    return run_as_hydra_job(train, config)
+
+
+def train(config: DictConfig) -> dict[str, float]:
+    """Check the settings, then train and test."""
+    refuse_invalid(config)
     from vaesweep import fast_import  # noqa: F401  here, because torch takes seconds to import and --help should not
     from vaesweep.training.run_and_record import run
 
-    return run_as_hydra_job(run, config)
+    return run(config)
 
 
 def print_study(study: Path) -> None:
@@ -28,5 +36,12 @@ def print_study(study: Path) -> None:
     print_study(study)
 
 
+def expand(argv: list[str]) -> list[str]:
+    """The command line with `resume` replaced by what it stands for. Raises `ConfigError` where it cannot be run."""
+    argv = check_multirun(expand_resume(argv))
+    check_groups(parse(argv)[1])
+    return argv
+
+
 if __name__ == "__main__":
-    launch(main, lambda argv: check_multirun(expand_resume(argv)), print_study)
+    launch(main, expand, print_study)

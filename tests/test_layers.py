@@ -23,7 +23,7 @@ LAYERS = (
     ("data",),
     ("models",),
     ("cli", "fast_import"),
-    ("instantiate",),
+    ("instantiate", "settings"),
     ("checks", "files", "seeds", "signals"),
 )
 """From the top down. A part imports from its own layer, where that is the part itself, and from those below."""

@@ -3,8 +3,11 @@
 import os
 import re
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, NoReturn
 
 from hydra.core.hydra_config import HydraConfig
@@ -18,15 +21,19 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from vaesweep.checks import ConfigError, DivergenceError
+from vaesweep.checks import ConfigError, DivergenceError, UnforeseenError, reason
 from vaesweep.instantiate import add_import_path
+from vaesweep.settings.groups import CONF
 from vaesweep.signals import follow_parent
 
-USER_ERRORS = (ConfigError, DivergenceError, HydraException, OmegaConfBaseException)
-"""Errors that a user can correct without reading our code."""
+USER_ERRORS = (ConfigError, DivergenceError, HydraException, OmegaConfBaseException, UnforeseenError)
+"""Errors that a user can correct without reading our code, and those that are in a log already."""
 EXTRAS = {"submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
 """The extra of this package that installs a launcher."""
-CONF = Path(__file__).parents[2] / "conf"
+LINE_LENGTH = 500
+"""Characters of the message of an error of others."""
+ERROR_LOG = "error.log"
+"""The file in the folder of a run with the traceback of an error that no check foresaw."""
 STUDIES: dict[Path, None] = {}
 """Folders of the studies that this process ran jobs of."""
 # read once and passed on to child processes, because `launch` sets HYDRA_FULL_ERROR to 1 for all of them
@@ -41,9 +48,9 @@ def launch(
     """Run a Hydra `main` on the command line, after `expand` has rewritten it.
 
     `conclude_study` is called with the folder of a study when its jobs have run, whether or not some of them failed.
-    Models, data and measures of the current folder can be imported. An error that the user can correct is printed in
-    one line on standard error, with exit code 1. With HYDRA_FULL_ERROR=1 in the environment errors keep their
-    tracebacks.
+    Models, data and measures of the current folder can be imported. An error is printed in one line on standard error,
+    with exit code 1; the traceback of one that no check foresaw goes to a file that the line names. With
+    HYDRA_FULL_ERROR=1 in the environment errors keep their tracebacks.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises its errors instead of printing them
     follow_parent()
@@ -52,11 +59,11 @@ def launch(
         sys.argv = expand(sys.argv)
         try:
             main()
-        except USER_ERRORS:
+        except Exception:
             conclude(conclude_study)
             raise
         conclude(conclude_study)
-    except USER_ERRORS as error:
+    except Exception as error:
         exit_with(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -81,9 +88,9 @@ def run_as_hydra_job(run: Callable[[DictConfig], Any], config: DictConfig) -> An
     remember_study()  # now, because Hydra forgets it after every job that runs in this process
     try:
         return run(config)
-    except USER_ERRORS as error:
+    except Exception as error:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
-            raise
+            raise error if TRACEBACKS else in_one_line(error) from None
         exit_with(error)  # here, because Hydra adds a line of its own to an error that reaches it
 
 
@@ -91,7 +98,30 @@ def exit_with(error: Exception) -> NoReturn:
     """Exit with the error's one line, or raise it if tracebacks are wanted."""
     if TRACEBACKS:
         raise error
-    sys.exit(f"error: {one_line(error)}")
+    sys.exit(f"error: {one_line(in_one_line(error))}")
+
+
+def in_one_line(error: Exception) -> Exception:
+    """`error` if a user can correct it; any other as an `UnforeseenError`, after its traceback is written to a file."""
+    if isinstance(error, USER_ERRORS):
+        return error
+    return UnforeseenError(f"{shorten(reason(error), LINE_LENGTH)} (traceback: {write_traceback(error)})")
+
+
+def write_traceback(error: Exception) -> str:
+    """Append the traceback to `ERROR_LOG` in the folder of the run, or to a new file where there is none; its path."""
+    text = "".join(traceback.format_exception(error))
+    folder = Path(HydraConfig.get().runtime.output_dir) if HydraConfig.initialized() else None
+    try:
+        if folder and folder.is_dir():
+            with (folder / ERROR_LOG).open("a") as file:
+                file.write(text)
+            return os.path.relpath(folder / ERROR_LOG)
+        with tempfile.NamedTemporaryFile("w", prefix="vaesweep_", suffix=".log", delete=False) as file:
+            file.write(text)
+            return file.name
+    except OSError as problem:  # a full disk, for example
+        return f"not written, {problem}; HYDRA_FULL_ERROR=1 shows it"
 
 
 def one_line(error: Exception) -> str:

@@ -425,14 +425,14 @@ def test_figures_are_drawn_on_schedule_and_at_the_end(config, monkeypatch):
 
 
 REFUSALS = {
-    "seed=-1": "seed: got -1; allowed: a whole number of at least 0",
+    "seed=-1": "seed: got -1; allowed: a whole number from 0 to 4294967295",
     "test_checkpoint=first": "test_checkpoint: got first; allowed: last | best",
     "trainer.max_epochs=0": "trainer.max_epochs: got 0",
     "trainer.precision=bf15": "trainer.precision: got bf15; allowed: 32-true | bf16-mixed | 16-mixed | 64-true",
     "trainer.devices=2": "trainer.devices: got 2; allowed: 1, a list of one such as [0], or trainer=ddp",
     "network.hidden=400": "network.hidden: got 400; allowed: a list of whole numbers of at least 1",
-    "+model.beat=3": "model: got settings that it does not take (",
-    "trainer.strategy=foo": "trainer: got settings that it does not take (You selected an invalid strategy name",
+    "+model.beat=3": "model.beat: got 3; allowed: settings of vaesweep.models.VAE: latent_dim, ",
+    "trainer.strategy=foo": "trainer.strategy: got foo; allowed: auto | ddp, or a mapping with _target_",
     "compile=maybe": "compile: got maybe; allowed: true | false",
     "trainer.accelerator=gpu": "trainer.accelerator: got gpu; allowed: cpu | auto",
     "model.latent_dim=0": "model.latent_dim: got 0",

@@ -1,30 +1,28 @@
-"""Settings of a run that no constructor checks."""
+"""Settings of a run against what this machine has, and what the model and the callbacks have to agree on."""
 
+from collections.abc import Sequence
+
+import lightning as L
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
-from omegaconf import DictConfig, ListConfig
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from omegaconf import DictConfig
 
-from vaesweep.checks import ConfigError, check_bool, check_choice, check_int
+from vaesweep.checks import ConfigError
+from vaesweep.settings.validate import validate
+from vaesweep.training.metric_record import MetricRecord
+
+NOT_METRICS = ("epoch", "step", "loss")
+"""What Lightning offers callbacks beside the validation metrics."""
 
 
 def check_settings(config: DictConfig) -> None:
-    """Refuse what no constructor of ours sees. Raises `ConfigError`."""
-    check_int("seed", config.seed, 0)
-    check_bool("compile", config.compile)
-    check_choice("test_checkpoint", config.test_checkpoint, ("last", "best"))
-    check_int("trainer.max_epochs", config.trainer.max_epochs)
-    # true half precision is not among them: objective terms are float32, and a half decoder would not take their codes
-    check_choice("trainer.precision", config.trainer.precision, ("32-true", "bf16-mixed", "16-mixed", "64-true"))
+    """Refuse what no run could use, here or on this machine. Raises `ConfigError`."""
+    validate(config)  # src/train.py did so before torch was imported, but not every job comes from there
     devices = config.trainer.devices
-    if (
-        config.trainer.strategy == "auto"
-        and devices != 1
-        and not (isinstance(devices, ListConfig) and len(devices) == 1)
-    ):
-        allowed = f"1, a list of one such as [0], or trainer=ddp trainer.devices={devices}"
-        raise ConfigError("trainer.devices", devices, allowed)
     one_process = HydraConfig.get().mode == RunMode.MULTIRUN and not SLURMEnvironment.detect()
     if config.trainer.strategy != "auto" and devices != 1 and one_process:
         # Lightning would start the other processes by the command line, which is that of the whole sweep
@@ -33,3 +31,18 @@ def check_settings(config: DictConfig) -> None:
     wanted = config.trainer.accelerator
     if (wanted == "gpu" and not any(seen.values())) or not seen.get(wanted, True):
         raise ConfigError("trainer.accelerator", wanted, "cpu | auto, as torch sees no such device on this machine")
+
+
+def check_monitors(config: DictConfig, callbacks: Sequence[L.Callback], record: MetricRecord) -> None:
+    """Refuse a callback that waits for a metric that the model does not have. `callbacks` are in the config's order.
+
+    Where a callback is the user's own it may log metrics, of which nothing is known. Raises `ConfigError`.
+    """
+    if not all(type(callback).__module__.startswith(("vaesweep.", "lightning.")) for callback in callbacks):
+        return
+    terms = torch.zeros(2 + len(record.model.declaration.terms))
+    names = [*record.metric_dict(terms, "val"), "val/mse", "val/active_units"]
+    for name, callback in zip(config.callbacks, callbacks, strict=False):
+        monitor = callback.monitor if isinstance(callback, ModelCheckpoint | EarlyStopping) else None
+        if monitor is not None and monitor not in (*names, *NOT_METRICS):
+            raise ConfigError(f"callbacks.{name}.monitor", monitor, " | ".join(names))

@@ -20,7 +20,7 @@ from vaesweep.models import Autoencoder
 from vaesweep.records.config_hash import canonical, flat
 from vaesweep.records.log_to_loggers import log_settings
 from vaesweep.records.results import Results
-from vaesweep.training.check_settings import check_settings
+from vaesweep.training.check_settings import check_monitors, check_settings
 from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
 from vaesweep.training.metric_record import MetricRecord
 from vaesweep.training.module import LitAutoencoder
@@ -46,6 +46,7 @@ def train_and_test(job: PendingRun) -> None:
     data = build_data(config)
     module = build_module(job, data)
     callbacks = build_callbacks(config)
+    check_monitors(config, callbacks, module.record)
     if config.resume:
         callbacks.append(LambdaCallback(on_train_epoch_start=lambda *_: save_resumed_config(job)))
     trainer: L.Trainer = build(

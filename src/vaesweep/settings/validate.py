@@ -1,0 +1,124 @@
+"""Checks a composed configuration by the schema, and what several settings have to agree on."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from vaesweep.checks import ConfigError, Rule
+from vaesweep.settings.groups import options
+from vaesweep.settings.rules import PART, PARTS
+from vaesweep.settings.schema import ADDED, GROUPS, RULES, TOP, Rules
+
+HYDRA_KEYS = ("_target_", "_convert_", "_partial_", "_recursive_", "_args_")
+"""What Hydra reads of a part before its class does."""
+
+
+def validate(config: DictConfig) -> None:
+    """Refuse a configuration that no run could use. Raises `ConfigError`, or Hydra's for a value that is missing."""
+    for key in TOP:
+        # before anything is resolved, because much refers to the groups
+        if TOP[key].required and key not in config:
+            raise ConfigError(key, "nothing", allowed_in_group(key, TOP[key]))
+    settings = resolve(config)
+    for key, value, rule in walk(settings):
+        if rule in (PART, PARTS) and not rule.accepts(value):
+            raise ConfigError(key, value, allowed_in_group(key, rule))
+        rule.check(key, value)
+        if rule.in_run and value is not None:
+            check_in_run(key, value, Path(settings["folder"]), rule)
+    check_processes(settings["trainer"])
+    check_corruption(settings["model"])
+
+
+def resolve(config: DictConfig) -> dict[str, Any]:
+    """`config` as plain dicts and lists without interpolations."""
+    try:
+        settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue:
+        raise
+    except (OmegaConfBaseException, RecursionError) as error:
+        key = str(getattr(error, "full_key", None) or "configuration")
+        given = f"a reference that cannot be followed ({str(error).splitlines()[0]})"
+        raise ConfigError(key, given, "a value, or ${KEY} of another setting") from None
+    return dict(settings)
+
+
+def walk(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any, Rule]]:
+    """Every setting by its whole key, with its value and its rule; what others refer to first."""
+    for key in dict.fromkeys([*TOP, *settings]):
+        if key in settings:
+            yield from walk_value(str(key), settings[key], TOP.get(key, ADDED))
+
+
+def walk_value(key: str, value: Any, rule: Rule) -> Iterator[tuple[str, Any, Rule]]:
+    """One setting and those below it."""
+    yield key, value, rule
+    if PART.accepts(value):
+        yield from walk_part(key, value)
+    elif isinstance(value, Mapping) and rule.inner:
+        for name, inner in value.items():
+            yield from walk_value(f"{key}.{name}", inner, rule.inner)
+
+
+def walk_part(key: str, part: Mapping[str, Any]) -> Iterator[tuple[str, Any, Rule]]:
+    """The settings of a part. Raises `ConfigError` for one that its class does not have, or that is missing."""
+    target = part["_target_"]
+    rules: Rules = RULES.get(target, GROUPS.get(key, {}))
+    for name, rule in rules.items():
+        if rule.required and name not in part:
+            raise ConfigError(f"{key}.{name}", "nothing", rule.allowed)
+    for name, value in part.items():
+        if name in HYDRA_KEYS:
+            continue
+        if name not in rules and target in RULES and target.startswith("vaesweep."):
+            raise ConfigError(f"{key}.{name}", value, f"settings of {target}: {', '.join(rules) or 'none'}")
+        yield from walk_value(f"{key}.{name}", value, rules.get(str(name), ADDED))
+
+
+def allowed_in_group(key: str, rule: Rule) -> str:
+    """What to write where a part of the configuration is no part: the options of its group, or what the rule says."""
+    group = key.replace(".", "/")
+    if names := options(group):
+        return f"{group}={' | '.join(names)}"
+    return f"{rule.allowed}, or ~{key} to leave it out" if rule is PART else rule.allowed
+
+
+def check_in_run(key: str, given: str, run: Path, rule: Rule) -> None:
+    """Refuse a path outside the folder of the run, or where something else lies in the way. Creates nothing."""
+    path, home = Path(given).resolve(), run.resolve()
+    is_file = rule.in_run == "file"
+    folders = [*path.parents] if is_file else [path, *path.parents]
+    is_inside = home in folders
+    is_free = is_file_or_nothing(path) if is_file else True
+    if not (is_inside and is_free and all(folder.is_dir() or not os.path.lexists(folder) for folder in folders)):
+        raise ConfigError(key, given, rule.allowed)
+
+
+def is_file_or_nothing(path: Path) -> bool:
+    """Whether a file can be written to `path`."""
+    return path.is_file() or not os.path.lexists(path)
+
+
+def check_processes(trainer: Mapping[str, Any]) -> None:
+    """Refuse devices and nodes that one process would wait for in vain."""
+    devices, nodes, is_single = trainer["devices"], trainer.get("num_nodes", 1), trainer["strategy"] == "auto"
+    if is_single and devices != 1 and not (isinstance(devices, list) and len(devices) == 1):
+        allowed = f"1, a list of one such as [0], or trainer=ddp trainer.devices={devices}"
+        raise ConfigError("trainer.devices", devices, allowed)
+    if nodes > 1 and is_single:
+        raise ConfigError("trainer.num_nodes", nodes, f"1, or trainer=ddp +trainer.num_nodes={nodes}")
+    if nodes > 1 and not {"SLURM_JOB_ID", "MASTER_ADDR"} & set(os.environ):
+        allowed = "1, or hydra/launcher=slurm, or torchrun on every node, which sets MASTER_ADDR"
+        raise ConfigError("trainer.num_nodes", f"{nodes} where no scheduler has started the others", allowed)
+    if trainer["accelerator"] == "cpu" and isinstance(devices, list):
+        raise ConfigError("trainer.devices", devices, "a number of processes, with trainer.accelerator=cpu")
+
+
+def check_corruption(model: Mapping[str, Any]) -> None:
+    """Refuse a probability above 1."""
+    if model.get("corruption") in ("masking", "salt_pepper") and model["level"] > 1:
+        raise ConfigError("model.level", model["level"], "a number in [0, 1], or model.corruption=gaussian")
