@@ -65,6 +65,13 @@ def test_bernoulli_kl_against_torch_and_monte_carlo():
     assert ((ratio.mean(0) - expected).abs() < 5 * ratio.std(0) / len(x) ** 0.5).all()
 
 
+def test_a_unit_that_is_almost_off_keeps_its_gradient():
+    """d/da KL(p || sigmoid(a)) = sigmoid(a) - p."""
+    features = torch.tensor([-40.0, -20.0, 0.0, 10.0], requires_grad=True)
+    bernoulli_kl(torch.tensor(0.05), features.sigmoid()).sum().backward()
+    assert torch.allclose(features.grad, features.detach().sigmoid() - 0.05, atol=1e-3)
+
+
 def test_bernoulli_kl_of_a_saturated_unit_is_large_not_infinite():
     costs = bernoulli_kl(torch.tensor(0.05), torch.tensor([0.0, 1.0]))
     assert costs.isfinite().all()

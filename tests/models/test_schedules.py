@@ -32,6 +32,15 @@ def test_capacity_is_the_distance_from_a_rising_target():
     assert curve(Capacity(20.0, 0.5), [0.0, 0.25, 0.5, 1.0]) == pytest.approx([10, 0, 10, 10])
 
 
+@pytest.mark.parametrize(("steps", "cycles"), [(30, 3), (7 * 121, 7), (11 * 997, 11)])
+def test_every_cycle_has_one_start(steps, cycles):
+    weights = [Cyclical(cycles, 0.5)(torch.tensor(1.0), torch.tensor(step / steps)).item() for step in range(steps)]
+    starts = [step for step, weight in enumerate(weights) if weight < 0.5 * cycles / steps]
+    assert starts == [0]
+    ends = [weights[cycle * steps // cycles] for cycle in range(1, cycles)]
+    assert ends == [1.0] * (cycles - 1)
+
+
 @pytest.mark.parametrize("schedule", [Constant(), Linear(0.3), Cyclical(4, 0.5)])
 def test_every_weight_is_whole_at_the_end(schedule):
     assert schedule(KL, torch.tensor(1.0)).item() == 10.0

@@ -11,7 +11,7 @@ from support.paths import MODELS
 from vaesweep.checks import ConfigError, DivergenceError
 from vaesweep.data import Digits, ImageDataModule
 from vaesweep.models import Batch, Spec
-from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.module import LitAutoencoder, draw_noise
 from vaesweep.training.optimizers import Adam
 from vaesweep.training.run_and_record import run
 
@@ -231,3 +231,12 @@ def test_real_mnist_trains(config, mnist_root, tmp_path):
     record = json.loads((tmp_path / "run" / "results.json").read_text())
     assert metrics["test/nelbo"] < 140
     assert record["metrics"] == metrics
+
+
+def test_noise_is_the_same_whatever_the_precision(model):
+    made = model("model=vae")
+    batch = Batch(torch.rand(6, 1, 8, 8), torch.zeros(6, 1, dtype=torch.int64))
+    single = draw_noise(made, batch, (0, "x"), torch.device("cpu"), 1, 0)
+    double = draw_noise(made.double(), Batch(batch.image.double(), batch.label), (0, "x"), torch.device("cpu"), 1, 0)
+    assert double.dtype == torch.float64
+    assert torch.equal(double.float(), single)

@@ -17,25 +17,36 @@ def activity(posterior: Dirac | DiagonalGaussian) -> Tensor:
 
 
 class CodeVariance(Metric):
-    """Var_x(E[z_j|x]) of every dimension j [..., d]: how much its posterior mean varies with the image."""
+    """Var_x(E[z_j|x]) of every dimension j [..., d]: how much its posterior mean varies with the image.
 
-    first: Tensor
-    second: Tensor
+    Squared distances from the mean are added up batch by batch (Chan et al. 1983, eq. 2.1), because a difference of
+    large sums would lose the digits of a small variance.
+    """
+
     count: Tensor
+    mean: Tensor
+    squares: Tensor
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
-        for name, shape in {"first": (latent_dim,), "second": (latent_dim,), "count": ()}.items():
-            self.add_state(name, torch.zeros(shape), dist_reduce_fx="sum")
+        for name, shape in {"count": (), "mean": (latent_dim,), "squares": (latent_dim,)}.items():
+            self.add_state(name, torch.zeros(shape), dist_reduce_fx=None)  # several processes' lie along a new axis
 
     def update(self, means: Tensor) -> None:
         """Posterior means [..., B, d]."""
-        self.first = self.first + means.sum(-2)
-        self.second = self.second + means.square().sum(-2)
-        self.count = self.count + means.shape[-2]
+        mean, number = means.mean(-2), means.shape[-2]
+        total, distance = self.count + number, mean - self.mean
+        squares = (means - mean.unsqueeze(-2)).square().sum(-2)
+        self.squares = self.squares + squares + distance.square() * self.count * number / total
+        self.mean = self.mean + distance * number / total
+        self.count = total
 
     def compute(self) -> Tensor:
-        return (self.second / self.count - (self.first / self.count).square()).clamp(min=0)
+        if self.count.ndim == 0:
+            return self.squares / self.count
+        count = self.count.view(-1, *[1] * (self.mean.ndim - 1))
+        mean = (count * self.mean).sum(0) / count.sum()
+        return (self.squares + count * (self.mean - mean).square()).sum(0) / count.sum()
 
 
 def active_units(variance: Tensor, scale: Tensor | float = 1.0) -> Tensor:

@@ -62,10 +62,11 @@ def standard_normal_log_prob(z: Tensor) -> Tensor:
 def bernoulli_kl(p: Tensor, q: Tensor) -> Tensor:
     """KL(Bernoulli(p) || Bernoulli(q)) elementwise, nats: p log(p/q) + (1-p) log((1-p)/(1-q)).
 
-    `q` is kept one float step inside (0, 1), so that the KL of a saturated unit is large, not infinite.
+    `q` is kept inside (0, 1), by the least step there is on either side, so that the KL of a saturated unit is large,
+    not infinite, and a unit that is almost off keeps its gradient.
     """
-    eps = torch.finfo(q.dtype).eps
-    q = q.clamp(eps, 1 - eps)
+    info = torch.finfo(q.dtype)
+    q = q.clamp(info.tiny, 1 - info.eps)
     return torch.xlogy(p, p / q) + torch.xlogy(1 - p, (1 - p) / (1 - q))
 
 

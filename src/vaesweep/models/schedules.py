@@ -61,6 +61,8 @@ class Cyclical(Schedule):
     def forward(self, kl: Tensor, progress: Tensor) -> Tensor:
         """`kl` scaled. Positions lie in (0, 1], so that the end of a cycle counts as its end, not as a new start."""
         turn = progress * self.cycles
+        # the end of a cycle may lie a rounding error behind it
+        turn = torch.where((turn - turn.round()).abs() < 1e-6 * self.cycles, turn.round(), turn)
         return kl * ramp(turn - (turn.ceil() - 1).clamp(min=0), self.ratio)
 
 
