@@ -1,9 +1,11 @@
 import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
 
-from vaesweep.checks import ConfigError
-from vaesweep.cli import launch, one_line
+from vaesweep.checks import ConfigError, UnforeseenError
+from vaesweep.cli import STUDIES, launch, one_line, run_as_hydra_job
 from vaesweep.instantiate import build
 
 
@@ -37,3 +39,42 @@ def test_ctrl_c_ends_without_a_traceback(monkeypatch, capsys):
         launch(stopped)
     assert left.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def crash(config):
+    raise KeyError("nobody\nforesaw this")
+
+
+def test_an_error_that_no_check_foresaw_is_one_line_with_its_traceback_in_the_folder_of_the_run(config, tmp_path):
+    with pytest.raises(SystemExit, match=r"^error: KeyError: '.*' \(traceback: .*run/error.log\)$") as left:
+        run_as_hydra_job(crash, config("model=ae"))
+    assert "\n" not in str(left.value)
+    text = (tmp_path / "run" / "error.log").read_text()
+    assert "Traceback" in text
+    assert "in crash" in text
+
+
+def test_a_job_of_a_sweep_that_fails_so_leaves_the_others_their_turn(config, tmp_path):
+    job = config("model=ae", "hydra.mode=MULTIRUN", "hydra.sweep.dir=sweep")
+    with pytest.raises(UnforeseenError, match=r"KeyError: .*error.log"):
+        run_as_hydra_job(crash, job)
+    STUDIES.clear()
+
+
+def test_an_error_before_there_is_a_run_has_its_traceback_in_a_file(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.argv", ["train.py"])
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # which is put back afterwards
+    GlobalHydra.instance().clear()
+    HydraConfig.instance().cfg = None
+    with pytest.raises(SystemExit) as left:
+        launch(lambda: crash(None))
+    (log,) = tmp_path.iterdir()
+    assert str(left.value).endswith(f"(traceback: {log})")
+    assert "in crash" in log.read_text()
+
+
+def test_tracebacks_are_shown_where_they_are_wanted(monkeypatch, config):
+    monkeypatch.setattr("vaesweep.cli.TRACEBACKS", True)
+    with pytest.raises(KeyError):
+        run_as_hydra_job(crash, config("model=ae"))

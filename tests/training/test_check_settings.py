@@ -1,0 +1,38 @@
+"""Callbacks that wait for metrics, and a limit in time."""
+
+import json
+
+import pytest
+
+from vaesweep.checks import ConfigError
+from vaesweep.training.run_and_record import run
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (["callbacks.best.monitor=nope"], r"callbacks.best.monitor: got nope; allowed: val/loss \| .* \| val/kl \| "),
+        (
+            ["callbacks=early_stopping", "callbacks.early_stopping.monitor=val/nope"],
+            r"callbacks.early_stopping.monitor: got val/nope; allowed: val/loss",
+        ),
+    ],
+)
+def test_a_metric_that_the_model_does_not_have_is_refused_before_training(config, tmp_path, overrides, line):
+    with pytest.raises(ConfigError, match=f"^{line}"):
+        run(config("model=vae", *overrides))
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("monitor", ["val/kl", "val/mse", "val/nelbo"])
+def test_every_metric_of_the_model_can_be_monitored(config, tmp_path, monitor):
+    run(config("model=vae", f"callbacks.best.monitor={monitor}", "trainer.max_epochs=1"))
+    assert (tmp_path / "run" / "checkpoints" / "best.ckpt").is_file()
+
+
+def test_training_ends_with_its_time(config, tmp_path):
+    run(config("model=ae", "trainer.max_time=00:00:00:01", "trainer.max_epochs=100000"))
+    record = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert record["status"] == "completed"
+    assert 1 <= record["epochs"] < 100000
+    assert record["seconds"] < 10
