@@ -16,6 +16,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--dashboard", metavar="ENTITY", help="publish a W&B workspace of the study for this account")
     parser.add_argument("--project", default="vaesweep", help="the W&B project (default: vaesweep)")
+    parser.add_argument("--entity", help="the W&B account or team of the report (default: yours)")
     arguments = parser.parse_args(argv)
 
     # here, because --help needs none of them
@@ -37,11 +38,12 @@ def main(argv: list[str] | None = None) -> int:
         terminal.write(summary, folder)
         study = home.resolve().name
         if arguments.wandb:
-            from vaesweep.records import wandb_recording
+            from vaesweep.records.wandb_recording import sync_commands
+            from vaesweep.report.dashboard import log_report
 
             mode = os.environ.get("WANDB_MODE", "offline")
-            wandb_recording.log_report(study, folder, summary.runs, arguments.project, mode)
-            print(*(f"recorded   {hint}" for hint in wandb_recording.sync_commands(folder)), sep="\n")
+            log_report(study, folder, summary.runs, arguments.project, arguments.entity, mode)
+            print(*(f"recorded   {hint}" for hint in sync_commands(folder)), sep="\n")
         if arguments.dashboard:
             from vaesweep.report.dashboard import publish
 

@@ -339,16 +339,21 @@ def test_an_evaluation_of_another_configuration_is_not_shown(copied):
     assert read([folder]).runs[0].evaluation is None
 
 
-def test_w_and_b_gets_numbers_and_figures_in_the_run_of_training(copied):
+def test_w_and_b_gets_numbers_and_figures_in_a_run_beside_that_of_training(copied):
     folder = copied("model=ae", "logger.wandb.mode=offline")
     (before,) = (folder / "wandb").glob("*run-*-*")
-    assert measure(folder, "measures=[reconstruction,traversal]", *QUICK, "wandb=offline") == []
-    assert len(list((folder / "wandb").glob("*run-*-*"))) == 2
-    told = recorded(folder)["summary"]
+    for _ in range(2):
+        assert measure(folder, "measures=[reconstruction,traversal]", *QUICK, "wandb=offline") == []
+    home = folder / "evaluation"
+    assert list((folder / "wandb").glob("*run-*-*")) == [before]
+    assert recorded(home)["name"] == f"evaluate {recorded(folder)['name']}"
+    told = recorded(home)["summary"]
     assert told["evaluation/reconstruction/mse"] == kept(folder)["measures"]["reconstruction"]["values"]["mse"]["value"]
     assert told["evaluation/traversal"]["_type"] == "video-file"
-    ids = {file.stem for file in (folder / "wandb").glob("*run-*-*/run-*.wandb")}
-    assert ids == {next(before.glob("run-*.wandb")).stem}
+    # the second evaluation goes on with the W&B run of the first
+    recordings = list((home / "wandb").glob("*run-*-*"))
+    assert len(recordings) == 2
+    assert len({next(recording.glob("run-*.wandb")).stem for recording in recordings}) == 1
 
 
 def test_names_of_folders_are_spelled_for_hydra(tmp_path, monkeypatch):

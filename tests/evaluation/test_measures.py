@@ -35,7 +35,7 @@ def context(model, digits, tmp_path):
     def make(*overrides, data=digits):
         made = model(*overrides, spec=data.spec)
         record = Results("vae", "digits", 0, [], "0" * 16, {})
-        return EvalContext(tmp_path, record, "last", "vaesweep", made, data, torch.device("cpu"), seed=0)
+        return EvalContext(tmp_path, record, "last", made, data, torch.device("cpu"), seed=0)
 
     return make
 

@@ -65,18 +65,68 @@ def values(parameter):
 
 def test_an_online_run_arrives_with_its_settings_curves_and_test_metrics(server, execute, tmp_path):
     online = ["logger.wandb.mode=online", "logger.wandb.group=g", "logger.wandb.tags=[a,b]", "hydra.run.dir=run"]
+    online += ["logger.wandb.entity=lab"]
     done = execute("python", "src/train.py", "model=beta_vae", "model.beta=1", *QUICK, *online)
     assert done.returncode == 0, done.stderr
-    (arrived,) = server.runs.values()
-    assert (arrived.project, arrived.display_name, arrived.group) == ("vaesweep", "run", "g")
+    ((name, arrived),) = server.runs.items()
+    assert (arrived.project, arrived.entity, arrived.group) == ("vaesweep", "lab", "g")
+    assert (arrived.display_name, arrived.job_type) == ("beta_vae digits beta=1 seed=0", "train")
     assert arrived.tags == ["a", "b"]
-    assert arrived.config["model"]["beta"] == arrived.config["model.beta"] == 1
-    assert arrived.config["data.batch_size"] == 64
+    settings = {key: value for key, value in arrived.config.items() if key != "_wandb"}
+    assert settings == json.loads((tmp_path / "run" / "results.json").read_text())["config"]
+    assert (settings["model"]["beta"], settings["data"]["batch_size"]) == (1, 64)
+    assert str(tmp_path) not in json.dumps(settings)
+    assert (arrived.summary["parameters"], arrived.summary["collapsed"]) == (64084, False)
+    assert server.artifacts[f"run-{name}-dimensions_table"].is_committed
+    assert set(server.artifacts) == {f"run-{name}-dimensions_table"}  # no checkpoints, unless asked
     assert summarised(arrived) == pytest.approx(metrics(tmp_path / "run"), abs=1e-5)
-    for key in ("train/loss", "val/loss"):
+    for key in ("train/loss", "lr", "beta", "val/loss"):
         assert len([row for row in arrived.history if key in row and "trainer/global_step" in row]) == 2
     assert "requirements.txt" in arrived.files
     assert arrived.exit_code == 0
+
+
+def test_checkpoints_arrive_as_an_artifact_where_asked(server, execute, tmp_path):
+    online = ["logger.wandb.mode=online", "logger.wandb.log_model=true", "hydra.run.dir=run"]
+    done = execute("python", "src/train.py", "model=vae", *QUICK, *online)
+    assert done.returncode == 0, done.stderr
+    ((name, _),) = server.runs.items()
+    artifact = server.artifacts[f"model-{name}"]
+    assert (artifact.type, artifact.run, artifact.is_committed) == ("model", name, True)
+    assert artifact.files == {
+        file: (tmp_path / "run" / "checkpoints" / file).read_bytes() for file in ("best.ckpt", "last.ckpt")
+    }
+
+
+def test_training_evaluation_and_report_arrive_as_runs_of_one_group(server, execute, tmp_path):
+    knobs = ["model=beta_vae", "model.beta=1", "seed=0,1", "hydra.sweep.dir=ladder"]
+    assert execute("python", "src/train.py", "-m", *knobs, *QUICK, "logger.wandb.mode=online").returncode == 0
+    folder = next((tmp_path / "ladder").glob("*seed=1*"))
+    evaluation = ["measures=reconstruction", "wandb=online", f"run='{folder}'"]
+    done = execute("python", "src/evaluate.py", *evaluation)
+    assert done.returncode == 0, done.stderr
+    done = execute("env", "WANDB_MODE=online", "python", "src/compare.py", "ladder", "--wandb", "--entity", "lab")
+    assert done.returncode == 0, done.stderr
+    assert {arrived.group for arrived in server.runs.values()} == {"ladder"}
+    by_type = {}
+    for arrived in server.runs.values():
+        by_type.setdefault(arrived.job_type, []).append(arrived)
+    assert {kind: sorted(one.display_name for one in of_kind) for kind, of_kind in by_type.items()} == {
+        "train": ["beta_vae digits beta=1 seed=0", "beta_vae digits beta=1 seed=1"],
+        "evaluate": ["evaluate beta_vae digits beta=1 seed=1"],
+        "report": ["report ladder"],
+    }
+    (evaluated,), (report,) = by_type["evaluate"], by_type["report"]
+    assert evaluated.config["model"]["beta"] == 1
+    assert evaluated.config["evaluation"] == {"run": folder.name, "checkpoint": "last", "seed": 0}
+    assert 0 < evaluated.summary["evaluation/reconstruction/mse"] < 1
+    assert report.entity == "lab"
+    charts = report.config["_wandb"]["visualize"]
+    assert charts["plane"]["panel_config"]["panelDefId"] == "wandb/scatter/v0"
+    pictures = {f"report/{path.stem}" for path in (tmp_path / "ladder" / "report").glob("*.png")}
+    assert {"plane_table", "plane_means_table", "runs", "report/page", *pictures} <= set(report.summary)
+    assert pictures
+    assert report.summary["runs"]["nrows"] == 2
 
 
 def test_a_run_that_fails_arrives_as_failed(server, execute):
@@ -99,7 +149,7 @@ def test_an_offline_run_and_its_resumption_arrive_by_wandb_sync_as_one_run(serve
     assert done.returncode == 0, done.stderr
     ((name, arrived),) = server.runs.items()
     assert all((recording / f"run-{name}.wandb").is_file() for recording in recordings)
-    assert arrived.config["model"]["beta"] == arrived.config["model.beta"] == 1
+    assert arrived.config["model"]["latent_dim"] == 10
     assert summarised(arrived) == pytest.approx(metrics(tmp_path / "run"), abs=1e-5)
     assert [row["epoch"] for row in arrived.history if "val/loss" in row] == [0, 1]
     # rows of the second session go after those of the first, not in their place

@@ -1,5 +1,6 @@
 """W&B without a network: offline by default, never a prompt, never a hang, one run a job."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -9,13 +10,22 @@ import pytest
 from support.recordings import recorded
 from vaesweep.checks import ConfigError
 from vaesweep.records import wandb_recording
-from vaesweep.records.log_to_loggers import log_settings
+from vaesweep.records.log_to_loggers import log_results, log_settings
+from vaesweep.records.results import Results
+from vaesweep.records.wandb_recording import run_name
 
 CONFIG = {"model": {"beta": 4.0, "schedule": {"warmup": 0.1}}, "seed": 3}
+KL = {"terms": {"kl": "nats per image"}, "rate": "kl", "rate_weight": "beta", "dimension_unit": "KL (nats)"}
 OPTIONS = {
     "project": "tests", "entity": None, "name": "a run", "group": None, "job_type": "train", "notes": None,
-    "tags": ["x"],
+    "tags": ["x"], "log_model": False,
 }  # fmt: skip
+
+
+def results(*overrides, **more):
+    """The record of a completed run."""
+    kept = {"metrics": {"test/active_units": 1.0}, "dimensions": [2.5, 0.0], "parameters": 7, "declaration": KL}
+    return Results("beta_vae", "digits", 3, ["model=beta_vae", *overrides], "abc", CONFIG, "completed", **kept | more)
 
 
 @pytest.fixture(autouse=True)
@@ -27,15 +37,13 @@ def closed(monkeypatch):
         wandb_recording.finish(folder, failed=False)
 
 
-def test_an_offline_run_keeps_config_nested_and_knobs_flat_and_how_it_ended(tmp_path):
+def test_an_offline_run_keeps_settings_once_and_how_it_ended(tmp_path):
     logger = wandb_recording.wandb_logger(tmp_path, mode="offline", **OPTIONS)
-    log_settings([logger], CONFIG)
+    log_settings([logger], results())
     logger.log_metrics({"test/loss": 1.5}, step=7)
     wandb_recording.finish(tmp_path, failed=True)
     run = recorded(tmp_path)
-    assert run["config"]["model"] == CONFIG["model"]
-    flat = {"model.beta": 4, "model.schedule.warmup": 0.1, "seed": 3}
-    assert {key: run["config"][key] for key in flat} == flat
+    assert {key: value for key, value in run["config"].items() if key != "_wandb"} == CONFIG
     assert (run["name"], run["project"], run["tags"]) == ("a run", "tests", ["x"])
     assert (run["summary"]["test/loss"], run["summary"]["trainer/global_step"]) == (1.5, 7)
     assert run["exit_code"] == 1
@@ -89,7 +97,7 @@ def test_online_without_an_answer_falls_back_to_offline(tmp_path):
         "wandb_recording.TIMEOUT = 2;"
         f"here = Path({str(tmp_path)!r});"
         "wandb_recording.wandb_logger(here, mode='online', project='p', entity=None, name='n', group=None,"
-        "job_type=None, notes=None, tags=[]);"
+        "job_type=None, notes=None, tags=[], log_model=False);"
         "wandb_recording.finish(here, False)"
     )
     env = {
@@ -102,6 +110,45 @@ def test_online_without_an_answer_falls_back_to_offline(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "recording offline" in done.stderr
     assert wandb_recording.recordings(tmp_path)[-1].name.startswith("offline-run-")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "more", "name"),
+    [
+        ([], {}, "beta_vae digits seed=3"),
+        (["model.beta=4", "data=digits"], {"rate_weight": 4.0}, "beta_vae digits beta=4 seed=3"),
+        (["seed=3", "trainer.max_epochs=9", "data.root=/x"], {"rate_weight": 0.5}, "beta_vae digits beta=0.5 seed=3"),
+        (
+            ["+network=conv", "model/schedule=linear", "model.schedule.warmup=0.2", "optimizer.lr=1e-3", "resume=true"],
+            {"rate_weight": 1.0},
+            "beta_vae digits beta=1 network=conv schedule=linear warmup=0.2 lr=1e-3 seed=3",
+        ),
+        (["model._target_=my.Model", "logger.wandb.project=p"], {"declaration": {}}, "beta_vae digits seed=3"),
+    ],
+)
+def test_a_name_says_model_data_weight_settings_and_seed(overrides, more, name):
+    assert run_name(results(*overrides, **more)) == name
+
+
+def test_the_summary_has_the_size_the_collapse_and_a_chart_of_the_dimensions(tmp_path):
+    for active in (0.0, 1.0):
+        folder = tmp_path / str(active)
+        folder.mkdir()
+        logger = wandb_recording.wandb_logger(folder, mode="offline", **OPTIONS)
+        log_results([logger], results(metrics={"test/active_units": active}))
+        wandb_recording.finish(folder, failed=False)
+        summary = recorded(folder)["summary"]
+        assert (summary["parameters"], summary["collapsed"]) == (7, active == 0)
+    (file,) = wandb_recording.recordings(folder)[-1].glob("files/media/table/dimensions_table_*.json")
+    table = json.loads(file.read_text())
+    assert (table["columns"], table["data"]) == (["dimension", "KL (nats)"], [["0", 2.5], ["1", 0.0]])
+
+
+def test_results_that_w_and_b_does_not_take_do_not_fail_the_run(tmp_path, monkeypatch, caplog):
+    logger = wandb_recording.wandb_logger(tmp_path, mode="offline", **OPTIONS)
+    monkeypatch.setattr(wandb_recording, "dimension_chart", lambda *_: 1 / 0)
+    log_results([logger], results())
+    assert "W&B did not take the results (division by zero)" in caplog.text
 
 
 def test_hints_name_the_commands(tmp_path):

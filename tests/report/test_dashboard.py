@@ -1,9 +1,11 @@
-"""W&B dashboards: what the view of a study shows, and that runs log it; what a server gets."""
+"""A study in W&B: charts of the report; what the view shows, and that runs log it; what a server gets."""
 
 import json
+import math
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import wandb
 
@@ -12,7 +14,7 @@ from support.recordings import recorded
 from support.wandb_server import WandbServer
 from vaesweep.checks import ConfigError
 from vaesweep.models import Declaration
-from vaesweep.report.dashboard import publish, workspace
+from vaesweep.report.dashboard import plane_charts, publish, workspace
 from vaesweep.training.run_and_record import run
 
 BETA_VAE = Declaration(terms={"kl": "nats per image"}, rate="kl", rate_weight="beta")
@@ -63,6 +65,32 @@ def test_the_last_column_colours_the_parallel_coordinates():
     assert keys == settings + [f"summary:test/{name}" for name in ("kl", "distortion", "mse", "nelbo")]
 
 
+def test_plane_curves_and_media_are_open():
+    sections = section(STUDY)["panelBankConfig"]["sections"]
+    assert [part["name"] for part in sections if part["isOpen"]] == ["Rate and distortion", "Curves", "Figures"]
+    assert [part["name"] for part in sections][:3] == ["Rate and distortion", "Curves", "Figures"]
+    shown = {name for plot in panels(STUDY, "Run History Line Plot") for name in plot["metrics"]}
+    assert {"val/loss", "val/kl", "train/loss", "lr", "beta"} <= shown
+
+
+def test_the_plane_of_a_report_has_a_point_per_run_and_a_line_per_series():
+    columns = ["series", "setting", "beta", "seed", "run", "status", "rate", "distortion"]
+    rows = [
+        ("a", "a beta=1", 1.0, 0, "r0", "completed", 10.0, 90.0),
+        ("a", "a beta=1", 1.0, 1, "r1", "completed", 12.0, 88.0),
+        ("a", "a beta=4", 4.0, 0, "r2", "completed", 5.0, 99.0),
+        ("a", "a beta=4", 4.0, 1, "r3", "failed", math.nan, math.nan),
+        ("ae", "ae", math.nan, 0, "r4", "completed", math.nan, 70.0),
+    ]
+    charts = plane_charts(pd.DataFrame(rows, columns=columns))
+    points, means = (charts[name].table.get_dataframe() for name in ("plane", "plane_means"))
+    assert list(points["run"]) == ["r0", "r1", "r2"]
+    assert means.to_numpy().tolist() == [["a", "a beta=4", 5.0, 99.0], ["a", "a beta=1", 11.0, 89.0]]
+    assert charts["plane"].spec.fields == {"x": "rate (nats per image)", "y": "distortion (nats per image)"}
+    assert charts["plane_means"].spec.fields["stroke"] == "series"
+    assert plane_charts(pd.DataFrame(rows[3:], columns=columns)) == {}
+
+
 @pytest.mark.slow
 def test_every_key_in_a_panel_is_one_that_a_run_logs(config, tmp_path):
     run(config("model=beta_vae", "trainer.max_epochs=2", "callbacks=default", "logger.wandb.mode=offline"))
@@ -83,14 +111,16 @@ def test_every_key_in_a_panel_is_one_that_a_run_logs(config, tmp_path):
 @pytest.mark.parametrize("study", [STUDY, "o'brien \"s\" a=1 <2> \\x Config('a') within_last 5 days, ä"])
 def test_the_runs_are_those_of_the_study(study):
     (runs,) = section(study)["runSets"]
-    (rule,) = runs["filters"]["filters"]
+    rule, kind = runs["filters"]["filters"]
     assert (rule["key"], rule["op"], rule["value"]) == ({"section": "run", "name": "group"}, "=", study)
+    assert (kind["key"]["name"], kind["op"], kind["value"]) == ("jobType", "NIN", ["evaluate", "report"])
     assert runs["grouping"] == []
     assert {plot["groupBy"] for plot in panels(study, "Run History Line Plot")} == {"model.value.beta"}
 
 
 def test_without_a_study_all_runs_are_shown_each_by_itself():
-    assert section(None)["runSets"][0]["filters"]["filters"] == []
+    (kind,) = section(None)["runSets"][0]["filters"]["filters"]
+    assert kind["key"]["name"] == "jobType"
     assert {plot["groupBy"] for plot in panels(None, "Run History Line Plot")} == {None}
     assert workspace("me", "vaesweep").name == "Rate and distortion"
 

@@ -90,7 +90,9 @@ def test_nobody_downstream_can_tell(config, tmp_path, job):
     assert seen[0]["summary"].keys() == seen[1]["summary"].keys()
     assert seen[0]["config"]["optimizer"] == seen[1]["config"]["optimizer"]
     assert seen[0]["summary"]["test/loss"] == pytest.approx(mine.metrics["test/loss"], rel=1e-6)
-    assert {recorded(other.folder)["name"] for other in together} == set("012")
+    for name in ("lr", "beta"):
+        assert seen[0]["summary"][name] == pytest.approx(seen[1]["summary"][name])
+    assert len({recorded(other.folder)["name"] for other in together}) == 3
 
 
 def test_best_is_by_each_members_own_validation_loss(job, monkeypatch):

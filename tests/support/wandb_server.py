@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any, Self
 
 ENTITY = "somebody"
-TOLD = {"project": "project", "displayName": "display_name", "groupName": "group", "sweep": "sweep", "tags": "tags"}
+TOLD = {
+    "project": "project", "entity": "entity", "displayName": "display_name", "groupName": "group",
+    "jobType": "job_type", "sweep": "sweep", "tags": "tags",
+}  # fmt: skip
 """What a run says of itself, and the attribute that keeps it."""
 
 
@@ -19,8 +22,10 @@ class Run:
     """What the server was told of a run."""
 
     project: str | None = None
+    entity: str | None = None
     display_name: str | None = None
     group: str | None = None
+    job_type: str | None = None
     sweep: str | None = None
     tags: list[str] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
@@ -29,6 +34,16 @@ class Run:
     console: list[str] = field(default_factory=list)
     files: set[str] = field(default_factory=set)
     exit_code: int | None = None  # none while it runs
+
+
+@dataclass
+class Artifact:
+    """What the server was told of an artifact; `files` are those that arrived, by name in the artifact."""
+
+    type: str
+    run: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    is_committed: bool = False
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -61,11 +76,15 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class WandbServer(ThreadingHTTPServer):
-    """Serves while entered. Has `runs` and sweep files by id, and `commands` for the next agent that asks."""
+    """Serves while entered.
+
+    Has `runs` and sweep files by id, `artifacts` by name, and `commands` for the next agent that asks.
+    """
 
     def __init__(self, home: Path) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.runs: dict[str, Run] = {}
+        self.artifacts: dict[str, Artifact] = {}
         self.sweeps: dict[str, str] = {}
         self.commands: list[dict[str, Any]] = []
         self.lock = threading.Lock()
@@ -92,12 +111,15 @@ class WandbServer(ThreadingHTTPServer):
         elif path.startswith("/put/"):
             _, _, run, file = path.split("/", 3)
             self.runs[run].files.add(file)
+        elif path.startswith("/artifact/"):
+            _, _, artifact, file = path.split("/", 3)
+            self.artifacts[artifact].files[file] = content
         return {}
 
     def answer(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         """The data of a GraphQL answer; none for what W&B can do without."""
         name = given.get("project") or given.get("projectName")
-        project = {"id": "1", "name": name, "entity": {"id": "2", "name": ENTITY}}
+        project = {"id": "1", "name": name, "entity": {"id": "2", "name": given.get("entity") or ENTITY}}
         match operation:
             case "Viewer":
                 viewer = {"id": "3", "entity": ENTITY, "username": ENTITY, "flags": "{}", "teams": {"edges": []}}
@@ -116,6 +138,37 @@ class WandbServer(ThreadingHTTPServer):
             case "CreateRunFiles":
                 files = [{"name": f, "uploadUrl": f"{self.url}/put/{given['run']}/{f}"} for f in given["files"]]
                 return {"createRunFiles": {"runID": given["run"], "uploadHeaders": [], "files": files}}
+            case "ArtifactType" | "FetchArtifactDigestAlgorithm":
+                return {"project": None}
+            case "CreateArtifact":
+                asked = given["input"]
+                name = asked["artifactCollectionName"]
+                self.artifacts[name] = Artifact(asked["artifactTypeName"], asked["runName"])
+                sequence = {"latestArtifact": None}
+                return {"createArtifact": {"artifact": {"id": name, "state": "PENDING", "artifactSequence": sequence}}}
+            case "CreateArtifactManifest":
+                file = {"id": "5", "uploadUrl": f"{self.url}/manifest", "uploadHeaders": []}
+                return {"createArtifactManifest": {"artifactManifest": {"id": given["artifactID"], "file": file}}}
+            case "UpdateArtifactManifest":
+                file = {"id": "5", "uploadUrl": f"{self.url}/manifest", "uploadHeaders": []}
+                manifest = {"id": given["artifactManifestID"], "file": file}
+                return {"updateArtifactManifest": {"artifactManifest": manifest}}
+            case "CreateArtifactFiles":
+                files = [(f["artifactID"], f["name"]) for f in given["input"]["artifactFiles"]]
+                nodes = [
+                    {
+                        "storagePath": f"{artifact}/{name}",
+                        "uploadUrl": f"{self.url}/artifact/{artifact}/{name}",
+                        "uploadHeaders": [],
+                        "uploadMultipartUrls": None,
+                        "artifact": {"id": artifact},
+                    }
+                    for artifact, name in files
+                ]
+                return {"createArtifactFiles": {"files": {"edges": [{"node": node} for node in nodes]}}}
+            case "CommitArtifact":
+                self.artifacts[given["artifactID"]].is_committed = True
+                return {"commitArtifact": {"artifact": {"id": given["artifactID"], "digest": ""}}}
             case "UpsertSweep":
                 sweep = f"sweep{len(self.sweeps)}"
                 self.sweeps[sweep] = given["config"]

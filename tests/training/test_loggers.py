@@ -9,6 +9,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from compare import main as compare
 from support.recordings import recorded
+from vaesweep.records.results import Results
+from vaesweep.training.pending_run import PendingRun
 from vaesweep.training.run_and_record import run
 from vaesweep.training.train import start_loggers
 
@@ -44,9 +46,34 @@ def test_several_loggers_get_the_same(config, tmp_path):
     metrics = run(chosen(config, "[wandb,csv]", "logger.wandb.mode=offline", "logger.wandb.notes=by hand"))
     folder = tmp_path / "run"
     kept = recorded(folder)
+    assert (kept["name"], kept["notes"]) == ("vae digits beta=1 seed=0", "by hand")
     assert kept["summary"]["test/nelbo"] == pytest.approx(metrics["test/nelbo"], rel=1e-4)
-    assert kept["config"]["model"]["free_bits"] == kept["config"]["model.free_bits"] == 0
-    assert (folder / "csv" / "version_0" / "metrics.csv").is_file()
+    assert kept["config"]["model"]["free_bits"] == 0
+    assert not [key for key in kept["config"] if "." in key]
+    assert yaml.safe_load((folder / "csv" / "version_0" / "hparams.yaml").read_text())["model"]["free_bits"] == 0
+    rows = pd.read_csv(folder / "csv" / "version_0" / "metrics.csv")
+    assert rows.lr.dropna().iloc[-1] == pytest.approx(kept["summary"]["lr"], rel=1e-5)
+
+
+def test_the_learning_rate_and_the_scheduled_weight_are_logged_with_the_training_terms(config, tmp_path):
+    warmup = ["model=beta_vae", "model.beta=4", "model/schedule=linear", "model.schedule.warmup=0.5"]
+    run(chosen(config, "csv", *warmup, "trainer.max_epochs=4"))
+    rows = pd.read_csv(tmp_path / "run" / "csv" / "version_0" / "metrics.csv")
+    rows = rows[rows["train/loss"].notna()]
+    assert len(rows) == 4  # one an epoch of fewer than trainer.log_every_n_steps
+    steps = rows.step.iloc[-1]
+    # the weight of the last step of each epoch: it rises over the first half
+    assert list(rows.beta) == pytest.approx([4 * min(1, (step - 1) / steps / 0.5) for step in rows.step])
+    assert rows.lr.iloc[-1] < 0.01 * rows.lr.max()
+    history = pd.read_csv(tmp_path / "run" / "history.csv")
+    assert not {"lr", "beta"} & set(history)
+
+
+def test_a_model_without_a_rate_logs_no_weight(config, tmp_path):
+    run(chosen(config, "csv", "model=ae"))
+    rows = pd.read_csv(tmp_path / "run" / "csv" / "version_0" / "metrics.csv")
+    assert rows.lr.notna().any()
+    assert "beta" not in rows
 
 
 @pytest.mark.slow
@@ -60,5 +87,6 @@ def test_without_a_logger_a_run_is_complete_and_compares(config, tmp_path):
 
 def test_any_logger_of_lightning_can_be_added(config, tmp_path):
     mine = "+logger.mine={_target_:lightning.pytorch.loggers.CSVLogger,save_dir:${folder},name:mine}"
-    loggers = start_loggers(chosen(config, "tensorboard", mine))
+    composed = chosen(config, "tensorboard", mine)
+    loggers = start_loggers(PendingRun(composed, tmp_path, Results.from_config(composed, [])))
     assert [type(logger) for logger in loggers] == [TensorBoardLogger, CSVLogger]

@@ -65,7 +65,7 @@ def test_w_and_b_gets_the_same_scalars_and_the_figures(config, folder):
     assert {key: kept["summary"][key] for key in metrics} == pytest.approx(metrics, rel=1e-4)
     assert {"train/loss", "val/kl", "figures/samples", "epoch"} <= set(kept["summary"])
     assert kept["config"]["choices"]["model"] == "vae"
-    assert (kept["exit_code"], kept["name"]) == (0, "run")
+    assert (kept["exit_code"], kept["name"]) == (0, "vae digits beta=1 seed=0")
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])

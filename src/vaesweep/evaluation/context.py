@@ -39,7 +39,6 @@ class EvalContext:
     folder: Path
     results: Results
     checkpoint: str
-    project: str
     model: Autoencoder
     data: ImageDataModule
     device: torch.device

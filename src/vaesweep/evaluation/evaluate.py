@@ -24,7 +24,7 @@ from vaesweep.evaluation.measure import Measure, MeasureResult, NotApplicable
 from vaesweep.figures.model_figures import run_caption
 from vaesweep.files import atomically
 from vaesweep.instantiate import build
-from vaesweep.records import results, wandb_recording
+from vaesweep.records import results
 from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
 from vaesweep.report import terminal
 from vaesweep.report.collection import read
@@ -41,6 +41,8 @@ def evaluate(config: DictConfig) -> list[str]:
     """
     check_int("seed", config.seed, 0)
     if config.wandb is not None:
+        from vaesweep.records import wandb_recording  # here, because an evaluation needs no W&B
+
         wandb_recording.check_login("wandb", check_choice("wandb", config.wandb, ("offline", "online")))
     if config.checkpoint is not None:
         check_choice("checkpoint", config.checkpoint, ("last", "best"))
@@ -71,7 +73,7 @@ def evaluate(config: DictConfig) -> list[str]:
                             problems.append(error_line(error, f"{folder.name}, {name}"))
                         progress.advance(task)
                     if config.wandb:
-                        wandb_recording.log_evaluation(folder, record, context.project, config.wandb)
+                        wandb_recording.log_evaluation(folder, context.results, record, config.wandb)
             except Timeout:
                 lock_error = ConfigError(
                     "run", f"{folder} while another process is at work in it", "one process at a time"

@@ -42,7 +42,6 @@ def load_context(
         overrides = {"data": {root_key: root}} if root and root_key else {}
         parts.data = OmegaConf.to_container(OmegaConf.merge(config, overrides).data, resolve=True)
         test_checkpoint = config.test_checkpoint
-        project = OmegaConf.select(config, "logger.wandb.project") or "vaesweep"
         if (folder / HYDRA).is_file():  # the user's own classes lie where the run was started
             add_import_path(str(OmegaConf.load(folder / HYDRA).hydra.runtime.cwd))
     except (OSError, AssertionError, AttributeError, TypeError, OmegaConfBaseException, YAMLError) as error:
@@ -55,7 +54,7 @@ def load_context(
     restore(model, folder / "checkpoints" / f"{checkpoint_name}.ckpt")
     if data.on_device:
         data.move(device)
-    return EvalContext(folder, results, checkpoint_name, str(project), model.to(device).eval(), data, device, seed)
+    return EvalContext(folder, results, checkpoint_name, model.to(device).eval(), data, device, seed)
 
 
 def load_data(parts: DictConfig) -> ImageDataModule:

@@ -1,39 +1,35 @@
-"""What every Lightning logger of a run gets, whichever they are: scalars, settings, and figures where it can."""
+"""What every Lightning logger of a run gets, whichever they are: scalars, settings, figures and results."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import lightning.pytorch.loggers as lightning_loggers
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
-from vaesweep.records.config_hash import flat
-
-COMPARED_GROUPS = ("model", "network", "data", "optimizer")
-"""Parts of the configuration whose settings are compared."""
+from vaesweep.records.results import Results
 
 
-def log_metrics(loggers: Iterable[Logger], metrics: Mapping[str, Tensor], step: int) -> None:
+def log_metrics(loggers: Iterable[Logger], metrics: Mapping[str, Tensor | float], step: int) -> None:
     """Scalars at optimizer step `step`."""
     loggers = list(loggers)
-    values = {name: value.item() for name, value in metrics.items()} if loggers else {}
+    values = {name: float(value) for name, value in metrics.items()} if loggers else {}
     for logger in loggers:
         logger.log_metrics(values, step=step)
         logger.save()
 
 
-def log_settings(loggers: Iterable[Logger], config: Mapping[str, Any]) -> None:
-    """The resolved configuration of the run; for W&B also flat, the form in which its charts and sweeps name them."""
+def log_settings(loggers: Iterable[Logger], results: Results) -> None:
+    """The settings that decide what a run computes, nested, as its record has them."""
     for logger in loggers:
-        wandb = isinstance(logger, lightning_loggers.WandbLogger)
-        logger.log_hyperparams(dict(config) | (flat_settings(config) if wandb else {}))
+        logger.log_hyperparams(results.config)
 
 
-def flat_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of the `COMPARED_GROUPS`, such as model.beta, without the names of classes."""
-    settings = flat({key: config[key] for key in COMPARED_GROUPS if key in config})
-    return {name: value for name, value in settings.items() if not name.endswith("_target_")}
+def log_results(loggers: Iterable[Logger], results: Results) -> None:
+    """The record of a completed run, to every logger that takes one."""
+    for logger in loggers:
+        if hasattr(logger, "log_results"):
+            logger.log_results(results)
 
 
 def log_figure(loggers: Iterable[Logger], name: str, path: Path, step: int) -> None:

@@ -1,13 +1,16 @@
-"""W&B dashboards as code: one saved view of a project, or of a study in it. Needs the extra `[dashboard]`."""
+"""A study in W&B: its report as one more run, and a saved view of the runs, which needs the extra `[dashboard]`."""
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import wandb
 
 from vaesweep.checks import ConfigError
 from vaesweep.models import Declaration
+from vaesweep.records import wandb_recording
 
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Workspace
@@ -64,12 +67,15 @@ def workspace(
             x="trainer/global_step",
             y=[name],
             title_x="step",
-            title_y=units.get(name.partition("/")[2], "nats per image"),
+            title_y=units.get(name.partition("/")[2], "nats per image") if "/" in name else name,
             groupby=weight if study else None,  # a mean over runs of several studies would mean nothing
             groupby_aggfunc="mean",
             groupby_rangefunc="minmax",
         )
-        for name in ("val/loss", "val/distortion", *(f"val/{term}" for term in terms), "train/loss")
+        for name in (
+            *("val/loss", "val/distortion", *(f"val/{term}" for term in terms)),
+            *("train/loss", "lr", *(weight.removeprefix("model.") for weight in weights)),
+        )
     ]
     figures = [panels.MediaBrowser(title=name, media_keys=[f"figures/{name}"]) for name in FIGURES]
     wide, pair = (views.SectionLayoutSettings(columns=n, rows=1) for n in (1, 2))
@@ -80,15 +86,17 @@ def workspace(
         name=re.sub(r"[^-.: \w]", "-", f"Rate and distortion: {study}" if study else "Rate and distortion"),
         sections=[
             views.Section(name="Rate and distortion", panels=[*planes, used], layout_settings=pair, is_open=True),
-            views.Section(name="Settings", panels=[parallel], layout_settings=wide, is_open=True),
             views.Section(name="Curves", panels=[*curves], is_open=True),
-            views.Section(name="Figures", panels=[*figures]),
+            views.Section(name="Figures", panels=[*figures], is_open=True),
+            views.Section(name="Settings", panels=[parallel], layout_settings=wide),
             views.Section(name="Differences", panels=[panels.RunComparer(diff_only=True)], layout_settings=wide),
         ],
         settings=views.WorkspaceSettings(max_runs=100),
         # the runs are not grouped here: the scatter plots would show the means of groups
         runset_settings=views.RunsetSettings(
-            filters=f"Metric('Group') == {literal(study)}" if study else "",
+            # those of training: an evaluation and a report are W&B runs of the same group
+            filters=(f"Metric('Group') == {literal(study)} and " if study else "")
+            + "Metric('JobType') not in ['evaluate', 'report']",
             pinned_columns=[f"summary:{name}" for name in scores],
         ),
     )
@@ -115,3 +123,39 @@ def publish(entity: str, project: str, study: str | None = None, declarations: S
     except Exception as error:  # of many kinds, some of them private to wandb
         given = f"{entity}/{project} ({' '.join(str(error).split())})"
         raise ConfigError("dashboard", given, "a project of yours on a server that answers") from error
+
+
+def log_report(study: str, folder: Path, runs: pd.DataFrame, project: str, entity: str | None, mode: str) -> None:
+    """Log the report in `folder` as one run of the study's group: charts of the plane, the table of `runs`, its figures
+    and its page."""
+    run = wandb_recording.open_run(
+        folder,
+        mode,
+        project=project,
+        entity=entity,
+        name=f"report {study}",
+        group=study,
+        job_type="report",
+        tags=["report"],
+    )
+    text = runs.astype({column: str for column in runs if runs[column].dtype == object})
+    pictures = {f"report/{path.stem}": wandb.Image(str(path)) for path in sorted(folder.glob("*.png"))}
+    page = {"report/page": wandb.Html(str(folder / "index.html"))}
+    run.log(plane_charts(runs) | {"runs": wandb.Table(dataframe=text)} | pictures | page)
+    wandb_recording.finish(folder, failed=False)
+
+
+def plane_charts(runs: pd.DataFrame) -> dict[str, Any]:
+    """The rate-distortion plane as charts of W&B's: a point per completed run, and a line per series over its means."""
+    points = runs[(runs.status == "completed") & runs.rate.notna()]
+    if points.empty:
+        return {}
+    x, y = "rate (nats per image)", "distortion (nats per image)"
+    columns = ["rate", "distortion", "beta", "series", "setting", "seed", "run"]
+    points = points[columns].rename(columns={"rate": x, "distortion": y})
+    means = points.groupby(["series", "setting"], sort=False)[[x, y]].mean().reset_index().sort_values(["series", x])
+    by_run, by_setting = wandb.Table(dataframe=points), wandb.Table(dataframe=means)
+    return {
+        "plane": wandb.plot.scatter(by_run, x, y, title="Rate-distortion plane, runs"),
+        "plane_means": wandb.plot.line(by_setting, x, y, "series", title="Rate-distortion plane, means over seeds"),
+    }

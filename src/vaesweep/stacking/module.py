@@ -10,7 +10,7 @@ from torch.nn.utils import clip_grad_value_
 from vaesweep.checks import DivergenceError
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.records.log_to_loggers import log_metrics
-from vaesweep.stacking.optimizer import memberwise_adam
+from vaesweep.stacking.optimizer import memberwise_adam, param_group_slices
 from vaesweep.stacking.stack import Stack
 from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.module import LitAutoencoder, draw_noise
@@ -36,6 +36,9 @@ class LitStack(LitAutoencoder):
 
     def make_optimizer(self, groups: list[dict[str, Any]], fused: bool) -> tuple[torch.optim.Optimizer, Any]:
         recipes = [view.module.optimizer_recipe for view in self.views]
+        for i, (rows, _) in enumerate(param_group_slices(recipes)):
+            for view in self.views[rows]:
+                view.module.steps, view.module.param_group = self.steps, i * len(groups)
         return memberwise_adam(recipes, groups, self.steps, fused)
 
     def noise(self, batch: Batch, *name: int | str, world: int = 1, rank: int = 0) -> Tensor:

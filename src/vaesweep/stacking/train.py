@@ -6,6 +6,7 @@ import lightning as L
 
 from vaesweep.checks import reason
 from vaesweep.instantiate import build
+from vaesweep.records.log_to_loggers import log_results
 from vaesweep.stacking.callbacks import SHARED_CALLBACKS, MemberCallbacks
 from vaesweep.stacking.checkpoints import PerMemberCheckpointIO
 from vaesweep.stacking.module import LitStack
@@ -65,7 +66,7 @@ def train_and_test_stack(jobs: Sequence[PendingRun]) -> None:
     if config.compile:
         stack.stack.compile()
     for view, job in zip(views, jobs, strict=True):
-        view.loggers = start_loggers(job.config)
+        view.loggers = start_loggers(job)
     clock = Stopwatch(callbacks[0])
     try:
         checkpoint = jobs[0].folder / CHECKPOINT
@@ -85,3 +86,4 @@ def train_and_test_stack(jobs: Sequence[PendingRun]) -> None:
     for view, job in zip(views, jobs, strict=True):
         if view.is_active:
             record_metrics(job.results, view.module.record)
+            log_results(view.loggers, job.results)

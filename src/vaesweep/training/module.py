@@ -14,7 +14,7 @@ from vaesweep.models import Autoencoder, Batch
 from vaesweep.records.log_to_loggers import log_metrics
 from vaesweep.seeds import generator
 from vaesweep.training.check_contract import check_contract
-from vaesweep.training.metric_record import MetricRecord, flatten_terms
+from vaesweep.training.metric_record import MetricRecord, flatten_terms, scheduled_weight
 from vaesweep.training.optimizers import Adam
 
 
@@ -44,6 +44,8 @@ class LitAutoencoder(L.LightningModule):
         self.split_means = Average()
         self.code_variance = CodeVariance(model.latent_dim)
         self.steps = 0
+        self.param_group = 0
+        """Index of the optimizer's parameter group whose learning rate is logged."""
         self.pending: list[tuple[int, Tensor]] = []
 
     @classmethod
@@ -118,9 +120,12 @@ class LitAutoencoder(L.LightningModule):
         return self.log_terms(self.trainer.strategy.reduce(torch.stack(terms), reduce_op="mean").cpu(), steps)
 
     def log_terms(self, values: Tensor, steps: tuple[int, ...]) -> Tensor:
-        """Log the terms [n, 2 + t] of n `steps`; their mean loss."""
+        """Log the terms [n, 2 + t] of n `steps`, the learning rate and the weight of the rate; their mean loss."""
         means = self.record.add_training_terms(values, steps, self.current_epoch)
-        log_metrics(self.trainer.loggers, means, self.global_step)
+        if self.trainer.loggers:
+            lr = self.trainer.optimizers[0].param_groups[self.param_group]["lr"]
+            weight = scheduled_weight(self.model, steps[-1] / self.steps)
+            log_metrics(self.trainer.loggers, means | {"lr": lr} | weight, self.global_step)
         return means["train/loss"]
 
     def training_means(self) -> dict[str, float]:
@@ -173,7 +178,11 @@ class LitAutoencoder(L.LightningModule):
 def draw_noise(
     model: Autoencoder, batch: Batch, name: tuple[int | str, ...], device: torch.device, world: int, rank: int
 ) -> Tensor:
-    """Every `world`-th row, from `rank`, of the noise that is named so and that `model` wants for `world` batches."""
+    """Every `world`-th row, from `rank`, of the noise that is named so and that `model` wants for `world` batches.
+
+    It is drawn in float32 whatever the precision, because other types draw other numbers.
+    """
     count, *shape = model.noise_shape(batch)
     source = generator(*name, device=device)
-    return torch.randn((count * world, *shape), generator=source, device=device, dtype=batch.image.dtype)[rank::world]
+    noise = torch.randn((count * world, *shape), generator=source, device=device, dtype=torch.float32)
+    return noise[rank::world].to(batch.image.dtype)

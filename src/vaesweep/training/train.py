@@ -1,5 +1,6 @@
 """From the configuration of a run to a trained and tested model."""
 
+import copy
 import logging
 import time
 import warnings
@@ -18,8 +19,9 @@ from vaesweep.data import ImageDataModule
 from vaesweep.instantiate import build
 from vaesweep.models import Autoencoder
 from vaesweep.records.config_hash import canonical, flat
-from vaesweep.records.log_to_loggers import log_settings
+from vaesweep.records.log_to_loggers import log_results, log_settings
 from vaesweep.records.results import Results
+from vaesweep.records.wandb_recording import run_name
 from vaesweep.training.check_settings import check_monitors, check_settings
 from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
 from vaesweep.training.metric_record import MetricRecord
@@ -59,7 +61,7 @@ def train_and_test(job: PendingRun) -> None:
     )
     if config.compile:
         module.model.compile()
-    trainer.loggers = start_loggers(config)
+    trainer.loggers = start_loggers(job)
     clock = Stopwatch(callbacks)
     try:
         checkpoint = job.folder / CHECKPOINT
@@ -71,6 +73,7 @@ def train_and_test(job: PendingRun) -> None:
     finally:
         record_duration(results, trainer.current_epoch, clock.seconds())
     record_metrics(results, module.record)
+    log_results(trainer.loggers, results)
 
 
 def silence_lightning() -> None:
@@ -121,11 +124,15 @@ def build_callbacks(config: DictConfig) -> list[L.Callback]:
     return callbacks
 
 
-def start_loggers(config: DictConfig) -> list[Logger]:
-    """The loggers of the configuration, told the settings of the run."""
-    loggers = [build(config, f"logger.{name}") for name in config.get("logger") or {}]
-    plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    log_settings(loggers, plain)
+def start_loggers(job: PendingRun) -> list[Logger]:
+    """The loggers of the configuration, told the settings of the run. One whose `name` is null gets the run's."""
+    config = copy.deepcopy(job.config)
+    loggers = []
+    for key, logger in (config.get("logger") or {}).items():
+        if "name" in logger and logger.name is None:
+            logger.name = run_name(job.results)
+        loggers.append(build(config, f"logger.{key}"))
+    log_settings(loggers, job.results)
     return loggers
 
 
