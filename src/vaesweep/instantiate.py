@@ -18,6 +18,24 @@ def add_import_path(folder: str) -> None:
         sys.path.append(folder)
 
 
+def escape(text: str) -> str:
+    """`text`, the path of a folder for example, as the value of a setting that resolves to just that."""
+    return re.sub(r"(\\*)\$\{", lambda start: start[1] * 2 + r"\${", text)
+
+
+def without_references(config: DictConfig) -> Any:
+    """A copy of `config` with nothing to resolve in it, for `instantiate`, which resolves it and reads it again."""
+
+    def literal(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: literal(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [literal(inner) for inner in value]
+        return escape(escape(value)) if isinstance(value, str) else value
+
+    return OmegaConf.create(literal(OmegaConf.to_container(config, resolve=True)))
+
+
 def build(config: DictConfig, key: str, /, **rest: Any) -> Any:
     """Instantiate `config.key`, with what does not come from config (shapes, other objects) in `rest`.
 
@@ -26,6 +44,8 @@ def build(config: DictConfig, key: str, /, **rest: Any) -> Any:
     """
     node = OmegaConf.select(config, key)
     try:
+        if "${" in str(config.get("folder")):  # resolved by now, it is the name of a folder
+            node = OmegaConf.select(without_references(config), key)
         # partial, so that `rest` reaches the constructor as it is: Hydra would turn records into config
         return instantiate(node, _partial_=True, _convert_="all")(**rest)
     except Exception as error:

@@ -1,11 +1,14 @@
 import os
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from support.commands import only, record, train
 from support.paths import ROOT
 from vaesweep.checks import ConfigError
-from vaesweep.studies.resume_arguments import STUDY, expand_resume, without_values
+from vaesweep.instantiate import build, escape
+from vaesweep.studies.resume_arguments import STUDY, expand_resume, quote, without_values
 
 
 @pytest.fixture
@@ -141,3 +144,51 @@ def test_a_command_without_an_earlier_study_begins_a_new_one(runs, command, caps
 def test_a_folder_that_is_named_is_kept(runs):
     command = ["train.py", "-m", "sweeps=beta_ladder", "seed=0,1", "resume=true", "hydra.sweep.dir=mine"]
     assert expand_resume(command) == command
+
+
+NAMES = [
+    *("a\\b", "a\\\\b", "a\\", "a'b", "a\\'b", '"q"', "a=b", "a,b", "a b", "[a]", "{a}", "(a)", "#a", "~", "*", "é∂漢"),
+    *("${seed}", "\\${seed}", "\\\\${seed}", "${seed}\\", "${seed}'\\b", "$seed", "${", "a:b"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_quoted_path_is_read_as_it_is(tmp_path, name):
+    override = OverridesParser.create().parse_override(f"hydra.run.dir={quote(tmp_path / name)}")
+    assert not override.is_sweep_override()
+    config = OmegaConf.create({"seed": 7, "dir": override.value(), "folder": escape(name), "part": "${folder}/part"})
+    assert config.dir == str(tmp_path / name)
+    assert config.part == f"{name}/part"
+
+
+@pytest.mark.parametrize("name", ["a b", "${seed}", "\\${seed}\\"])
+def test_parts_are_built_with_the_folder_as_it_is(name):
+    part = {
+        "_target_": "builtins.dict",
+        "path": "${folder}/a",
+        "inner": {"_target_": "builtins.dict", "seed": "${seed}"},
+    }
+    config = OmegaConf.create({"seed": 7, "folder": escape(name), "part": part})
+    assert build(config, "part") == {"path": f"{name}/a", "inner": {"seed": 7}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["${seed}", "it's a\\b=c, [1] é\\"])
+def test_a_run_and_its_resume_work_below_a_folder_of_any_name(tmp_path, name):
+    here = tmp_path / name
+    here.mkdir()
+    quick = ["data=digits", "callbacks=no_figures", "trainer=cpu", "optimizer=adam_constant"]
+    first = train(here, *quick, "trainer.max_epochs=1")
+    assert first.returncode == 0, first.stderr
+    resumed = train(here, f"resume={only(here)}", "trainer.max_epochs=2")
+    assert resumed.returncode == 0, resumed.stderr
+    assert record(only(here))["epochs"] == 2
+    assert len((only(here) / "history.csv").read_text().splitlines()) == 3
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("content", ["", "model: vae", "- {", "7"])
+def test_overrides_that_a_killed_process_left_half_written_are_refused(folder, content):
+    (folder / ".hydra" / "overrides.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=r"resume: got .*, whose .hydra/overrides.yaml cannot be read; allowed: "):
+        expand_resume(["train.py", f"resume={folder}"])

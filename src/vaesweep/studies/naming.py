@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.records.config_hash import NOT_HASHED, config_hash
+from vaesweep.studies.literal_folders import take_folders_literally
 
 MAX_NAME_LENGTH = 100
 """Characters of a job's name before its hash."""
@@ -40,6 +41,7 @@ def affects_result(key: str) -> bool:
 
 
 def register_resolvers() -> None:
-    """Make `${study_name:}` and `${job_name:}` known to OmegaConf."""
+    """Make `${study_name:}` and `${job_name:}` known to OmegaConf, and have it leave the names of folders alone."""
+    take_folders_literally()
     OmegaConf.register_new_resolver("study_name", study_name, replace=True)
     OmegaConf.register_new_resolver("job_name", job_name, replace=True)

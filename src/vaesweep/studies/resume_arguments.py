@@ -1,5 +1,6 @@
 """Resuming: builds the command line that continues an earlier run or study."""
 
+import re
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -12,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from vaesweep.checks import ConfigError
+from vaesweep.instantiate import escape
 from vaesweep.records.results import STUDY
 
 OVERRIDES = Path(".hydra/overrides.yaml")
@@ -97,11 +99,21 @@ def run_arguments(folder: Path, script: str, options: Namespace, flags: list[str
         if not override.startswith(("hydra.", *ALLOWED_WITH_RESUME)):
             allowed = ", ".join(dict.fromkeys(key.rstrip(".=") for key in ALLOWED_WITH_RESUME))
             raise ConfigError("resume", f"{override} with it", f"settings of {allowed}")
-    past = [str(o) for o in OmegaConf.to_object(OmegaConf.load(folder / OVERRIDES))]  # type: ignore[union-attr]
-    past = [o for o in past if not o.startswith("resume=")]
+    past = [o for o in past_overrides(folder) if not o.startswith("resume=")]
     record = OmegaConf.load(folder / HYDRA).hydra if (folder / HYDRA).is_file() else OmegaConf.create()
     where = [f"hydra.run.dir={quote(folder)}", "hydra.output_subdir=null"]
     return [*config_flags(record, script, options), *flags, *past, *mine, "resume=true", *where]
+
+
+def past_overrides(folder: Path) -> list[str]:
+    """The overrides that the run in `folder` was started with. Raises `ConfigError` where they cannot be read."""
+    try:
+        past: Any = OmegaConf.to_container(OmegaConf.load(folder / OVERRIDES), resolve=False)
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError):
+        past = None
+    if not isinstance(past, list):
+        raise ConfigError("resume", f"{folder}, whose {OVERRIDES} cannot be read", "the folder of an earlier run")
+    return [str(override) for override in past]
 
 
 def parse(argv: list[str]) -> tuple[Namespace, list[str]]:
@@ -115,7 +127,10 @@ def config_flags(hydra: DictConfig, script: str, given: Namespace | None = None)
 
     Those that `script` finds by itself are left out: the folder conf/ of its repository, and config.yaml in it.
     """
-    sources = {source.provider: source.path for source in OmegaConf.select(hydra, "runtime.config_sources") or []}
+    recorded: Any = OmegaConf.select(hydra, "runtime.config_sources")
+    # not resolved, because Hydra records paths as they are
+    listed: Any = OmegaConf.to_container(recorded, resolve=False) if recorded else []
+    sources = {source["provider"]: source["path"] for source in listed}
     values = {
         "config_dir": sources.get("command-line"),
         "config_path": sources.get("main"),
@@ -157,4 +172,5 @@ def without_values(override: str) -> str:
 
 def quote(path: Path) -> str:
     """A path quoted as a Hydra override value, with any characters in it."""
-    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    # Hydra takes backslashes as they are, but for those before a quote
+    return "'" + re.sub(r"(\\*)('|$)", lambda end: end[1] * 2 + end[2].replace("'", "\\'"), escape(str(path))) + "'"
