@@ -104,7 +104,7 @@ def test_every_measure_of_every_model(copied, name, capsys):
     assert list(found) == known
     probabilistic = "vae" in name
     absent = {key for key, entry in found.items() if key in entry["absent"]}
-    none = {"field", "disentanglement", "anomaly"} | ({"sparse_units"} if name != "sparse" else set())
+    none = {"linear_optimum", "field", "disentanglement", "anomaly"} | ({"sparse_units"} if name != "sparse" else set())
     # the class is no factor, and other data have no class to be told
     none |= set() if probabilistic else {"nll", "rate", "posterior_spread", "grid"}
     none |= {"probe", "retrieval", "arithmetic"} if name == "cvae" else set()  # its codes may leave the class out

@@ -18,6 +18,7 @@ from vaesweep.evaluation.context import Codes, EvalContext
 from vaesweep.evaluation.interpolation import image_pairs, lerp, slerp
 from vaesweep.evaluation.measure import NotApplicable
 from vaesweep.metrics import importance_weighted_bound as bound
+from vaesweep.models import Batch
 from vaesweep.models.distributions import DiagonalGaussian
 from vaesweep.records.results import Results
 
@@ -187,6 +188,70 @@ def test_inpainting_finds_the_most_probable_code(pca):
     assert values["optimised"] > values["decoded"]
     black = -10 * batch.image[hidden.expand_as(batch.image)].square().mean().log10()
     assert numbers(measures.Inpainting(0.5, 30, 1), pca(64))["decoded"] == pytest.approx(black.item(), abs=0.01)
+
+
+LINEAR = ("network=linear", "model/likelihood=gaussian", "model.likelihood.sigma=0.2", "model.latent_dim=4")
+
+
+@pytest.fixture
+def linear(context):
+    """A linear VAE at its optimum for beta = 2, by the eigenvectors of the training images."""
+    made = context("model=beta_vae", "model.beta=2", *LINEAR)
+    made.results.rate_weight = 2.0
+    images = torch.cat([batch.image for batch in made.batches("train")]).flatten(1).double()
+    mean = images.mean(0)
+    values, vectors = torch.linalg.eigh(torch.cov(images.T, correction=0))
+    values, axes = values.flip(0)[:4], vectors.flip(1)[:, :4]
+    variance = 2 * 0.04 / values
+    gain = ((1 - variance) / values).sqrt()
+    encoder, decoder = made.model.encoder.body[0], made.model.decoder[0]
+    encoder.weight.zero_()
+    encoder.weight[:4] = gain[:, None] * axes.T
+    encoder.bias.copy_(torch.cat([-gain * (axes.T @ mean), variance.log()]))
+    decoder.weight.copy_(axes * gain * values)
+    decoder.bias.copy_(mean)
+    return made
+
+
+def test_a_linear_vae_at_its_optimum_has_no_excess(linear):
+    result = measures.LinearOptimum()(linear)
+    found = {name: value.value for name, value in result.values.items()}
+    assert found["excess"] == pytest.approx(0, abs=1e-3)
+    assert found["rate"] == pytest.approx(found["optimal_rate"], abs=1e-3)
+    assert found["distortion"] == pytest.approx(found["optimal_distortion"], abs=1e-3)
+    at_two = result.series["beta"].index(2.0)
+    assert result.series["rate"][at_two] == pytest.approx(found["optimal_rate"])
+    linear.model.encoder.body[0].bias += 0.1
+    assert numbers(measures.LinearOptimum(), linear)["excess"] > 0.01
+
+
+def test_the_terms_of_a_linear_vae_are_those_of_many_draws(linear):
+    linear.model.encoder.body[0].bias += 0.1
+    found, torch_terms = numbers(measures.LinearOptimum(), linear), []
+    for batch in linear.batches("train"):
+        big = Batch(batch.image.repeat(50, 1, 1, 1), batch.label.repeat(50, 1))
+        terms = linear.model(big, torch.randn(len(big.image), 4))
+        torch_terms.append(len(batch.image) * torch.stack([terms.distortion, terms.penalties.sum()]))
+    distortion, rate = (sum(torch_terms) / len(linear.part("train").indices)).tolist()
+    assert found["rate"] == pytest.approx(rate, rel=1e-4)
+    assert found["distortion"] == pytest.approx(distortion, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "weight", "reason"),
+    [
+        (["model=ae"], None, "distortion . beta . rate"),
+        (["model=vae"], 1.0, "linear network"),
+        (["model=cvae", "network=linear", "model/likelihood=gaussian"], 1.0, "linear network"),
+        (["model=vae", "network=linear"], 1.0, "Gaussian"),
+        (["model=beta_vae", *LINEAR, "model.likelihood.learn=true"], 4.0, "beta = 1"),
+    ],
+)
+def test_the_optimum_of_others_is_not_known(context, overrides, weight, reason):
+    made = context(*overrides)
+    made.results.rate_weight = weight
+    with pytest.raises(measures.NotApplicable, match=reason):
+        measures.LinearOptimum()(made)
 
 
 def test_anomalies_are_found_by_the_scores_that_are_drawn(context):

@@ -10,6 +10,7 @@ from vaesweep.evaluation.grid import Grid
 from vaesweep.evaluation.inpainting import Inpainting
 from vaesweep.evaluation.interpolation import Interpolation
 from vaesweep.evaluation.jacobian import Jacobian
+from vaesweep.evaluation.linear_optimum import LinearOptimum
 from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
 from vaesweep.evaluation.nll import NLL
 from vaesweep.evaluation.noise_robustness import NoiseRobustness
@@ -34,6 +35,7 @@ __all__ = [
     "Inpainting",
     "Interpolation",
     "Jacobian",
+    "LinearOptimum",
     "MeasureResult",
     "NoiseRobustness",
     "NotApplicable",

@@ -15,6 +15,7 @@ from vaesweep.report.answer import answer, command, provenance
 from vaesweep.report.collection import RunCollection
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.examples import STRIPS, Examples, examples
+from vaesweep.report.linear_optimum import linear_optimum
 from vaesweep.report.panels import Panels
 from vaesweep.report.tables import LOWER_IS_BETTER, best, metric_names, slopes, summary, table
 
@@ -79,6 +80,7 @@ def report(collection: RunCollection) -> Report:
     figures = {
         "plane": plane.plane(frame, means) if means.rate.count() > 1 else None,
         "slope": plane.slope(frame, slopes(frame, runs)),
+        "linear_optimum": linear_optimum(frame, runs),
         "dimensions": charts.dimensions(frame, runs),
         "penalty": charts.penalty(frame),
         "scores": evaluations.scores(frame, runs),
