@@ -157,3 +157,11 @@ def test_hints_name_the_commands(tmp_path):
     look, upload = wandb_recording.sync_commands(tmp_path)
     assert look.startswith("wandb leet ")
     assert upload.startswith("wandb sync ")
+
+
+def test_evaluation_and_report_do_without_w_and_b():
+    code = (
+        "import sys; sys.modules['wandb'] = None; import vaesweep.evaluation.evaluate, vaesweep.report.report, compare"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": "src"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
