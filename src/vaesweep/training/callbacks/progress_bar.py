@@ -44,7 +44,7 @@ class ProgressBar(LightningProgressBar):
             initial=int(trainer.num_training_batches) * trainer.current_epoch,
             disable=not self.is_live,
             file=sys.stdout,
-            bar_format="{bar:30} {desc}",
+            bar_format="|{bar:30}| {desc}",
             desc=self.state(trainer, trainer.current_epoch, 0),
             leave=False,
         )
