@@ -1,0 +1,92 @@
+"""A run that is killed at any moment and resumed ends as one that was left alone.
+
+VAESWEEP_KILLS=40 in the environment draws forty moments instead of four, VAESWEEP_KILLS_SEED=1 others than usual.
+"""
+
+import os
+import random
+import resource
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from support.commands import record, started, train
+
+pytestmark = pytest.mark.slow
+
+KILLS = int(os.environ.get("VAESWEEP_KILLS", "4"))
+SEED = int(os.environ.get("VAESWEEP_KILLS_SEED", "0"))
+SETTINGS = [
+    *("model=vae", "data=digits", "data.binarize=dynamic", "trainer=cpu", "trainer.max_epochs=3", "hydra.run.dir=run"),
+    *("callbacks.figures.every_n_epochs=1", "callbacks.figures.examples=50", "logger.wandb.mode=disabled"),
+]
+SIGNALS = (signal.SIGKILL, signal.SIGTERM)
+
+
+def moments(count, seed):
+    """A share of the life of a run in each of `count` equal parts of it, and a signal: each of the two in turn."""
+    source = random.Random(seed)
+    return [((k + source.random()) / count, SIGNALS[k % 2]) for k in range(count)]
+
+
+def ends(folder):
+    """What a run leaves that must not depend on its interruptions."""
+    left = record(folder)
+    pictures = sorted(path for part in ("figures", "examples") for path in (folder / part).iterdir())
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in [*pictures, folder / "history.csv"]}
+    return {key: left[key] for key in ("status", "reason", "metrics", "dimensions", "epochs")} | files
+
+
+def weights(folder):
+    return {
+        f"{name} {key}": value
+        for name in ("last", "best")
+        for key, value in torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)["state_dict"].items()
+    }
+
+
+def processor_seconds(pid):
+    """What a process has used of the processor, which tells its age on a machine that others use too."""
+    used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The folder of a run that is left alone, and the seconds of the processor that it took."""
+    home = tmp_path_factory.mktemp("undisturbed")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = train(home, *SETTINGS)
+    assert done.returncode == 0, done.stderr
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return home / "run", after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@pytest.mark.parametrize(("share", "signum"), moments(KILLS, SEED))
+def test_a_run_that_is_killed_and_resumed_ends_as_one_that_was_left_alone(tmp_path, undisturbed, share, signum):
+    whole, seconds = undisturbed
+    process = started(tmp_path, *SETTINGS)
+    while process.poll() is None and processor_seconds(process.pid) < share * seconds:
+        time.sleep(0.005)
+    process.send_signal(signum)  # nothing to a process that has ended
+    process.communicate(timeout=60)
+    folder = tmp_path / "run"
+    finished = process.returncode == 0
+    assert finished or process.returncode in (-signum, 128 + signum)
+    assert not finished or record(folder)["status"] == "completed"
+    print(
+        "finished" if finished else "killed",
+        f"at {share:.0%}, leaving",
+        sorted(path.name for path in folder.rglob("*")),
+    )
+    overrides = folder / ".hydra" / "overrides.yaml"
+    has_begun = overrides.is_file() and overrides.stat().st_size > 0
+    resumed = train(tmp_path, *(["resume=run"] if has_begun else SETTINGS))
+    assert resumed.returncode == 0, resumed.stderr
+    assert ends(folder) == ends(whole)
+    theirs = weights(whole)
+    assert all(torch.equal(value, theirs[name]) for name, value in weights(folder).items())
+    assert not list(folder.rglob("*.part"))
