@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
-from vaesweep.metrics.importance_weighted_bound import bits_per_dim, log_mean_exp, log_weights
+from vaesweep.metrics.importance_weighted_bound import bits_per_dim, bounds, log_weights
 from vaesweep.models import Batch, Spec
 from vaesweep.models.distributions import DiagonalGaussian
 
@@ -37,9 +37,13 @@ def exact_posterior(made, batch):
     return DiagonalGaussian(mean, -precision.log().expand_as(mean))
 
 
+def all_bounds(made, batch, posterior, k, seed=0):
+    made.posterior = lambda *_: posterior
+    return bounds(made, batch, k, torch.Generator().manual_seed(seed))
+
+
 def bound(made, batch, posterior, k, seed=0):
-    noise = torch.randn(k, *posterior.mean.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return log_mean_exp([log_weights(made, batch, posterior, part).logsumexp(0) for part in noise.split(300)], k)
+    return all_bounds(made, batch, posterior, k, seed).bound
 
 
 @torch.no_grad()
@@ -65,14 +69,40 @@ def test_the_bound_tightens_to_the_likelihood_and_never_crosses_it(linear):
 
 
 @torch.no_grad()
-def test_parts_make_the_whole_whatever_they_are(linear):
+@pytest.mark.parametrize(("k", "size"), [(1, 9), (2, 9), (50, 1), (50, 7), (51, 100)])
+def test_bounds_are_those_of_all_weights_however_they_are_drawn(linear, monkeypatch, k, size):
     made, batch, _ = linear
-    posterior = made.posterior(batch.image, batch.label)
-    weights = log_weights(made, batch, posterior, torch.randn(50, 40, 2, dtype=torch.float64))
-    together = weights.exp().mean(0).log()
-    for size in (1, 7, 50):
-        parts = [part.logsumexp(0) for part in weights.split(size)]
-        assert torch.allclose(log_mean_exp(parts, 50), together)
+    drawn = []
+
+    def record(*arguments):
+        drawn.append(log_weights(*arguments))
+        return drawn[-1]
+
+    monkeypatch.setattr("vaesweep.metrics.importance_weighted_bound.log_weights", record)
+    monkeypatch.setattr("vaesweep.metrics.importance_weighted_bound.FLOATS", size * batch.image.numel())
+    found = bounds(made, batch, k, torch.Generator().manual_seed(0))
+    logs = torch.cat(drawn)
+    assert len(logs) == k
+    weights, first = logs.exp(), k - k // 2
+    assert torch.allclose(found.elbo, logs.mean(0))
+    assert torch.allclose(found.bound, weights.mean(0).log())
+    assert torch.allclose(found.effective, weights.sum(0).square() / weights.square().sum(0))
+    halves = weights[:first].mean(0).log(), weights[first:].mean(0).log()
+    assert torch.allclose(found.half, sum(halves) / 2) or k == 1
+
+
+@torch.no_grad()
+def test_what_the_last_doubling_gains_is_about_what_is_left(linear):
+    made, batch, exact = linear
+    best = exact_posterior(made, batch)
+    assert torch.allclose(all_bounds(made, batch, best, 8).effective, torch.tensor(8.0).double())
+    poor = DiagonalGaussian(best.mean + 0.5, best.logvar + 1)
+    repeats = [all_bounds(made, batch, poor, 64, seed) for seed in range(50)]
+    left = (exact - torch.stack([found.bound for found in repeats])).mean()
+    gained = torch.stack([found.bound - found.half for found in repeats]).mean()
+    assert gained.item() == pytest.approx(left.item(), rel=0.35)
+    assert left > 0.01
+    assert all((found.effective >= 1).all() and (found.effective <= 64).all() for found in repeats)
 
 
 @torch.no_grad()

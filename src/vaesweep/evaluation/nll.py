@@ -1,5 +1,6 @@
 """The importance-weighted negative log-likelihood of the test images."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,6 @@ import torch
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
-from vaesweep.metrics import Average
 from vaesweep.metrics.importance_weighted_bound import bits_per_dim, bounds
 
 
@@ -17,7 +17,8 @@ class NLL:
 
     Both are means over the test split, from the same samples. For conditional models it is p(x|y). On grey images a
     Bernoulli likelihood is a cross-entropy; a Gaussian one is a density of values in [0, 1], to which the density of
-    values in 0 ... 255 adds log2(255), about 8, bits per dimension.
+    values in 0 ... 255 adds log2(255), about 8, bits per dimension. `looseness` is about how far the bound still lies
+    above -log p(x).
     """
 
     k: int
@@ -28,18 +29,27 @@ class NLL:
     def __call__(self, context: EvalContext) -> MeasureResult:
         if not context.declaration.rate:
             raise NotApplicable("a point code has no posterior density")
-        mean = Average()
+        parts = []
         for i, batch in enumerate(context.batches("test")):
             source = context.draw("nll", i)
-            elbo, bound = bounds(context.model, batch, self.k, source, lambda sizes: context.track(sizes, len(sizes)))
-            mean.update(-torch.stack([elbo.mean(), bound.mean()]).cpu(), len(batch.image))
-        nelbo, nll = mean.compute().tolist()
+            of_batch = bounds(context.model, batch, self.k, source, lambda sizes: context.track(sizes, len(sizes)))
+            parts.append(torch.stack(of_batch).double().cpu())
+        elbo, bound, half, effective = torch.cat(parts, dim=1)
         images = "nats per image"
-        return MeasureResult(
+        nll = -bound.mean().item()
+        result = MeasureResult(
             {
-                "nelbo": Value(nelbo, images),
+                "nelbo": Value(-elbo.mean().item(), images),
                 "nll": Value(nll, f"{images}, k = {self.k}"),
-                "gap": Value(nelbo - nll, images),
+                "gap": Value((bound - elbo).mean().item(), images),
                 "bits_per_dim": Value(bits_per_dim(nll, context.pixels), "bits per dimension"),
+                "effective_samples": Value(effective.mean().item(), f"of {self.k}"),
             }
         )
+        if len(bound) > 1:
+            error = bound.std().item() / math.sqrt(len(bound))
+            result.values["nll_error"] = Value(error, f"{images}, standard error over images")
+        if self.k > 1:
+            looseness = (bound - half).mean().item()
+            result.values["looseness"] = Value(looseness, f"{images}, gained by the last doubling of k")
+        return result

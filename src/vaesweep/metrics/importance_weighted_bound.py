@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -14,28 +15,49 @@ FLOATS = 2_000_000
 """Most numbers in the decoded images of one chunk of samples: 8 MB, which a cache may hold."""
 
 
+class Bounds(NamedTuple):
+    """Bounds on log p(x) of each image [B], nats, from the same k importance weights w of that image.
+
+    `elbo` is L_1, the mean of log w. `bound` is L_k = log 1/k sum w (Burda et al. 2016, eq. 8), and `half` the mean of
+    the two L_k/2 of its halves: as the gap to log p(x) falls like 1/k, `bound` - `half` is about what is left of it
+    (Burda et al. 2016, theorem 1; Domke & Sheldon 2018, theorem 3). `effective` is the effective sample size
+    (sum w)^2 / sum w^2, from 1 to k (Kong 1992).
+    """
+
+    elbo: Tensor
+    bound: Tensor
+    half: Tensor
+    effective: Tensor
+
+
 def bounds(
     model: Autoencoder,
     batch: Batch,
     k: int,
     source: Generator,
     track: Callable[[Sequence[int]], Iterable[int]] = iter,
-) -> tuple[Tensor, Tensor]:
-    """L_1 and L_k [B] each, nats: the ELBO and the importance-weighted bound on log p(x), from the same k samples.
+) -> Bounds:
+    """The bounds for a batch, from `k` samples z of q(z|x), drawn from `source`.
 
-    L_k = log 1/k sum_i p(x|z_i) p(z_i) / q(z_i|x), z_i drawn from q(z|x) (Burda et al. 2016, eq. 8); L_1 is the mean of
-    the k log weights. Samples are drawn from `source` in chunks, whose sizes pass through `track`.
+    They are drawn in chunks, whose sizes pass through `track`. With k = 1 there are no halves: `half` is -inf.
     """
     posterior = model.posterior(*batch)
     assert isinstance(posterior, DiagonalGaussian)
-    size = max(1, min(k, FLOATS // batch.image.numel()))
-    parts, total = [], torch.zeros_like(posterior.mean[:, 0])
-    for samples in track([min(size, k - start) for start in range(0, k, size)]):
-        noise = torch.randn((samples, *posterior.mean.shape), generator=source, device=posterior.mean.device)
+    size = max(1, FLOATS // batch.image.numel())
+    halves = [k - k // 2, k // 2]
+    chunks = [(i, min(size, half - start)) for i, half in enumerate(halves) for start in range(0, half, size)]
+    total = torch.zeros_like(posterior.mean[:, 0])
+    sums = torch.full((2, len(total)), -math.inf, dtype=total.dtype, device=total.device)
+    squares = sums.clone()
+    for (i, _), samples in zip(chunks, track([samples for _, samples in chunks]), strict=True):
+        noise = torch.randn((samples, *posterior.mean.shape), generator=source, device=total.device)
         weights = log_weights(model, batch, posterior, noise)
-        parts.append(weights.logsumexp(0))
         total += weights.sum(0)
-    return total / k, log_mean_exp(parts, k)
+        sums[i] = sums[i].logaddexp(weights.logsumexp(0))
+        squares[i] = squares[i].logaddexp((2 * weights).logsumexp(0))
+    log_sum = sums.logsumexp(0)
+    half = (sums - torch.tensor(halves, device=total.device).log()[:, None]).mean(0) if k > 1 else sums[1]
+    return Bounds(total / k, log_sum - math.log(k), half, (2 * log_sum - squares.logsumexp(0)).exp())
 
 
 def log_weights(model: Autoencoder, batch: Batch, posterior: DiagonalGaussian, noise: Tensor) -> Tensor:
@@ -50,15 +72,6 @@ def log_weights(model: Autoencoder, batch: Batch, posterior: DiagonalGaussian, n
     # log p(z) - log q(z|x): what the two normal densities share cancels
     prior_over_posterior = (noise.square() - z.square() + posterior.logvar).sum(-1) / 2
     return prior_over_posterior - model.likelihood.nll(eta, image).unflatten(0, (samples, len(batch.image)))
-
-
-def log_mean_exp(parts: list[Tensor], k: int) -> Tensor:
-    """log 1/k sum_i w_i [B] from `parts`, each the log of a sum over some of the k weights [B].
-
-    With the logs of k importance weights it is the bound L_k <= log p(x), which tightens as k grows (Burda et al. 2016,
-    eq. 8 and theorem 1).
-    """
-    return torch.stack(parts).logsumexp(0) - math.log(k)
 
 
 def bits_per_dim(nats: float, dimensions: int) -> float:

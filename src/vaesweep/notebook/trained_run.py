@@ -111,7 +111,7 @@ class TrainedRun:
         source = generator(check_int("seed", seed, 0), "evaluation", "nll", 0, device=self.device)
         image = as_images("x", x, self.model, self.device)
         batch = Batch(image, as_labels(label, len(image), self.model, self.device))
-        return -bounds(self.model, batch, k, source)[1]
+        return -bounds(self.model, batch, k, source).bound
 
     def check_prior(self) -> None:
         """Raises `ConfigError` for a model without a rate: its code has neither a prior nor a posterior density."""
