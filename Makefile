@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.ready
 
-.PHONY: demo test test-fast bench bench-stack lint lock clean
+.PHONY: demo test test-fast fuzz bench bench-stack lint lock clean
 
 demo: $(SETUP)  ## train the default beta-VAE, then a ladder of betas, then compare them; about a minute
 	$(BIN)/python src/train.py resume=true hydra.run.dir=runs/demo/beta_vae
@@ -22,6 +22,9 @@ test: $(SETUP)  ## run the tests, two processes at a time
 
 test-fast: $(SETUP)  ## the tests that start no processes and take no seconds
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+fuzz: $(SETUP)  ## odd values for every setting, 2,000 of them, each refused in one line or buildable; some minutes
+	VAESWEEP_FUZZ=$(or $(VAESWEEP_FUZZ),2000) $(BIN)/python -m pytest -n 0 -s tests/settings/test_fuzz.py
 
 bench: $(SETUP)  ## what it costs to begin, what an epoch on MNIST costs beside other ways to train, a contraction
 	$(BIN)/python tests/benchmarks/startup.py

@@ -50,6 +50,16 @@ def test_the_configuration_is_printed_without_importing_torch(tmp_path):
     assert not re.search(r"\| +(torch|lightning|wandb)$", done.stderr, re.MULTILINE)
 
 
+def test_a_bad_override_is_refused_without_importing_torch(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(ROOT / "src" / "train.py"), "model.beta=abc"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "error: model.beta: got abc; allowed: a number of at least 0"
+    assert not re.search(r"\| +(torch|lightning|wandb)$", done.stderr, re.MULTILINE)
+
+
 def test_training_starts_without_what_only_others_need(tmp_path):
     code = "import sys; from vaesweep import fast_import; import vaesweep.training.run_and_record; print(*sys.modules)"
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
@@ -82,6 +92,10 @@ def test_the_first_command_of_the_readme(tmp_path):
         ),
         (["hydra/launcher=pool"], r"error: hydra/launcher: got pool without -m; allowed: python src/train.py -m .*"),
         (["resume=nowhere"], r"error: resume: got nowhere; allowed: the folder of an earlier run .*"),
+        (["model=null"], r"error: model: got null; allowed: ae \| .*"),
+        (["optimizer=[]"], r"error: optimizer: got nothing; allowed: optimizer=adam \| adam_constant"),
+        (["data=mnist", "data.root=nowhere"], r"error: data.root: got nowhere; allowed: a folder that exists .*"),
+        (["+trainer.num_nodes=2"], r"error: trainer.num_nodes: got 2; allowed: 1, or trainer=ddp .*"),
         (["data=folder"], r"error: .*data.path.*"),
         (["model=[1"], r"error: .*model=\[1.*"),
     ],

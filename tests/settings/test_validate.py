@@ -117,6 +117,11 @@ REFUSALS = {
     "network.hidden=400": "network.hidden: got 400; allowed: a list of whole numbers of at least 1",
     "network.activation=swish": "network.activation: got swish; allowed: identity | relu",
     "data.val_fraction=1": "data.val_fraction: got 1; allowed: a number in (0, 1)",
+    "optimizer.lr=0": "optimizer.lr: got 0; allowed: a number above 0",
+    "optimizer.weight_decay=-1": "optimizer.weight_decay: got -1; allowed: a number of at least 0",
+    "optimizer.lr_schedule=x": "optimizer.lr_schedule: got x; allowed: constant | onecycle",
+    "optimizer.betas=[0.9,2]": "optimizer.betas: got [0.9, 2]; allowed: two numbers in [0, 1)",
+    "optimizer.betas=3": "optimizer.betas: got 3; allowed: two numbers in [0, 1)",
     "optimizer.betas=[0.9,1]": "optimizer.betas: got [0.9, 1]; allowed: two numbers in [0, 1)",
     "trainer.max_time=soon": "trainer.max_time: got soon; allowed: null, or DAYS:HOURS:MINUTES:SECONDS",
     "trainer.gradient_clip_val=-1": "trainer.gradient_clip_val: got -1; allowed: null, or a number above 0",
@@ -210,7 +215,10 @@ def test_a_missing_value_keeps_its_own_error(composed):
         validate(composed("data=digits", "+data.path=???"))
 
 
-@pytest.mark.parametrize("override", ["model=null", "data=3", "network={a:1}", "model=${seed}", "model/likelihood=[1]"])
+@pytest.mark.parametrize(
+    "override",
+    ["model=null", "data=3", "network={a:1}", "model=${seed}", "model/likelihood=[1]", "trainer=" + "x" * 5000],
+)
 def test_a_group_takes_the_name_of_an_option(override):
     group = override.partition("=")[0]
     with pytest.raises(ConfigError, match=f"^{group}: got .*; allowed: "):

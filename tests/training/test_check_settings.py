@@ -36,3 +36,9 @@ def test_training_ends_with_its_time(config, tmp_path):
     assert record["status"] == "completed"
     assert 1 <= record["epochs"] < 100000
     assert record["seconds"] < 10
+
+
+@pytest.mark.parametrize("key", ["model", "data", "callbacks.best", "logger.wandb"])
+def test_a_target_that_makes_something_else_is_refused_by_its_key(config, key):
+    with pytest.raises(ConfigError, match=rf"^{key}: got a builtins.dict; allowed: a class that inherits from "):
+        run(config("model=vae", f"{key}._target_=builtins.dict"))

@@ -7,6 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from vaesweep.checks import ConfigError
+from vaesweep.settings.rules import is_text
 
 CONF = Path(__file__).parents[3] / "conf"
 
@@ -34,4 +35,4 @@ def check_groups(overrides: Sequence[str]) -> None:
 
 def is_name(value: object) -> bool:
     """Whether `value` can be the name of an option."""
-    return isinstance(value, str) and "${" not in value
+    return is_text(value) and "${" not in value

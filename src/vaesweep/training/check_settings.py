@@ -1,6 +1,7 @@
 """Settings of a run against what this machine has, and what the model and the callbacks have to agree on."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import lightning as L
 import torch
@@ -31,6 +32,13 @@ def check_settings(config: DictConfig) -> None:
     wanted = config.trainer.accelerator
     if (wanted == "gpu" and not any(seen.values())) or not seen.get(wanted, True):
         raise ConfigError("trainer.accelerator", wanted, "cpu | auto, as torch sees no such device on this machine")
+
+
+def check_type(key: str, part: Any, base: type) -> None:
+    """Refuse a part whose `_target_` makes something else than a `base`. Raises `ConfigError`."""
+    if not isinstance(part, base):
+        given = f"a {type(part).__module__}.{type(part).__name__}"
+        raise ConfigError(key, given, f"a class that inherits from {base.__module__}.{base.__name__}")
 
 
 def check_monitors(config: DictConfig, callbacks: Sequence[L.Callback], record: MetricRecord) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
-from vaesweep.checks import ConfigError, check_choice, check_float
+from vaesweep.checks import check_choice
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Adam:
     """Adam (Kingma & Ba 2015) at a `constant` rate, or `onecycle`: up to `lr` in 30 % of the steps, then down to 0.
 
     One-cycle is Smith & Topin 2018 as in torch, with its inverse cycle of beta1. `weight_decay` is added to the
-    gradient (an L2 penalty). Raises `ConfigError`.
+    gradient (an L2 penalty). Raises `ConfigError` for an unknown `lr_schedule`.
     """
 
     lr: float
@@ -25,12 +25,7 @@ class Adam:
     lr_schedule: str
 
     def __post_init__(self) -> None:
-        check_float("lr", self.lr, 0, strict=True)
-        check_float("weight_decay", self.weight_decay, 0)
-        if not isinstance(self.betas, list | tuple) or len(self.betas) != 2:
-            raise ConfigError("betas", self.betas, "two numbers, such as [0.9, 0.999]")
-        for beta in self.betas:
-            check_float("betas", beta, 0, 1)
+        # torch checks the numbers
         check_choice("lr_schedule", self.lr_schedule, ("constant", "onecycle"))
 
     def __call__(

@@ -22,7 +22,7 @@ from vaesweep.records.config_hash import canonical, flat
 from vaesweep.records.log_to_loggers import log_results, log_settings
 from vaesweep.records.results import Results
 from vaesweep.records.wandb_recording import run_name
-from vaesweep.training.check_settings import check_monitors, check_settings
+from vaesweep.training.check_settings import check_monitors, check_settings, check_type
 from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
 from vaesweep.training.metric_record import MetricRecord
 from vaesweep.training.module import LitAutoencoder
@@ -59,6 +59,7 @@ def train_and_test(job: PendingRun) -> None:
         logger=False,
         default_root_dir=job.folder,
     )
+    check_type("trainer", trainer, L.Trainer)
     if config.compile:
         module.model.compile()
     trainer.loggers = start_loggers(job)
@@ -87,6 +88,7 @@ def silence_lightning() -> None:
 def build_data(config: DictConfig) -> ImageDataModule:
     """The data module, its images loaded."""
     data: ImageDataModule = build(config, "data")
+    check_type("data", data, ImageDataModule)
     data.prepare_data()
     data.setup()
     return data
@@ -97,6 +99,7 @@ def build_module(job: PendingRun, data: ImageDataModule) -> LitAutoencoder:
     config = job.config
     L.seed_everything(config.seed, verbose=False)
     model = build(config, "model", network=build(config, "network"), spec=data.spec)
+    check_type("model", model, Autoencoder)
     job.results.parameters = sum(p.numel() for p in model.parameters())
     job.results.declaration = asdict(model.declaration)
     job.results.rate_weight = rate_weight(model)
@@ -119,6 +122,8 @@ def checkpoint_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 def build_callbacks(config: DictConfig) -> list[L.Callback]:
     """The callbacks of the configuration. Raises `ConfigError` where the test would miss one."""
     callbacks = [build(config, f"callbacks.{name}") for name in config.callbacks]
+    for name, callback in zip(config.callbacks, callbacks, strict=True):
+        check_type(f"callbacks.{name}", callback, L.Callback)
     if config.test_checkpoint == "best":
         best_checkpoint(callbacks)
     return callbacks
@@ -132,6 +137,7 @@ def start_loggers(job: PendingRun) -> list[Logger]:
         if "name" in logger and logger.name is None:
             logger.name = run_name(job.results)
         loggers.append(build(config, f"logger.{key}"))
+        check_type(f"logger.{key}", loggers[-1], Logger)
     log_settings(loggers, job.results)
     return loggers
 
