@@ -1,5 +1,8 @@
 """Every dataset: what it holds, and that what is missing or damaged is told in one line."""
 
+import errno
+import os
+import time
 import zlib
 
 import numpy as np
@@ -190,6 +193,26 @@ def test_a_uniform_image_keeps_its_colour(photos):
 def test_a_damaged_image_is_named_and_nothing_is_kept(photos):
     (photos / "cats" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(ConfigError, match=r"data.path: got .*bad.png, which does not decode"):
+        ready(folder(photos))
+    assert not list((photos.parent / "cache").iterdir())
+
+
+def test_what_a_killed_process_left_in_the_cache_is_removed_after_a_day(photos):
+    cache = photos.parent / "cache"
+    cache.mkdir()
+    for name, age in (("old", 90_000), ("new", 0)):
+        (cache / f"{name}.1.part").touch()
+        os.utime(cache / f"{name}.1.part", (time.time() - age,) * 2)
+    ready(folder(photos))
+    assert [file.name for file in cache.glob("*.part")] == ["new.1.part"]
+
+
+def test_a_cache_for_which_there_is_no_room_leaves_nothing(photos, monkeypatch):
+    def full(*given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
         ready(folder(photos))
     assert not list((photos.parent / "cache").iterdir())
 

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from support.commands import record
+from support.paths import MODELS
 from vaesweep.checks import ConfigError
 from vaesweep.figures import model_figures
 from vaesweep.files import atomically
@@ -57,11 +58,31 @@ def test_a_signal_during_the_last_drawing_counts_and_the_resumed_run_draws_all(c
     assert pictures(part) == pictures(whole)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_is_drawn_after_the_test(config, folder, name):
+    drawn = "callbacks=default", "callbacks.figures.examples=50", "trainer.max_epochs=1", "test_checkpoint=best"
+    run(config(f"model={name}", *drawn))
+    assert {"reconstructions.png", "traversals.png"} <= set(pictures(folder))
+
+
 def test_a_signal_after_the_last_step_counts(config, folder, monkeypatch):
     monkeypatch.setattr(Timer, "on_train_end", lambda *given: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(SystemExit, match="143"):
         run(config(*SHORT))
     assert record(folder)["status"] == "interrupted"
+
+
+def test_a_run_that_stopped_early_is_only_tested_when_it_is_resumed(config, tmp_path, monkeypatch):
+    stop = ["callbacks=early_stopping", "~callbacks.figures", "optimizer=adam_constant", "trainer.max_epochs=9"]
+    impatient = ["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=1000"]
+    whole = run(config("model=ae", *stop, *impatient, folder=tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        patch.setattr(LitAutoencoder, "on_test_epoch_start", lambda self: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(SystemExit, match="143"):
+            run(config("model=ae", *stop, *impatient, folder=tmp_path / "part"))
+    assert run(config("model=ae", *stop, *impatient, "resume=true", folder=tmp_path / "part")) == whole
+    assert record(tmp_path / "part")["epochs"] == record(tmp_path / "whole")["epochs"] == 2
 
 
 @pytest.mark.parametrize("hook", ["on_validation_epoch_start", "on_test_epoch_start"])

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from vaesweep.data.image_data_module import ImageDataModule
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 MODES = {"grey": "L", "rgb": "RGB"}
+ABANDONED = 86_400
+"""Seconds after which nobody writes to an unfinished file any more."""
 BACKGROUNDS = {"black": 0.0, "white": 1.0}
 BITS_PER_SAMPLE, SAMPLE_FORMAT = 258, 339
 """TIFF tags of the type of a pixel's value; a sample format of 2 is a signed integer."""
@@ -65,11 +69,12 @@ class Folder(ImageDataModule):
         if cache_file.exists():
             return
         cache_file.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(self.cache)
         part_file = cache_file.with_suffix(f".{os.getpid()}.part")
         channels = len(MODES[self.color])
         shape = (len(files), channels, self.size, self.size)
-        images = np.lib.format.open_memmap(part_file, "w+", np.uint8, shape)
         try:
+            images = open_array(part_file, shape)
             for row, file in zip(images, tqdm(files, "resizing images", unit="image"), strict=True):
                 row[:] = self.read(file)
             images.flush()
@@ -100,6 +105,23 @@ class Folder(ImageDataModule):
         parents = [f.relative_to(self.path).parts[0] if f.parent != self.path else "" for f in files]
         classes = {name: i for i, name in enumerate(sorted(set(parents)))}
         return (images, torch.tensor([[classes[p]] for p in parents])), None
+
+
+def open_array(file: Path, shape: tuple[int, ...]) -> np.memmap:
+    """A new array of bytes in a file. Raises OSError where the disk has no room for it."""
+    images = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
+    if hasattr(os, "posix_fallocate"):  # a process that writes to a map for which there is no room is killed
+        with file.open("r+b") as handle:
+            os.posix_fallocate(handle.fileno(), 0, file.stat().st_size)
+    return images
+
+
+def remove_abandoned(cache: Path) -> None:
+    """Remove what processes that were killed left in a cache: unfinished files without a change for `ABANDONED`."""
+    for part in cache.glob("*.part"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime > ABANDONED:
+                part.unlink()
 
 
 def check_background(given: object) -> float:

@@ -1,6 +1,7 @@
 """Checkpoints: written whole, read whole or refused, the best one found, weights loaded from one."""
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 def read_checkpoint(key: str, path: Any, map_location: Any, parts: Set[str]) -> dict[str, Any]:
     """The checkpoint of a run, with `parts`. Raises `ConfigError` for setting `key` where it is damaged or none."""
     try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch guesses of a foreign file
+            checkpoint: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # torch raises whatever the bytes lead it to

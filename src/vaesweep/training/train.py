@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import LambdaCallback, Timer
+from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback, Timer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
@@ -51,6 +51,7 @@ def train_and_test(job: PendingRun) -> None:
     check_monitors(config, callbacks, module.record)
     if config.resume:
         callbacks.append(LambdaCallback(on_train_epoch_start=lambda *_: save_resumed_config(job)))
+        callbacks.append(LambdaCallback(on_fit_start=lambda trainer, _: stay_stopped(trainer)))
     trainer: L.Trainer = build(
         config,
         "trainer",
@@ -72,7 +73,9 @@ def train_and_test(job: PendingRun) -> None:
             load_weights(module, best_checkpoint(callbacks))
         trainer.test(module, datamodule=data, verbose=False)
     finally:
-        record_duration(results, trainer.current_epoch, clock.seconds())
+        # not trainer.current_epoch, which is one behind in a run that early stopping ended and that is only tested
+        progress: Any = trainer.fit_loop.epoch_progress.current
+        record_duration(results, progress.processed, clock.seconds())
     record_metrics(results, module.record)
     log_results(trainer.loggers, results)
 
@@ -165,6 +168,12 @@ def record_metrics(results: Results, record: MetricRecord) -> None:
     results.metrics = {name: round(value, 6) for name, value in scores.items()}
     results.dimensions = [round(value, 6) for value in record.dimensions]
     results.status = "completed"
+
+
+def stay_stopped(trainer: L.Trainer) -> None:
+    """Have a run that early stopping ended not train one more epoch when it is resumed: it is only tested."""
+    stops = [each for each in trainer.callbacks if isinstance(each, EarlyStopping)]  # type: ignore[attr-defined]
+    trainer.should_stop = any(stop.stopped_epoch > 0 for stop in stops)
 
 
 def save_resumed_config(job: PendingRun) -> None:
