@@ -10,7 +10,7 @@ from vaesweep.metrics.dci import dci, disentanglement_completeness
 from vaesweep.metrics.factor_vae import factor_vae_score
 from vaesweep.metrics.factors import rows_that_share
 from vaesweep.metrics.mig import mig, mutual_information
-from vaesweep.metrics.sap import predictability, sap
+from vaesweep.metrics.sap import predictability, sap, sap_linear_svc
 
 SIZES = (3, 6, 8, 8, 8)
 CHANCE = sum(1 / size for size in SIZES) / len(SIZES)
@@ -211,6 +211,20 @@ def test_disentanglement_and_completeness_of_known_importances():
 )
 def test_disentanglement_and_completeness_at_the_ends(importance: Tensor, expected: tuple[float, float]):
     assert disentanglement_completeness(importance) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_published_sap_of_a_case_worked_out_by_hand():
+    """Two binary factors, one of them in dimension 0; dimension 1 is constant."""
+    factors = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]]).repeat(50, 1)
+    codes = torch.stack([4.0 * factors[:, 0] - 2, torch.zeros(200)], dim=1)
+    # factor 0: 1 from dimension 0, 1/2 from the constant; factor 1: 1/2 from both
+    assert sap_linear_svc(codes, factors, codes, factors) == pytest.approx((0.5 + 0) / 2)
+
+
+def test_linear_classifiers_cannot_pick_a_value_between_others():
+    codes, factors = torch.arange(400)[:, None] % 8, torch.arange(400)[:, None] % 8
+    assert sap_linear_svc(codes.double(), factors, codes.double(), factors) < 0.7
+    assert sap(codes.double(), factors, codes.double(), factors, seed=0) == pytest.approx(1)
 
 
 def test_predictability_is_balanced():

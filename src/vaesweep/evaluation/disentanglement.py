@@ -9,7 +9,7 @@ from vaesweep.metrics.beta_vae import beta_vae_score
 from vaesweep.metrics.dci import dci
 from vaesweep.metrics.factor_vae import factor_vae_score
 from vaesweep.metrics.mig import mig
-from vaesweep.metrics.sap import sap
+from vaesweep.metrics.sap import sap, sap_linear_svc
 from vaesweep.seeds import generator
 
 
@@ -17,8 +17,8 @@ from vaesweep.seeds import generator
 class Disentanglement:
     """MIG, DCI, SAP, FactorVAE and BetaVAE scores of the posterior means; 1 at best, less for some (see their files).
 
-    DCI and SAP are fitted to `images` training images and scored on as many test images; the others use the test
-    images.
+    DCI and both SAP scores are fitted to `images` training images and scored on as many test images; the others use
+    the test images.
     """
 
     images: int
@@ -43,6 +43,7 @@ class Disentanglement:
             "dci_completeness": parts.completeness,
             "dci_informativeness": parts.informativeness,
             "sap": sap(*train_set, *test_set, context.seed),
+            "sap_linear_svc": sap_linear_svc(*train_set, *test_set),
             "factor_vae": factor_vae_score(*test_set, source),
             "beta_vae": beta_vae_score(*test_set, source),
         }

@@ -28,9 +28,9 @@ def optimum(eigenvalues: Tensor, latent_dim: int, beta: float, sigma: float) -> 
     """Reverse water-filling (Cover & Thomas 2006, theorem 10.3.3) over the first `latent_dim` eigenvalues lambda [P].
 
     With a linear encoder and decoder, and a likelihood N(x; Wz + b, sigma^2 I), a direction is used where lambda is
-    above beta sigma^2. It then costs 1/2 ln(lambda / (beta sigma^2)) nats of rate and keeps beta / 2 nats of distortion; the
-    others keep lambda / (2 sigma^2). To the distortion belongs the constant P/2 ln(2 pi sigma^2). Its slope -dD/dR is
-    beta.
+    above beta sigma^2. It then costs 1/2 ln(lambda / (beta sigma^2)) nats of rate and keeps beta / 2 nats of
+    distortion; the others keep lambda / (2 sigma^2). To the distortion belongs the constant P/2 ln(2 pi sigma^2). The
+    slope -dD/dR is beta.
     """
     noise = sigma**2
     active = int((eigenvalues[:latent_dim] > beta * noise).sum())

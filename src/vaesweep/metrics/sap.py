@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from sklearn.metrics import recall_score
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor
 
@@ -29,9 +30,9 @@ def predictability(
     """Balanced test accuracy S_jk of factor k from dimension j alone, [d, F]; 0 for a constant dimension, as in Kumar.
 
     As there for a categorical factor, the classifier is a set of thresholds on z_j, fitted for balanced classes: a
-    decision tree with one leaf per value of the factor. One-vs-rest linear classifiers (LinearSVC, as in Locatello et
-    al. 2019) cannot separate a value between two others: for a dimension that equals a factor of 40 values they get
-    5 % right, the trees 100 %.
+    decision tree with one leaf per value of the factor. One-vs-rest linear classifiers (`sap_linear_svc`) cannot
+    separate a value between two others: for a dimension that equals a factor of 40 values they get 5 % right, the
+    trees 100 %.
     """
     scaler = StandardScaler().fit(check_finite(train_codes).numpy())
     # a tree takes a dimension for constant if its range is below 1e-7, whatever the scale
@@ -44,3 +45,21 @@ def predictability(
             predictions = tree.fit(train_x[:, [j]], train_y).predict(test_x[:, [j]])
             scores[j, k] = recall_score(test_y, predictions, labels=test_values, average="macro")
     return scores
+
+
+def sap_linear_svc(train_codes: Tensor, train_factors: Tensor, test_codes: Tensor, test_factors: Tensor) -> float:
+    """SAP as Locatello et al. 2019 computed it (appendix C), to compare with published numbers.
+
+    S_jk is the test accuracy of one-vs-rest linear classifiers on z_j alone, LinearSVC with C = 0.01 and balanced
+    classes. They cannot pick a value that lies between two others, so a perfect code scores far below 1. Arguments and
+    errors as `sap`.
+    """
+    mask = varying_factors(train_factors)
+    train_x, test_x = check_finite(train_codes).numpy(), check_finite(test_codes).numpy()
+    train_y, test_y = train_factors[:, mask].numpy(), test_factors[:, mask].numpy()
+    scores = torch.zeros(train_x.shape[1], train_y.shape[1], dtype=torch.float64)
+    for j in range(train_x.shape[1]):
+        for k in range(train_y.shape[1]):
+            classifier = LinearSVC(C=0.01, class_weight="balanced", random_state=0)
+            scores[j, k] = classifier.fit(train_x[:, [j]], train_y[:, k]).score(test_x[:, [j]], test_y[:, k])
+    return gap(scores).mean().item()

@@ -13,7 +13,7 @@ from vaesweep.report.collection import Run
 from vaesweep.report.panels import Panels
 
 KEYS = ["measure", "value", "unit"]
-ACRONYMS = {"dci", "kl", "l0", "mig", "mse", "nll", "pca", "psnr", "sap", "ssim", "vae"}
+ACRONYMS = {"dci", "kl", "l0", "mig", "mse", "nll", "pca", "psnr", "sap", "ssim", "svc", "vae"}
 
 
 def measure_table(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
