@@ -25,7 +25,7 @@ from vaesweep.models import Batch, Spec
 from vaesweep.settings.groups import check_groups
 from vaesweep.settings.schema import RULES
 from vaesweep.settings.validate import validate
-from vaesweep.training.check_settings import check_settings
+from vaesweep.training.check_settings import check_callbacks, check_settings
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.train import build_callbacks, silence_lightning
 
@@ -160,6 +160,7 @@ def build_parts(config):
     module = LitAutoencoder(model, build(config, "optimizer"), config.seed)
     module.optimizer_recipe([{"params": list(model.parameters())}], 100)
     callbacks = build_callbacks(config)
+    check_callbacks(config, callbacks, module.record)
     build(config, "trainer", callbacks=callbacks, logger=False, default_root_dir=config.folder)
 
 

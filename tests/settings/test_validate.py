@@ -72,7 +72,7 @@ def test_the_rules_of_our_classes_are_those_of_their_constructors(target):
     has = parameters(target)
     assert set(RULES[target]) == set(has)
     required = {name for name, rule in RULES[target].items() if rule.required}
-    assert {name for name, parameter in has.items() if parameter.default is parameter.empty} <= required | {"tags"}
+    assert {name for name, parameter in has.items() if parameter.default is parameter.empty} <= required
 
 
 @pytest.mark.parametrize("target", [target for target in RULES if target.startswith("lightning.")])
@@ -141,6 +141,7 @@ REFUSALS = {
     "callbacks.history.path=${folder}": "callbacks.history.path: got ",
     "callbacks.figures.folder=${folder}/../x": "callbacks.figures.folder: got ",
     "logger.wandb.mode=cloud": "logger.wandb.mode: got cloud; allowed: offline | online | disabled",
+    "choices.data=${nope}": "choices.data: got a reference that cannot be followed",
     "choices.model=[1]": "choices.model: got [1];",
 }  # fmt: skip
 

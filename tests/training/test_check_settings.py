@@ -11,6 +11,10 @@ from vaesweep.training.run_and_record import run
 @pytest.mark.parametrize(
     ("overrides", "line"),
     [
+        (
+            ["~callbacks.best.monitor"],
+            r"callbacks.best.monitor: got null, which is that of callbacks.last too; allowed",
+        ),
         (["callbacks.best.monitor=nope"], r"callbacks.best.monitor: got nope; allowed: val/loss \| .* \| val/kl \| "),
         (
             ["callbacks=early_stopping", "callbacks.early_stopping.monitor=val/nope"],

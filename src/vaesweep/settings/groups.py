@@ -35,4 +35,4 @@ def check_groups(overrides: Sequence[str]) -> None:
 
 def is_name(value: object) -> bool:
     """Whether `value` can be the name of an option."""
-    return is_text(value) and "${" not in value
+    return isinstance(value, str) and is_text(value) and "${" not in value

@@ -240,7 +240,7 @@ RULES: Mapping[str, Rules] = {
         "group": NULL | TEXT,
         "job_type": NULL | TEXT,
         "notes": NULL | LONG_TEXT,
-        "log_model": optional(BOOL),
+        "log_model": BOOL,
         "tags": TEXTS,
     },
 }

@@ -35,23 +35,31 @@ def validate(config: DictConfig) -> None:
 
 
 def resolve(config: DictConfig) -> dict[str, Any]:
-    """`config` as plain dicts and lists without interpolations."""
+    """`config` as plain dicts and lists without interpolations; what others refer to first."""
+    settings: dict[str, Any] = {}
     try:
-        settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        for key in dict.fromkeys([*TOP, *map(str, config)]):
+            if key in config:
+                value = config[key]
+                settings[key] = to_container(value) if OmegaConf.is_config(value) else value
     except MissingMandatoryValue:
         raise
     except (OmegaConfBaseException, RecursionError) as error:
         key = str(getattr(error, "full_key", None) or "configuration")
         given = f"a reference that cannot be followed ({str(error).splitlines()[0]})"
         raise ConfigError(key, given, "a value, or ${KEY} of another setting") from None
-    return dict(settings)
+    return settings
+
+
+def to_container(node: Any) -> Any:
+    """Plain dicts and lists of a node, resolved."""
+    return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
 
 
 def walk(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any, Rule]]:
-    """Every setting by its whole key, with its value and its rule; what others refer to first."""
-    for key in dict.fromkeys([*TOP, *settings]):
-        if key in settings:
-            yield from walk_value(str(key), settings[key], TOP.get(key, ADDED))
+    """Every setting by its whole key, with its value and its rule; mappings before what is in them."""
+    for key, value in settings.items():
+        yield from walk_value(key, value, TOP.get(key, ADDED))
 
 
 def walk_value(key: str, value: Any, rule: Rule) -> Iterator[tuple[str, Any, Rule]]:

@@ -12,7 +12,7 @@ from vaesweep.stacking.checkpoints import PerMemberCheckpointIO
 from vaesweep.stacking.module import LitStack
 from vaesweep.stacking.optimizer import param_group_slices
 from vaesweep.stacking.trainer_view import MemberTrainerView
-from vaesweep.training.check_settings import check_monitors, check_settings
+from vaesweep.training.check_settings import check_callbacks, check_settings
 from vaesweep.training.checkpoints import CHECKPOINT, best_checkpoint, load_weights
 from vaesweep.training.pending_run import PendingRun
 from vaesweep.training.run_and_record import RunRecorder, lock_run_dirs
@@ -47,7 +47,7 @@ def train_and_test_stack(jobs: Sequence[PendingRun]) -> None:
     modules = [build_module(job, data) for job in jobs]
     callbacks = [build_callbacks(job.config) for job in jobs]
     for job, of_job, module in zip(jobs, callbacks, modules, strict=True):
-        check_monitors(job.config, of_job, module.record)
+        check_callbacks(job.config, of_job, module.record)
     views = [
         MemberTrainerView(module, [c for c in of_job if not isinstance(c, SHARED_CALLBACKS)], job.folder)
         for module, of_job, job in zip(modules, callbacks, jobs, strict=True)

@@ -1,6 +1,6 @@
 """Settings of a run against what this machine has, and what the model and the callbacks have to agree on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning as L
@@ -41,16 +41,36 @@ def check_type(key: str, part: Any, base: type) -> None:
         raise ConfigError(key, given, f"a class that inherits from {base.__module__}.{base.__name__}")
 
 
-def check_monitors(config: DictConfig, callbacks: Sequence[L.Callback], record: MetricRecord) -> None:
-    """Refuse a callback that waits for a metric that the model does not have. `callbacks` are in the config's order.
+def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], record: MetricRecord) -> None:
+    """Refuse callbacks that cannot work with each other or with the model. `callbacks` are in the config's order.
+
+    Raises `ConfigError`.
+    """
+    named = dict(zip(config.callbacks, callbacks, strict=False))
+    check_states(named)
+    check_monitors(named, record)
+
+
+def check_states(callbacks: Mapping[str, L.Callback]) -> None:
+    """Refuse two ModelCheckpoints whose states a checkpoint could not tell apart. Raises `ConfigError`."""
+    names: dict[str, str] = {}
+    for name, callback in callbacks.items():
+        if isinstance(callback, ModelCheckpoint) and names.setdefault(callback.state_key, name) != name:
+            key = f"callbacks.{names[callback.state_key]}.monitor"
+            given = f"{callback.monitor or 'null'}, which is that of callbacks.{name} too"
+            raise ConfigError(key, given, "another metric, mode or interval for each ModelCheckpoint")
+
+
+def check_monitors(callbacks: Mapping[str, L.Callback], record: MetricRecord) -> None:
+    """Refuse a callback that waits for a metric that the model does not have.
 
     Where a callback is the user's own it may log metrics, of which nothing is known. Raises `ConfigError`.
     """
-    if not all(type(callback).__module__.startswith(("vaesweep.", "lightning.")) for callback in callbacks):
+    if not all(type(callback).__module__.startswith(("vaesweep.", "lightning.")) for callback in callbacks.values()):
         return
     terms = torch.zeros(2 + len(record.model.declaration.terms))
     names = [*record.metric_dict(terms, "val"), "val/mse", "val/active_units"]
-    for name, callback in zip(config.callbacks, callbacks, strict=False):
+    for name, callback in callbacks.items():
         monitor = callback.monitor if isinstance(callback, ModelCheckpoint | EarlyStopping) else None
         if monitor is not None and monitor not in (*names, *NOT_METRICS):
             raise ConfigError(f"callbacks.{name}.monitor", monitor, " | ".join(names))

@@ -22,7 +22,7 @@ from vaesweep.records.config_hash import canonical, flat
 from vaesweep.records.log_to_loggers import log_results, log_settings
 from vaesweep.records.results import Results
 from vaesweep.records.wandb_recording import run_name
-from vaesweep.training.check_settings import check_monitors, check_settings, check_type
+from vaesweep.training.check_settings import check_callbacks, check_settings, check_type
 from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
 from vaesweep.training.metric_record import MetricRecord
 from vaesweep.training.module import LitAutoencoder
@@ -48,7 +48,7 @@ def train_and_test(job: PendingRun) -> None:
     data = build_data(config)
     module = build_module(job, data)
     callbacks = build_callbacks(config)
-    check_monitors(config, callbacks, module.record)
+    check_callbacks(config, callbacks, module.record)
     if config.resume:
         callbacks.append(LambdaCallback(on_train_epoch_start=lambda *_: save_resumed_config(job)))
         callbacks.append(LambdaCallback(on_fit_start=lambda trainer, _: stay_stopped(trainer)))
