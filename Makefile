@@ -23,8 +23,8 @@ test: $(SETUP)  ## run the tests, two processes at a time
 test-fast: $(SETUP)  ## the tests that start no processes and take no seconds
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
-fuzz: $(SETUP)  ## odd values for every setting, 2,000 of them, each refused in one line or buildable; some minutes
-	VAESWEEP_FUZZ=$(or $(VAESWEEP_FUZZ),2000) $(BIN)/python -m pytest -n 0 -s tests/settings/test_fuzz.py
+fuzz: $(SETUP)  ## odd values for every setting and in every record, 2,000 of each: one line at most; some minutes
+	VAESWEEP_FUZZ=$(or $(VAESWEEP_FUZZ),2000) $(BIN)/python -m pytest -n 0 -s tests/settings/test_fuzz.py tests/report/test_records_fuzz.py
 
 bench: $(SETUP)  ## what it costs to begin, what an epoch on MNIST costs beside other ways to train, a contraction
 	$(BIN)/python tests/benchmarks/startup.py

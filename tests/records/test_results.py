@@ -1,12 +1,14 @@
 import errno
 import json
 import math
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from vaesweep.models import Declaration
 from vaesweep.records.config_hash import config_hash
-from vaesweep.records.results import FILE, Results
+from vaesweep.records.results import DECLARATION, FIELDS, FILE, Results
 
 RECORD = Results("vae", "digits", 0, ["model=vae"], "abc", {"seed": 0})
 
@@ -69,3 +71,50 @@ def test_what_stops_a_run_or_chooses_its_weights_is_part_of_its_name():
     assert config_hash(base) != config_hash({"callbacks": {"best": best | {"monitor": "val/mse"}}})
     assert config_hash(base) != config_hash({"callbacks": {"best": best, "stop": {"patience": 3}}})
     assert config_hash({"beta": 4}) == config_hash({"beta": 4.0}) != config_hash({"beta": 4.5})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("seed", -1, "results.json: seed: got -1; allowed: a whole number from 0"),
+        ("epochs", -3, "results.json: epochs: got -3"),
+        ("status", "done", "results.json: status: got done; allowed: completed | failed | interrupted"),
+        ("metrics", {"test/mse": "low"}, "results.json: metrics.test/mse: got low; allowed: a number"),
+        ("metrics", {"test/mse": 10**400}, "results.json: metrics.test/mse: got .*a number"),
+        ("dimensions", [1.0, [2.0]], r"results.json: dimensions.1: got \[2.0\]"),
+        ("config", {"model": {"_target_": 3}}, "results.json: config.model._target_: got 3"),
+        ("config", [], r"results.json: config: got \[\]; allowed: a mapping"),
+        ("declaration", {"term": {}}, "results.json: declaration.term: got {}; allowed: only the fields terms, rate"),
+        ("declaration", {"rate": "kl"}, "results.json: declaration.rate: got kl; allowed: one of the terms"),
+        ("reason", "\ud800", "results.json: reason: got .*text in UTF-8"),
+        ("config", json.loads('{"a": ' * 60 + "1" + "}" * 60), "results.json is nested too deeply"),
+    ],
+)
+def test_a_wrong_field_is_named(tmp_path, field, value, message):
+    RECORD.write(tmp_path)
+    kept = json.loads((tmp_path / FILE).read_text())
+    (tmp_path / FILE).write_text(json.dumps(kept | {field: value}))
+    with pytest.raises(ValueError, match=f"^{message}"):
+        Results.read(tmp_path)
+    assert Results.load_or_none(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cut short or not JSON"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"\xff\xfe{}", "not text in UTF-8"),
+        (b"[]", "not the record of a run"),
+        (b"{}", "model is missing"),
+    ],
+)
+def test_a_file_that_is_no_record_is_named(tmp_path, content, message):
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(ValueError, match=f"^{FILE}.*{message}$"):
+        Results.read(tmp_path)
+
+
+def test_every_field_has_a_check():
+    assert set(FIELDS) == {field.name for field in fields(Results)}
+    assert set(DECLARATION) == {field.name for field in fields(Declaration)}

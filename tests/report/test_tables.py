@@ -179,7 +179,11 @@ def test_a_damaged_file_costs_no_more_than_itself(tmp_path):
     (tmp_path / "c" / FILE).mkdir()
     collection = read([tmp_path])
     assert [run.folder.name for run in collection.runs] == ["a", "b"]
-    assert len(collection.warnings) == 1
+    assert collection.warnings == [
+        "a: history.csv is no table (No columns to parse from file); the run is shown without its curves",
+        "b: history.csv has no rows; the run is shown without its curves",
+        f"c: {FILE} is no file",
+    ]
     assert table(collection.runs).overfit_gap.isna().all()
 
 
@@ -214,7 +218,7 @@ def test_what_is_no_run_is_said_and_the_rest_is_read(tmp_path):
     assert collection.warnings == [
         f"running: no {FILE}: it still runs, or it was killed",
         f"cut: {FILE} is cut short or not JSON",
-        f"foreign: {FILE} is not the record of a run",
+        f"foreign: {FILE}: model is missing",
         f"{tmp_path / 'empty'}: no runs in it (a run leaves a {FILE})",
         f"{tmp_path / 'nowhere'}: no such folder",
     ]

@@ -26,7 +26,8 @@ def leave(
             "terms": {"kl": "nats per image"}, "rate": "kl", "rate_weight": "beta" if plain else None,
             "rate_target": capacity,
         }  # fmt: skip
-    record = Results(model, data, seed, [], name, config, status, reason, kept, [1.0, 0.5, 0.1, 0.0], 2.0 + seed)
+    record = Results(model, data, seed, [], name, config, status, reason, kept, seconds=2.0 + seed)
+    record.dimensions = [1 / (i + 1) for i in range((settings | knobs)["latent_dim"])]
     record.declaration = declaration
     if declaration.get("rate_weight"):
         record.rate_weight = knobs.get("beta", 1)

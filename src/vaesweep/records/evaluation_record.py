@@ -2,14 +2,35 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from vaesweep.checks import Rule, number
 from vaesweep.files import atomically
+from vaesweep.records import record_rules as rules
 from vaesweep.records.results import versions
 
 FILE, FIGURES = "evaluation.json", "evaluation"
+
+FILE_NAME = Rule(
+    # a name with a folder could have another file removed
+    lambda given: isinstance(given, str) and Path(given).name == given, "the name of a file",
+).check  # fmt: skip
+VALUE = rules.every(rules.fields({"value": number().check, "unit": rules.TEXT}), rules.has("value", "unit"))
+ENTRY = {
+    "settings": rules.MAPPING, "values": rules.mapping_of(VALUE),
+    "series": rules.mapping_of(rules.list_of(rules.optional(number().check))),
+    "absent": rules.mapping_of(rules.TEXT), "figures": rules.list_of(FILE_NAME), "seconds": rules.DURATION,
+}  # fmt: skip
+"""The check of each field of a measure."""
+MEASURE = rules.every(rules.fields(ENTRY), rules.has("settings", "values", "series", "absent", "figures"))
+FIELDS = {
+    "config_hash": rules.LINE, "checkpoint": rules.LINE, "seed": rules.SEED, "measures": rules.mapping_of(MEASURE),
+    "versions": rules.mapping_of(rules.TEXT),
+}  # fmt: skip
+"""The check of each field of a record."""
+NEEDED = rules.has("config_hash", "checkpoint", "seed")
 
 
 @dataclass
@@ -27,14 +48,20 @@ class EvaluationRecord:
     versions: dict[str, str] = field(default_factory=versions)
 
     @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The record in `folder`. Raises FileNotFoundError, or ValueError in a line that names file and field."""
+        kept = rules.read_json(folder / FILE)
+        values = {f.name: kept[f.name] for f in fields(cls) if f.name in kept}
+        rules.every(NEEDED, rules.fields(FIELDS))(f"{FILE}:", values)
+        return cls(**values)
+
+    @classmethod
     def load_or_none(cls, folder: Path) -> Self | None:
         """The record in `folder`, or None where there is none that can be read."""
         try:
-            kept = cls(**json.loads((folder / FILE).read_text()))
-            whole = all({"settings", "values", "series", "absent", "figures"} <= set(m) for m in kept.measures.values())
-        except (OSError, ValueError, TypeError, AttributeError):
+            return cls.read(folder)
+        except (OSError, ValueError):
             return None
-        return kept if whole else None
 
     @classmethod
     def load_or_new(cls, folder: Path, config_hash: str, checkpoint: str, seed: int) -> Self:

@@ -4,7 +4,7 @@ import json
 import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 from omegaconf import DictConfig
 
 from vaesweep import __version__
+from vaesweep.checks import ConfigError, choice
 from vaesweep.files import atomically
+from vaesweep.records import record_rules as rules
 from vaesweep.records.config_hash import component_name, config_hash, flat, hashed_config
 
 if TYPE_CHECKING:
@@ -25,6 +27,43 @@ NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 """Text that stands in results.json for the numbers that JSON does not have."""
 TEXTS = ("model", "data", "overrides", "config_hash", "status", "reason", "data_root", "versions")
 """Fields of a record that hold text."""
+
+
+def check_settings(key: str, given: Any) -> None:
+    """Raises `ConfigError` unless `given` is the configuration of a run, or a part of it."""
+    rules.MAPPING(key, given)
+    for name, value in given.items():
+        if name == "_target_":
+            rules.LINE(rules.name_in(key, name), value)
+        elif isinstance(value, dict):
+            check_settings(rules.name_in(key, name), value)
+
+
+def check_rate(key: str, given: Any) -> None:
+    """Raises `ConfigError` unless the rate of a declaration is one of its terms."""
+    if given.get("rate") is not None and given["rate"] not in given.get("terms", {}):
+        raise ConfigError(f"{key}.rate", given["rate"], "one of the terms")
+
+
+PARTS = dict.fromkeys(("model", "data"), rules.MAPPING) | {"choices": rules.mapping_of(rules.optional(rules.LINE))}
+DECLARATION = {
+    "terms": rules.mapping_of(rules.TEXT), "rate": rules.optional(rules.TEXT),
+    "rate_weight": rules.optional(rules.TEXT), "rate_target": rules.optional(rules.NUMBER),
+    "conditional": rules.BOOL, "sparse": rules.BOOL, "dimension_unit": rules.TEXT,
+}  # fmt: skip
+"""The checks of the fields of `vaesweep.models.Declaration`."""
+FIELDS = {
+    "model": rules.LINE, "data": rules.LINE, "seed": rules.SEED, "overrides": rules.list_of(rules.TEXT),
+    "config_hash": rules.LINE, "config": rules.every(check_settings, rules.fields(PARTS)),
+    "status": choice("completed", "failed", "interrupted").check, "reason": rules.optional(rules.TEXT),
+    "metrics": rules.mapping_of(rules.NUMBER), "dimensions": rules.list_of(rules.NUMBER),
+    "seconds": rules.DURATION, "seconds_per_epoch": rules.DURATION, "epochs": rules.COUNT, "parameters": rules.COUNT,
+    "declaration": rules.every(rules.fields(DECLARATION, closed=True), check_rate),
+    "rate_weight": rules.optional(rules.NUMBER), "data_root": rules.optional(rules.TEXT),
+    "trained_together": rules.COUNT, "versions": rules.mapping_of(rules.TEXT),
+}  # fmt: skip
+"""The check of each field of a record."""
+NEEDED = rules.has("model", "data", "seed", "overrides", "config_hash", "config", "metrics")
 
 
 @dataclass
@@ -71,17 +110,12 @@ class Results:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """The record in `folder`. Raises FileNotFoundError, or ValueError for what is no record of ours."""
-        try:
-            kept = json.loads((folder / FILE).read_text())
-        except ValueError:
-            raise ValueError(f"{FILE} is cut short or not JSON") from None
-        needed = {f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING}
-        whole = isinstance(kept, dict) and needed <= set(kept) and isinstance(kept.get("metrics"), dict)
-        if not whole:
-            raise ValueError(f"{FILE} is not the record of a run")
-        own = {f.name: kept[f.name] for f in fields(cls) if f.name in kept}
-        return cls(**{name: value if name in TEXTS else each(with_numbers, value) for name, value in own.items()})
+        """The record in `folder`. Raises FileNotFoundError, or ValueError in a line that names file and field."""
+        kept = rules.read_json(folder / FILE)
+        values = {f.name: kept[f.name] for f in fields(cls) if f.name in kept}
+        values = {name: value if name in TEXTS else each(with_numbers, value) for name, value in values.items()}
+        rules.every(NEEDED, rules.fields(FIELDS))(f"{FILE}:", values)
+        return cls(**values)
 
     @classmethod
     def load_or_none(cls, folder: Path) -> Self | None:

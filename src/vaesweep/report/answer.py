@@ -20,7 +20,7 @@ def answer(means: pd.DataFrame) -> str:
     and the columns COMPARABLE. Only settings that compare with the ladder are ranked. Errors are standard errors over
     seeds; a difference within the combined error of two settings is none.
     """
-    rated = means.dropna(subset=["rate", "nelbo"])
+    rated = means.dropna(subset=["rate", "distortion", "nelbo"])
     if rated.empty:
         return without_rate(means)
     ladders = rated.dropna(subset=["beta"]).groupby([*COMPARABLE, "series"], sort=False)

@@ -15,7 +15,7 @@ from vaesweep.report.chart_style import (
     padded_limits,
     series_scale,
 )
-from vaesweep.report.collection import Run
+from vaesweep.report.collection import Run, finite
 from vaesweep.report.panels import Panels
 
 PANEL = 320
@@ -27,10 +27,11 @@ MAX_BAR_CHARTS = 6
 def penalty(frame: pd.DataFrame) -> Panels | None:
     """Models without a rate: mse against their penalties, each in its own unit, where several settings have one."""
     units = frame.attrs["penalties"]
+    keys = ["series", "setting", "seed", "run", "mse"]
     completed = frame[(frame.status == "completed") & frame.rate.isna()]
-    long = completed.melt(
-        ["series", "setting", "seed", "run", "mse"], list(units), var_name="term", value_name="penalty"
-    ).dropna(subset=["penalty"])
+    # without the settings, one of which may be called penalty
+    long = completed[[*keys, *units]].melt(keys, list(units), var_name="term", value_name="penalty")
+    long = long.dropna(subset=["mse", "penalty"])
     long = long[long.groupby("term").setting.transform("nunique") > 1]
     if long.empty:
         return None
@@ -56,7 +57,7 @@ def dimensions(frame: pd.DataFrame, runs: Sequence[Run]) -> Panels | None:
         {"unit": runs[row.Index].results.declared.dimension_unit, "series": row.series, "setting": row.setting}
         | {"beta": row.beta, "rank": rank, "value": value}
         for row in frame[frame.status == "completed"].itertuples()
-        for rank, value in enumerate(sorted(runs[row.Index].results.dimensions, reverse=True), start=1)
+        for rank, value in enumerate(by_size(runs[row.Index].results.dimensions), start=1)
     ]
     if not rows:
         return None
@@ -70,6 +71,11 @@ def dimensions(frame: pd.DataFrame, runs: Sequence[Run]) -> Panels | None:
         "variance, says nothing about the image."
     )
     return Panels("What each latent dimension carries", caption, panels, width=PANEL) if panels else None
+
+
+def by_size(dimensions: Sequence[float]) -> list[float]:
+    """The values that are finite, the largest first."""
+    return sorted((value for value in map(finite, dimensions) if value == value), reverse=True)
 
 
 def dimension_panels(unit: str, cells: pd.DataFrame) -> Iterator[alt.Chart]:
@@ -125,8 +131,10 @@ def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> Panels | None:
             parts.append(long.assign(setting=row.setting, series=row.series, beta=row.beta))
     if not parts:
         return None
-    long = pd.concat(parts)
-    long[["split", "term"]] = long["name"].str.split("/", expand=True).to_numpy()
+    long = pd.concat(parts).dropna(subset=["value"])
+    if long.empty:
+        return None
+    long[["split", "term"]] = long["name"].str.split("/", n=1, expand=True).to_numpy()
     mean = long.groupby(["series", "setting", "beta", "term", "split", "epoch"], sort=False, dropna=False).value.mean()
     mean = mean.reset_index()
     if mean.series.nunique() == 1 and mean.beta.nunique() > 1:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from vaesweep.report.collection import Run
+from vaesweep.report.collection import Run, one_line
 from vaesweep.report.tables import slopes
 
 MAX_RATE_ERROR, MAX_OVERFIT_GAP = 0.1, 0.05
@@ -24,7 +24,7 @@ def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
 
     for row in frame.itertuples():
         if row.status != "completed":
-            add(row, f"{row.status}: {row.reason}")
+            add(row, one_line(f"{row.status}: {row.reason}"))
             continue
         declaration, unused_units = runs[row.Index].results.declared, row.latent_dim - row.active_units
         if declaration.rate and row.active_units == 0:

@@ -102,7 +102,7 @@ def robustness(frame: pd.DataFrame, runs: Sequence[Run]) -> Panels | None:
         {"setting": row.setting, "level": level, "psnr": psnr, "noise": noise}
         for row in frame.itertuples()
         for measure, entry in measures(runs[row.Index])
-        if measure == "noise_robustness"
+        if measure == "noise_robustness" and entry["series"]
         for noise in entry["settings"]["corruptions"]
         for level, psnr in zip(entry["series"]["level"], entry["series"][noise], strict=True)
     ]

@@ -1,6 +1,7 @@
 """Reconstructions and samples of runs, side by side."""
 
 import base64
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,8 +72,13 @@ def examples(frame: pd.DataFrame, runs: Sequence[Run]) -> dict[str, Examples]:
             (f"{row.setting}, seed {row.seed}", runs[row.Index]) for row in settings.head(MAX_SETTINGS).itertuples()
         ]
         note = f" (the first {MAX_SETTINGS} of {len(settings)} settings)" if len(settings) > MAX_SETTINGS else ""
-        strips_by_name[f"examples_{data}"] = Examples(f"{data}{note}", rows)
+        strips_by_name[f"examples_{file_part(str(data))}"] = Examples(f"{data}{note}", rows)
     return strips_by_name
+
+
+def file_part(text: str) -> str:
+    """`text` as a part of the name of a file."""
+    return re.sub(r"[^\w.+=-]", "_", text)[:60]
 
 
 def encode(run: Run, strip: str) -> str:

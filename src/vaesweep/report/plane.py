@@ -20,8 +20,8 @@ from vaesweep.report.tables import pareto
 
 def plane(frame: pd.DataFrame, means: pd.DataFrame) -> Panels | None:
     """The rate-distortion plane: runs as points, means over seeds with their standard deviation on lines over beta."""
-    runs = frame[(frame.status == "completed") & frame.rate.notna()]
-    means = means.dropna(subset=["rate"])
+    runs = frame[frame.status == "completed"].dropna(subset=["rate", "distortion"])
+    means = means.dropna(subset=["rate", "distortion"])
     if runs.empty:
         return None
     (left, right), y_range = padded_limits(runs.rate, minimum=0.0), padded_limits(runs.distortion)

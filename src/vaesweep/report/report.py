@@ -120,7 +120,7 @@ def write(content: Report, folder: Path) -> Iterator[Path]:
         content.runs.to_csv(path, index=False)
     yield folder / RUNS
     with atomically(folder / PAGE) as path:
-        path.write_text(page(content))
+        path.write_text(page(content), encoding="utf-8")
     yield folder / PAGE
 
 

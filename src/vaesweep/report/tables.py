@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vaesweep.records.config_hash import canonical, flat
-from vaesweep.report.collection import Run
+from vaesweep.report.collection import Run, finite, printable
 
 SEEDS = ("seed", "data.seed")
 COMMON = ("distortion", "rate", "nelbo", "mse", "active_units")
@@ -56,26 +56,28 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     for run, config in zip(runs, configs, strict=True):
         results, declaration = run.results, run.results.declared
         weight = f"model.{declaration.rate_weight}"
+        width = finite(config.get("model.latent_dim"))
+        metrics = {name.removeprefix("test/"): finite(value) for name, value in results.metrics.items()}
         knob_values = {names[key]: format_setting(key, config[key]) for key in knobs if key in config}
         knob_labels = [f"{names[k]}={knob_values[names[k]]}" for k in knobs if k in config and k != weight]
         group_labels = [str(config[group]) for group in groups if group in config]
         series = " ".join([f"{run.study}:"] * studies + [results.model, *group_labels, *knob_labels])
-        beta = np.nan if results.rate_weight is None else results.rate_weight
+        beta = finite(results.rate_weight)
         rows.append(
-            {"study": run.study, "run": run.folder.name, "model": results.model, "data": results.data}
+            {"study": run.study, "run": printable(run.folder.name), "model": results.model, "data": results.data}
             | knob_values
             | {"seed": results.seed, "status": results.status, "reason": results.reason, "series": series}
             | {"setting": f"{series} {names[weight]}={beta:g}" if weight in knobs else series, "beta": beta}
-            | {name: results.metrics.get(f"test/{name}") for name in (*COMMON, *penalties)}
-            | {"rate": results.metrics.get(f"test/{declaration.rate}")}
+            | {name: metrics.get(name) for name in (*COMMON, *penalties)}
+            | {"rate": metrics.get(declaration.rate or "")}
             | {
                 "overfit_gap": overfit_gap(run),
-                "latent_dim": config.get("model.latent_dim"),
+                "latent_dim": width,
                 "likelihood": format_setting("_target_", str(config.get("model.likelihood._target_", ""))),
                 "epochs": results.epochs,
             }
             | {"conditional": declaration.conditional, "scored": scored_data(config)}
-            | {"wide": declaration.sparse and (config.get("model.latent_dim") or 0) > code_limit}
+            | {"wide": declaration.sparse and width > code_limit}
             | {"parameters": results.parameters, "config_hash": results.config_hash, "seconds": results.seconds}
         )
     frame = pd.DataFrame(rows)
@@ -94,11 +96,11 @@ def widest_dense_code(runs: Sequence[Run], configs: Sequence[dict[str, Any]]) ->
     """
     results = [run.results for run in runs]
     widths = [
-        config.get("model.latent_dim") or 0
+        finite(config.get("model.latent_dim", 0))
         for result, config in zip(results, configs, strict=True)
         if result.declaration and not result.declared.sparse
     ]
-    return max(widths, default=np.inf)
+    return max((width for width in widths if not np.isnan(width)), default=np.inf)
 
 
 def scored_data(config: dict[str, Any]) -> str:
@@ -132,8 +134,9 @@ def short_names(knobs: Sequence[str], metrics: Sequence[str]) -> dict[str, str]:
 def format_setting(key: str, value: Any) -> Any:
     """A setting as shown in a table: a class by its name, a list as text."""
     if key.endswith("_target_"):
-        return value.rpartition(".")[2]
-    return value if isinstance(value, int | float) or value is None else str(value)
+        return str(value).rpartition(".")[2]
+    # a chart takes no number that JSON, or a float, does not have
+    return value if value is None or not np.isnan(finite(value)) or isinstance(value, bool) else str(value)
 
 
 def natural(value: Any) -> tuple[bool, float, str]:
@@ -147,7 +150,7 @@ def overfit_gap(run: Run) -> float:
     term = "nelbo" if "test/nelbo" in run.results.metrics else "distortion"
     if f"train/{term}" not in run.history or f"test/{term}" not in run.results.metrics:
         return np.nan
-    return round(run.results.metrics[f"test/{term}"] - float(run.history[f"train/{term}"].iloc[-1]), 6)
+    return round(finite(run.results.metrics[f"test/{term}"]) - float(run.history[f"train/{term}"].iloc[-1]), 6)
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
@@ -210,8 +213,10 @@ def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     Where D + beta R is minimal over a convex trade-off, -dD/dR = beta, so that between two betas it lies between
     them (Alemi et al. 2018, sec. 4). Only runs whose declaration names the weight of the rate have a beta.
     """
-    data_seeds = [flat(runs[i].results.config).get("data.seed", 0) for i in frame.index]
-    completed = frame.assign(data_seed=data_seeds)[frame.status == "completed"].dropna(subset=["rate", "beta"])
+    data_seeds = [str(flat(runs[i].results.config).get("data.seed", 0)) for i in frame.index]
+    completed = frame.assign(data_seed=data_seeds)[frame.status == "completed"].dropna(
+        subset=["rate", "distortion", "beta"]
+    )
     rows = []
     for (series, *_), ladder in completed.groupby(["series", *COMPARABLE, "seed", "data_seed"], sort=False):
         steps = ladder.sort_values("beta")
