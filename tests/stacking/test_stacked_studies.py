@@ -247,7 +247,7 @@ def test_jobs_that_differ_in_knobs_and_seeds_make_a_stack(job):
     assert reasons["timed"] == "callbacks.best.every_n_train_steps: a stack is saved at the end of epochs"
     assert reasons["ddp"] == "trainer.devices=2: a stack is trained on one device"
     assert reasons["half"].startswith("trainer.precision=16-mixed: ")
-    assert reasons["wrong"] == "seed: got -1; allowed: a whole number of at least 0"
+    assert reasons["wrong"] == "seed: got -1; allowed: a whole number from 0 to 4294967295"
     assert reasons["early"] == "callbacks.early: a EarlyStopping may act on the whole run"
 
 
@@ -304,7 +304,7 @@ def test_a_study_on_the_command_line(tmp_path):
     assert done.returncode == 1  # for the seed that is none
     study = only(tmp_path)
     assert "3 jobs, 0 completed earlier; a stack of 2; 1 alone" in done.stdout
-    assert re.search(r"alone: \S+: seed: got -1; allowed: a whole number of at least 0", done.stdout)
+    assert re.search(r"alone: \S+: seed: got -1; allowed: a whole number from 0 to 4294967295", done.stdout)
     folders = [path.parent for path in study.glob("*/results.json")]
     ended = sorted((record(folder)["status"], record(folder)["trained_together"]) for folder in folders)
     assert ended == [("completed", 2), ("completed", 2), ("failed", 1)]
