@@ -153,9 +153,9 @@ def logs(study):
 def test_a_study_begun_here_goes_on_as_an_array_of_slurm_jobs_with_one_more_value(cluster, tmp_path):
     done = train(tmp_path, *BRIEF, "seed=0,-1", "hydra/launcher=submitit_local")
     assert done.returncode == 1
-    assert done.stderr.endswith("error: seed: got -1; allowed: a whole number of at least 0\n")
+    assert done.stderr.endswith("error: seed: got -1; allowed: a whole number from 0 to 4294967295\n")
     study = only(tmp_path)
-    refused = ("failed", "seed: got -1; allowed: a whole number of at least 0")
+    refused = ("failed", "seed: got -1; allowed: a whole number from 0 to 4294967295")
     assert statuses(study) == {0: ("completed", None), -1: refused}
     written = {path: path.stat().st_mtime_ns for path in study.glob("*/results.json")}
 
