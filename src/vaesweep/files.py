@@ -19,7 +19,8 @@ def atomically(path: Path) -> Iterator[Path]:
     What was written is on the disk before the name is, so that a power cut leaves the old file or the new one. Raises
     FileNotFoundError where the folder of a run is gone, see `occupied`.
     """
-    check_occupied(path)
+    if is_gone(path):
+        raise FileNotFoundError(errno.ENOENT, "deleted or moved during the run", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}{PART}")
     try:
@@ -61,12 +62,12 @@ def occupied(folder: Path) -> Iterator[None]:
         OCCUPIED.pop(resolved, None)
 
 
-def check_occupied(path: Path) -> None:
-    """Raises FileNotFoundError where `path` is in the folder of a run of this process, or is it, and that is gone."""
+def is_gone(path: Path) -> bool:
+    """Whether `path` is in the folder of a run of this process, or is it, and that was deleted or moved."""
     resolved = Path(os.path.realpath(path))
-    for folder, before in OCCUPIED.items():
-        if folder in (resolved, *resolved.parents) and identity(folder) != before:
-            raise FileNotFoundError(errno.ENOENT, "deleted or moved during the run", str(folder))
+    return any(
+        folder in (resolved, *resolved.parents) and identity(folder) != before for folder, before in OCCUPIED.items()
+    )
 
 
 def identity(folder: Path) -> tuple[int, int]:

@@ -11,7 +11,8 @@ from vaesweep.records.results import FILE
 from vaesweep.report import charts, plane
 from vaesweep.report.collection import read
 from vaesweep.report.report import VEGA_LITE, report
-from vaesweep.report.tables import slopes, summary, table
+from vaesweep.report.slopes import slopes
+from vaesweep.report.tables import summary, table
 
 
 def read_table(folder):

@@ -20,7 +20,8 @@ from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.records.results import FILE
 from vaesweep.report import terminal
-from vaesweep.report.collection import EXAMPLES, HISTORY, read
+from vaesweep.report.collection import read
+from vaesweep.report.read_run import EXAMPLES, HISTORY
 from vaesweep.report.report import page, report
 
 DRAWS = int(os.environ.get("VAESWEEP_FUZZ", "60"))

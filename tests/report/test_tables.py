@@ -11,7 +11,9 @@ from support.handmade import leave, rates
 from vaesweep.records.results import FILE
 from vaesweep.report.collection import read
 from vaesweep.report.diagnostics import diagnostics
-from vaesweep.report.tables import COMPARABLE, best, equal_to_lowest, pareto, slopes, summary, table
+from vaesweep.report.ranking import best, equal_to_lowest, pareto
+from vaesweep.report.slopes import slopes
+from vaesweep.report.tables import COMPARABLE, summary, table
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import pandas as pd
 
 from vaesweep.checks import ConfigError
 from vaesweep.report import plane
-from vaesweep.report.collection import Run, read
+from vaesweep.report.collection import read
+from vaesweep.report.read_run import Run
 from vaesweep.report.tables import summary, table
 
 

@@ -20,7 +20,7 @@ FILE_NAME = Rule(
 VALUE = rules.every(rules.fields({"value": number().check, "unit": rules.TEXT}), rules.has("value", "unit"))
 ENTRY = {
     "settings": rules.MAPPING, "values": rules.mapping_of(VALUE),
-    "series": rules.mapping_of(rules.list_of(rules.optional(number().check))),
+    "series": rules.mapping_of(rules.list_of(rules.or_null(number().check))),
     "absent": rules.mapping_of(rules.TEXT), "figures": rules.list_of(FILE_NAME), "seconds": rules.DURATION,
 }  # fmt: skip
 """The check of each field of a measure."""

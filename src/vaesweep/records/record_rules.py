@@ -138,6 +138,6 @@ def list_of(inner: Check) -> Check:
     return check
 
 
-def optional(inner: Check) -> Check:
+def or_null(inner: Check) -> Check:
     """The check of a value that may be null."""
     return lambda key, given: None if given is None else inner(key, given)

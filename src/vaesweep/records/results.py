@@ -45,21 +45,21 @@ def check_rate(key: str, given: Any) -> None:
         raise ConfigError(f"{key}.rate", given["rate"], "one of the terms")
 
 
-PARTS = dict.fromkeys(("model", "data"), rules.MAPPING) | {"choices": rules.mapping_of(rules.optional(rules.LINE))}
+PARTS = dict.fromkeys(("model", "data"), rules.MAPPING) | {"choices": rules.mapping_of(rules.or_null(rules.LINE))}
 DECLARATION = {
-    "terms": rules.mapping_of(rules.TEXT), "rate": rules.optional(rules.TEXT),
-    "rate_weight": rules.optional(rules.TEXT), "rate_target": rules.optional(rules.NUMBER),
+    "terms": rules.mapping_of(rules.TEXT), "rate": rules.or_null(rules.TEXT),
+    "rate_weight": rules.or_null(rules.TEXT), "rate_target": rules.or_null(rules.NUMBER),
     "conditional": rules.BOOL, "sparse": rules.BOOL, "dimension_unit": rules.TEXT,
 }  # fmt: skip
 """The checks of the fields of `vaesweep.models.Declaration`."""
 FIELDS = {
     "model": rules.LINE, "data": rules.LINE, "seed": rules.SEED, "overrides": rules.list_of(rules.TEXT),
     "config_hash": rules.LINE, "config": rules.every(check_settings, rules.fields(PARTS)),
-    "status": choice("completed", "failed", "interrupted").check, "reason": rules.optional(rules.TEXT),
+    "status": choice("completed", "failed", "interrupted").check, "reason": rules.or_null(rules.TEXT),
     "metrics": rules.mapping_of(rules.NUMBER), "dimensions": rules.list_of(rules.NUMBER),
     "seconds": rules.DURATION, "seconds_per_epoch": rules.DURATION, "epochs": rules.COUNT, "parameters": rules.COUNT,
     "declaration": rules.every(rules.fields(DECLARATION, closed=True), check_rate),
-    "rate_weight": rules.optional(rules.NUMBER), "data_root": rules.optional(rules.TEXT),
+    "rate_weight": rules.or_null(rules.NUMBER), "data_root": rules.or_null(rules.TEXT),
     "trained_together": rules.COUNT, "versions": rules.mapping_of(rules.TEXT),
 }  # fmt: skip
 """The check of each field of a record."""

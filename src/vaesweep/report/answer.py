@@ -9,8 +9,9 @@ from itertools import pairwise
 import pandas as pd
 
 from vaesweep.records.results import FILE
-from vaesweep.report.collection import Run
-from vaesweep.report.tables import COMPARABLE, equal_to_lowest, natural
+from vaesweep.report.ranking import equal_to_lowest
+from vaesweep.report.read_run import Run
+from vaesweep.report.tables import COMPARABLE, natural
 
 
 def answer(means: pd.DataFrame) -> str:

@@ -15,8 +15,8 @@ from vaesweep.report.chart_style import (
     padded_limits,
     series_scale,
 )
-from vaesweep.report.collection import Run, finite
 from vaesweep.report.panels import Panels
+from vaesweep.report.read_run import Run, finite
 
 PANEL = 320
 """Width of one of several charts in a figure."""

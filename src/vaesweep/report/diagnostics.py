@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from vaesweep.report.collection import Run, one_line
-from vaesweep.report.tables import slopes
+from vaesweep.report.collection import one_line
+from vaesweep.report.read_run import Run
+from vaesweep.report.slopes import slopes
 
 MAX_RATE_ERROR, MAX_OVERFIT_GAP = 0.1, 0.05
 """Shares of the target rate, and of the training nats, above which a run is reported."""

@@ -9,8 +9,8 @@ import pandas as pd
 
 from vaesweep.report.chart_style import numbers, series_scale
 from vaesweep.report.charts import PANEL, panel_title
-from vaesweep.report.collection import Run
 from vaesweep.report.panels import Panels
+from vaesweep.report.read_run import Run
 
 KEYS = ["measure", "value", "unit"]
 ACRONYMS = {"dci", "kl", "l0", "mig", "mse", "nll", "pca", "psnr", "sap", "ssim", "svc", "vae"}

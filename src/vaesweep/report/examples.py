@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vaesweep.report.collection import Run
+from vaesweep.report.read_run import Run
 
 MAX_SETTINGS = 24
 """Most settings shown per dataset."""

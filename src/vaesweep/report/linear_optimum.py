@@ -6,8 +6,8 @@ import altair as alt
 import pandas as pd
 
 from vaesweep.report.chart_style import DARK, HEIGHT, NATS, numbers, padded_limits, series_scale
-from vaesweep.report.collection import Run
 from vaesweep.report.panels import Panels
+from vaesweep.report.read_run import Run
 
 MEASURE = "linear_optimum"
 CAPTION = (

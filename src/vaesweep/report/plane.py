@@ -15,7 +15,7 @@ from vaesweep.report.chart_style import (
     series_scale,
 )
 from vaesweep.report.panels import Panels
-from vaesweep.report.tables import pareto
+from vaesweep.report.ranking import pareto
 
 
 def plane(frame: pd.DataFrame, means: pd.DataFrame) -> Panels | None:

@@ -17,7 +17,9 @@ from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.examples import STRIPS, Examples, examples
 from vaesweep.report.linear_optimum import linear_optimum
 from vaesweep.report.panels import Panels
-from vaesweep.report.tables import LOWER_IS_BETTER, best, metric_names, slopes, summary, table
+from vaesweep.report.ranking import LOWER_IS_BETTER, best
+from vaesweep.report.slopes import slopes
+from vaesweep.report.tables import metric_names, summary, table
 
 PAGE, RUNS = "index.html", "runs.csv"
 DIGITS = {"mse": 4, "active_units": 1, "seconds": 1}

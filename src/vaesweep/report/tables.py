@@ -1,4 +1,4 @@
-"""Tables of runs: a row per run, a row per setting over its seeds, the Pareto front, the slopes."""
+"""Tables of runs: a row per run, a row per setting over its seeds."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from vaesweep.records.config_hash import canonical, flat
-from vaesweep.report.collection import Run, finite, printable
+from vaesweep.report.collection import printable
+from vaesweep.report.read_run import Run, finite
 
 SEEDS = ("seed", "data.seed")
 COMMON = ("distortion", "rate", "nelbo", "mse", "active_units")
 """Metrics that any model may have: nats per image, but for mse (per pixel) and dimensions."""
 COSTS = ("overfit_gap", "seconds")
-LOWER_IS_BETTER = ("distortion", "nelbo", "mse", "seconds")
 COMPARABLE = ("data", "scored", "likelihood", "conditional", "wide")
 """Columns that are equal for runs that compare: they describe the same data, under one likelihood, with or without
 the label, and none or all of them by a sparse code that is wider than every other model's."""
@@ -166,65 +166,3 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     means = descriptions.join(groups[metrics].mean()).join(spread).join(groups.size().rename("n")).reset_index()
     means.attrs = frame.attrs
     return means
-
-
-def pareto(means: pd.DataFrame) -> pd.DataFrame:
-    """The settings that none of those they compare with (COMPARABLE) beats in both rate and distortion.
-
-    A setting that compares with no other is on no front.
-    """
-    front = []
-    for _, part in means.dropna(subset=["rate"]).groupby(list(COMPARABLE), sort=False):
-        best = np.inf
-        for index, row in part.sort_values(["rate", "distortion"]).iterrows() if len(part) > 1 else ():
-            if row.distortion < best:
-                front.append(index)
-                best = row.distortion
-    return means.loc[front]
-
-
-def equal_to_lowest(group: pd.DataFrame, metric: str) -> pd.Series:
-    """Which settings of a group have its lowest mean of a metric, or one that cannot be told from it.
-
-    Two means cannot be told apart if they differ by no more than the standard error of their difference over seeds,
-    sqrt(sd_1^2 / n_1 + sd_2^2 / n_2). A setting with one seed has no error and is left out.
-    """
-    error = group[f"{metric}_sd"] / np.sqrt(group.n)
-    ranked = group[metric].where(error.notna())
-    if ranked.notna().sum() == 0:
-        return ranked.notna()
-    lowest = ranked.idxmin()
-    return ranked - ranked[lowest] <= np.hypot(error, error[lowest])
-
-
-def best(means: pd.DataFrame, metric: str) -> pd.Series:
-    """Which settings are marked: those `equal_to_lowest` among two or more that compare and have an error."""
-    marks = pd.Series(False, index=means.index)
-    ranked = means.dropna(subset=[metric, f"{metric}_sd"])
-    for _, group in ranked.groupby(list(COMPARABLE), sort=False):
-        if len(group) > 1:
-            marks[group.index] = equal_to_lowest(group, metric)
-    return marks
-
-
-def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
-    """-dD/dR between neighbouring betas of a series, from runs of the same seed; mean, standard deviation, number.
-
-    Where D + beta R is minimal over a convex trade-off, -dD/dR = beta, so that between two betas it lies between
-    them (Alemi et al. 2018, sec. 4). Only runs whose declaration names the weight of the rate have a beta.
-    """
-    data_seeds = [str(flat(runs[i].results.config).get("data.seed", 0)) for i in frame.index]
-    completed = frame.assign(data_seed=data_seeds)[frame.status == "completed"].dropna(
-        subset=["rate", "distortion", "beta"]
-    )
-    rows = []
-    for (series, *_), ladder in completed.groupby(["series", *COMPARABLE, "seed", "data_seed"], sort=False):
-        steps = ladder.sort_values("beta")
-        for (_, low), (_, high) in zip(steps.iloc[:-1].iterrows(), steps.iloc[1:].iterrows(), strict=True):
-            if 0 < low.beta < high.beta and abs(low.rate - high.rate) > 1e-3:
-                slope = -(high.distortion - low.distortion) / (high.rate - low.rate)
-                rows.append({"series": series, "low": low.beta, "high": high.beta, "slope": slope})
-    if not rows:
-        return pd.DataFrame(columns=["series", "low", "high", "slope", "sd", "n"])
-    groups = pd.DataFrame(rows).groupby(["series", "low", "high"])["slope"]
-    return groups.agg(slope="mean", sd="std", n="size").reset_index()

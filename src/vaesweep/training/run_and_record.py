@@ -15,7 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from vaesweep.checks import ConfigError, DivergenceError, reason
-from vaesweep.files import identity, occupied, remove_unfinished
+from vaesweep.files import is_gone, occupied, remove_unfinished
 from vaesweep.instantiate import add_import_path
 from vaesweep.records import wandb_recording
 from vaesweep.records.results import Results
@@ -73,7 +73,7 @@ def lock(folder: Path) -> AbstractContextManager[object]:
     except Timeout:
         given = f"{folder} while another process runs in it"
         raise ConfigError("folder", given, "one process at a time") from None
-    except (OSError, NotImplementedError) as error:
+    except (OSError, NotImplementedError) as error:  # the latter on file systems without locks
         given = f"{folder}, where {file.name} cannot be written ({why(error)})"
         raise ConfigError("folder", given, "a folder that can be written to") from None
 
@@ -119,7 +119,6 @@ class RunRecorder:
     def __enter__(self) -> "RunRecorder":
         for job in self.jobs:
             job.results.status, job.results.reason = "failed", None
-        self.places = {job.folder: identity(job.folder) for job in self.jobs}
         self.handlers = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}
         return self
 
@@ -153,8 +152,8 @@ class RunRecorder:
 
     def storage_error(self, error: BaseException | None) -> BaseException | None:
         """`error`, or what the user is to know of it: that a run's folder is gone, or that there is no room in it."""
-        for folder, before in self.places.items():
-            if identity(folder) != before:
+        for folder in (job.folder for job in self.jobs):
+            if is_gone(folder):
                 given = f"{folder}, which was deleted or moved during the run"
                 return ConfigError("folder", given, "a folder that stays where it is until the run has ended")
             if isinstance(error, OSError) and error.errno in NO_ROOM:
@@ -175,11 +174,11 @@ def is_other_rank() -> bool:
     return getattr(rank_zero_only, "rank", 0) > 0
 
 
-def write_record(job: PendingRun, status: str, why: str | None) -> Exception | None:
+def write_record(job: PendingRun, status: str, reason_given: str | None) -> Exception | None:
     """Write the record of a job, which ended so where nothing else is known of it; returns why that failed."""
     results = job.results
     if results.status != "completed" and results.reason is None:
-        results.status, results.reason = status, why
+        results.status, results.reason = status, reason_given
     try:
         results.write(job.folder)
         if numbers := results.not_finite():
