@@ -14,31 +14,18 @@ from vaesweep import figures
 from vaesweep.checks import ConfigError
 from vaesweep.data import Digits, ImageDataModule, Shapes
 from vaesweep.evaluation.anomaly import scores
-from vaesweep.evaluation.context import Codes, EvalContext
+from vaesweep.evaluation.context import Codes
 from vaesweep.evaluation.interpolation import image_pairs, lerp, slerp
 from vaesweep.evaluation.measure import NotApplicable
 from vaesweep.metrics import importance_weighted_bound as bound
 from vaesweep.models import Batch
 from vaesweep.models.distributions import DiagonalGaussian
-from vaesweep.records.results import Results
 
 
 @pytest.fixture(autouse=True)
 def _no_grad():
     with torch.no_grad():
         yield
-
-
-@pytest.fixture
-def context(model, digits, tmp_path):
-    """An untrained member, by overrides, with the digits."""
-
-    def make(*overrides, data=digits):
-        made = model(*overrides, spec=data.spec)
-        record = Results("vae", "digits", 0, [], "0" * 16, {})
-        return EvalContext(tmp_path, record, "last", made, data, torch.device("cpu"), seed=0)
-
-    return make
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from types import MethodType
 import pytest
 import torch
 
+from support.exact_training import train_exactly
 from vaesweep.metrics.linear_optimum import optimum, optimum_with_learned_sigma, spectrum
-from vaesweep.models import VAE, Batch, Spec
+from vaesweep.models import VAE, Spec
 from vaesweep.models.distributions import DiagonalGaussian, Gaussian
 from vaesweep.models.networks import MLP
 from vaesweep.models.schedules import Constant
@@ -29,23 +30,12 @@ def linear_vae(beta, learn=False):
 
 
 def trained(made, images):
-    """The model's terms at its least loss. The loss is quadratic in the noise, so that the 2 d points +-sqrt(d) e_j
-    give its expectation exactly, and a deterministic optimiser finds the optimum."""
-    points = D**0.5 * torch.cat([torch.eye(D), -torch.eye(D)]).double()
-    noise = points.repeat_interleave(len(images), dim=0)
-    data = Batch(images.repeat(2 * D, 1, 1, 1), torch.zeros(2 * D * len(images), 1, dtype=torch.int64))
-    optimizer = torch.optim.LBFGS(made.parameters(), max_iter=500, history_size=30, line_search_fn="strong_wolfe")
-
-    def closure():
-        optimizer.zero_grad()
-        loss = made(data, noise).loss
-        loss.backward()
-        return loss
-
+    """The model's terms at its least loss, and its posteriors."""
+    labels = torch.zeros(len(images), 1, dtype=torch.int64)
     for _ in range(4):
-        optimizer.step(closure)
+        data, noise = train_exactly(made, images, labels, 500)
     with torch.no_grad():
-        return made(data, noise), made.posterior(data.image, data.label)
+        return made(data, noise), made.posterior(*data)
 
 
 def deviation(made, images, beta):

@@ -30,7 +30,7 @@ def test_a_difference_within_the_combined_error_is_none(gap, equal):
 
 def test_one_seed_has_no_error():
     text = answer(means((1, 20, 100), (4, 10, 125), n=1, nelbo_sd=np.nan))
-    assert "(one seed: no error)" in text
+    assert "(one seed: no error bar)" in text
     assert "cheapest" not in text
 
 

@@ -64,7 +64,7 @@ def cheapest(group: pd.DataFrame, names: Sequence[str]) -> str:
     order = group.assign(name=names, se=group.nelbo_sd / group.n.map(math.sqrt)).sort_values("nelbo", kind="stable")
     best = order.iloc[0]
     if min(order.n.iloc[:2]) < 2:
-        return f"the lowest total is at {best['name']}, {best.nelbo:.1f} nats (one seed: no error)"
+        return f"the cheapest description is at {best['name']}, {best.nelbo:.1f} nats (one seed: no error bar)"
     equal = order[equal_to_lowest(order, "nelbo")]
     if len(equal) > 1:
         text = listing(equal["name"]).replace("and beta", "and")
@@ -83,7 +83,9 @@ def without_rate(means: pd.DataFrame) -> str:
     for _, part in scored.groupby(list(COMPARABLE), sort=False):
         best = part.loc[part.mse.idxmin()]
         of = f" is the lowest mse of {len(part)} settings" if len(part) > 1 else ""
-        parts.append(f"{best.setting}, {best.mse:.4f} per pixel{of}" + (" (one seed: no error)" if best.n < 2 else ""))
+        parts.append(
+            f"{best.setting}, {best.mse:.4f} per pixel{of}" + (" (one seed: no error bar)" if best.n < 2 else "")
+        )
     return f"No model here has a rate; reconstruction error: {'; '.join(parts)}."
 
 

@@ -129,6 +129,7 @@ def write(content: Report, folder: Path) -> Iterator[Path]:
 def page(content: Report) -> str:
     """The report as one HTML file that loads nothing from elsewhere."""
     source = jinja2.FileSystemLoader(Path(__file__).parent)
+    rows = cells(content.means)
     template = jinja2.Environment(loader=source, autoescape=True, trim_blocks=True).get_template("page.html")
     return template.render(
         title=content.title,
@@ -139,8 +140,8 @@ def page(content: Report) -> str:
         origin=content.origin,
         diagnostics=content.diagnostics,
         columns=content.columns,
-        footnote=FOOTNOTE,
-        rows=cells(content.means),
+        footnote=FOOTNOTE if any(cell.best for row in rows for cell in row) else "",
+        rows=rows,
         measurements=content.measurements.to_numpy().tolist(),
         settings=list(content.measurements.columns[len(evaluations.KEYS) :]),
         absences=content.absences,

@@ -89,7 +89,6 @@ CREATABLE = Rule(is_creatable, "a folder, which is created where its parent exis
 FOLDER_IN_RUN = Rule(is_path, "a folder in the folder of the run, such as ${folder}/checkpoints", in_run="folder")
 FILE_IN_RUN = Rule(is_path, "a file in the folder of the run, such as ${folder}/history.csv", in_run="file")
 DURATION = Rule(is_duration, "DAYS:HOURS:MINUTES:SECONDS such as 00:01:30:00, or a mapping such as {hours: 2}")
-TARGET = Rule(is_target, "the dotted name of a class, such as my_models.MyModel")
 PART = Rule(is_part, "a mapping with _target_")
 PARTS = Rule(lambda given: isinstance(given, Mapping), "a mapping of parts, each with _target_", inner=PART)
 NAMES = Rule(lambda given: isinstance(given, Mapping), "a mapping of names", inner=TEXT)

@@ -10,12 +10,10 @@ from matplotlib.text import Text
 
 from vaesweep import evaluation as measures
 from vaesweep import figures
-from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.evaluate import take_measure
 from vaesweep.figures import model_figures
 from vaesweep.metrics import activity
 from vaesweep.models.distributions import Dirac
-from vaesweep.records.results import Results
 from vaesweep.training.run_and_record import run
 
 
@@ -23,18 +21,6 @@ from vaesweep.training.run_and_record import run
 def _no_grad():
     with torch.no_grad():
         yield
-
-
-@pytest.fixture
-def context(model, digits, tmp_path):
-    """An untrained model, by its name in conf/model and overrides, with the digits."""
-
-    def make(name, *overrides):
-        made = model(f"model={name}", *overrides)
-        record = Results(name, "digits", 3, [], "0" * 16, {})
-        return EvalContext(tmp_path, record, "last", made, digits, torch.device("cpu"), seed=0)
-
-    return make
 
 
 def words(figure):
@@ -47,7 +33,7 @@ def words(figure):
 def test_a_figure_of_an_evaluation_names_the_run_as_its_record_does(context, monkeypatch, name, caption):
     saved = []
     monkeypatch.setattr(figures, "save", lambda figure, stem: saved.append(figure) or Path(f"{stem.name}.png"))
-    made = context(name)
+    made = context(f"model={name}", name=name, seed=3)
     take_measure(made, "jacobian", measures.Jacobian(20))
     take_measure(made, "traversal", measures.Traversal(2, 2, 3))
     still, film = saved
@@ -67,7 +53,7 @@ def test_a_figure_of_training_names_the_run_as_its_record_does(config, monkeypat
 
 @pytest.mark.parametrize(("name", "unit"), [("vae", "{:.2f} nats"), ("ae", "variance\n{:.2g}")])
 def test_columns_of_a_traversal_carry_what_their_dimension_does_over_the_test_split(context, name, unit):
-    made = context(name)
+    made = context(f"model={name}")
     posterior = Dirac(made.codes("test").mean) if name == "ae" else made.posterior("test")
     carried = activity(posterior)
     film = measures.Traversal(4, 2, 3)(made).figures["traversal"]
@@ -78,15 +64,15 @@ def test_columns_of_a_traversal_carry_what_their_dimension_does_over_the_test_sp
 
 
 def test_a_frame_of_a_traversal_says_where_it_is(context):
-    film = measures.Traversal(2, 1, 3)(context("vae")).figures["traversal"]
+    film = measures.Traversal(2, 1, 3)(context("model=vae")).figures["traversal"]
     assert [frame.axes[0].get_xlabel() for frame in film[:3]] == ["at z = -3.0", "at z = +0.0", "at z = +3.0"]
-    film = measures.Traversal(2, 1, 3)(context("ae")).figures["traversal"]
+    film = measures.Traversal(2, 1, 3)(context("model=ae")).figures["traversal"]
     assert film[1].axes[0].get_xlabel().startswith("at 50 % of the way from the 1 % to the 99 % quantile")
 
 
 @pytest.mark.parametrize("name", ["vae", "cvae"])
 def test_what_is_decoded_given_a_class_says_so(context, name):
-    made = context(name)
+    made = context(f"model={name}")
     is_given = name == "cvae"
     found = {
         **measures.Interpolation(3, 3)(made).figures,
@@ -101,7 +87,7 @@ def test_what_is_decoded_given_a_class_says_so(context, name):
 
 
 def test_pictures_are_of_several_classes_though_the_split_is_sorted(context, monkeypatch):
-    made = context("ae")
+    made = context("model=ae")
     split = made.data.splits["test"]
     by_class = split.indices[split.labels[split.indices, 0].argsort(stable=True)]
     monkeypatch.setitem(made.data.splits, "test", replace(split, indices=by_class))
@@ -110,6 +96,6 @@ def test_pictures_are_of_several_classes_though_the_split_is_sorted(context, mon
 
 
 def test_noise_levels_have_their_meaning_on_the_axis(context):
-    found = measures.NoiseRobustness(["gaussian", "masking"], [0, 0.2], 20)(context("ae")).figures
+    found = measures.NoiseRobustness(["gaussian", "masking"], [0, 0.2], 20)(context("model=ae")).figures
     assert found["robustness_gaussian"].axes[0].get_xlabel() == "standard deviation of the noise"
     assert found["robustness_masking"].axes[0].get_xlabel() == "share of pixels set to 0"
