@@ -64,7 +64,7 @@ def cheapest(group: pd.DataFrame, names: Sequence[str]) -> str:
     order = group.assign(name=names, se=group.nelbo_sd / group.n.map(math.sqrt)).sort_values("nelbo", kind="stable")
     best = order.iloc[0]
     if min(order.n.iloc[:2]) < 2:
-        return f"the cheapest description is at {best['name']}, {best.nelbo:.1f} nats (one seed: no error bar)"
+        return f"the lowest total is at {best['name']}, {best.nelbo:.1f} nats (one seed: no error bar)"
     equal = order[equal_to_lowest(order, "nelbo")]
     if len(equal) > 1:
         text = listing(equal["name"]).replace("and beta", "and")
