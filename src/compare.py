@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     # here, because --help needs none of them
-    from vaesweep.checks import ConfigError
+    from vaesweep.errors import ConfigError
     from vaesweep.report import terminal
     from vaesweep.report.collection import read
     from vaesweep.report.report import report
@@ -39,13 +39,13 @@ def main(argv: list[str] | None = None) -> int:
         study = home.resolve().name
         if arguments.wandb:
             from vaesweep.records.wandb_recording import sync_commands
-            from vaesweep.report.dashboard import log_report
+            from vaesweep.report.wandb_dashboard import log_report
 
             mode = os.environ.get("WANDB_MODE", "offline")
             log_report(study, folder, summary.runs, arguments.project, arguments.entity, mode)
             print(*(f"recorded   {hint}" for hint in sync_commands(folder)), sep="\n")
         if arguments.dashboard:
-            from vaesweep.report.dashboard import publish
+            from vaesweep.report.wandb_dashboard import publish
 
             declarations = [run.results.declared for run in collection.runs]
             print(f"dashboard  {publish(arguments.dashboard, arguments.project, study, declarations)}")

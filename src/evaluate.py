@@ -8,7 +8,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from vaesweep.cli import launch, run_as_hydra_job
+from vaesweep.run_script import launch, run_as_hydra_job
 from vaesweep.studies.resume_arguments import quote
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from vaesweep.cli import launch, run_as_hydra_job
-from vaesweep.records.refusal import refuse_invalid
+from vaesweep.records.refusal_record import refuse_invalid
+from vaesweep.run_script import launch, run_as_hydra_job
 from vaesweep.settings.groups import check_groups
 from vaesweep.studies.naming import register_resolvers
 from vaesweep.studies.resume_arguments import check_multirun, expand_resume, parse
@@ -23,7 +23,7 @@ def main(config: DictConfig) -> dict[str, float]:
 def train(config: DictConfig) -> dict[str, float]:
     """Check the settings, then train and test."""
     refuse_invalid(config)
-    from vaesweep import fast_import  # noqa: F401  here, because torch takes seconds to import and --help should not
+    from vaesweep import fast_lightning_import  # noqa: F401  here, because torch takes seconds to import and --help should not
     from vaesweep.training.run_and_record import run
 
     return run(config)

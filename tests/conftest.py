@@ -13,8 +13,8 @@ from omegaconf import DictConfig, open_dict
 
 from support.paths import ROOT
 from vaesweep.data import Digits, ImageDataModule
-from vaesweep.instantiate import build
 from vaesweep.models import Autoencoder, Batch, Spec
+from vaesweep.settings.instantiate import build
 from vaesweep.studies.naming import register_resolvers
 
 DIGITS = Spec((1, 8, 8), 10, 1294)

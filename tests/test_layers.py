@@ -22,9 +22,10 @@ LAYERS = (
     ("metrics",),
     ("data",),
     ("models",),
-    ("cli", "fast_import"),
-    ("instantiate", "settings"),
-    ("checks", "files", "seeds", "signals"),
+    ("run_script", "fast_lightning_import"),
+    ("settings",),
+    ("checks",),
+    ("errors", "files", "random_generators", "stop_requests"),
 )
 """From the top down. A part imports from its own layer, where that is the part itself, and from those below."""
 DEPTH = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}

@@ -12,10 +12,10 @@ from PIL import Image, PngImagePlugin
 from sklearn.datasets import load_digits
 
 from support.datasets import write_cifar10, write_dsprites, write_mnist, write_photos
-from vaesweep.checks import ConfigError
 from vaesweep.data import Digits, DSprites, Folder, Shapes, TorchvisionData
 from vaesweep.data.dsprites import FILE
 from vaesweep.data.shapes import SIZES, render, templates
+from vaesweep.errors import ConfigError
 from vaesweep.models import Spec
 
 OPTIONS = {"batch_size": 4, "val_fraction": 0.2, "binarize": "none", "on_device": False, "seed": 0}

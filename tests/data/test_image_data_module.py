@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from vaesweep.checks import ConfigError
 from vaesweep.data import ImageDataModule
+from vaesweep.errors import ConfigError
 
 
 class Numbered(ImageDataModule):

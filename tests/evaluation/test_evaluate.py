@@ -20,7 +20,7 @@ from evaluate import name_runs, quote_run
 from support.datasets import write_photos
 from support.paths import MODELS, ROOT
 from support.recordings import recorded
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.evaluation.evaluate import evaluate
 from vaesweep.evaluation.load import load_context
 from vaesweep.records.evaluation_record import EvaluationRecord
@@ -33,7 +33,7 @@ QUICK = [
     "noise_robustness.images=50", "interpolation.pairs=1", "samples.components=2", "grid.size=4",
     "disentanglement.images=200",
 ]  # fmt: skip
-NUMBERS = ["reconstruction", "explained_variance", "probe", "jacobian"]
+NUMBERS = ["reconstruction", "explained_variance", "probe", "code_jacobian"]
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +115,7 @@ def test_every_measure_of_every_model(copied, name, capsys):
     figures = {path.name for path in (folder / "evaluation").iterdir()}
     assert {
         "inpainting.png",
-        "jacobian.png",
+        "code_jacobian.png",
         "mixture_samples.png",
         "traversal.gif",
         "denoised_masking.png",

@@ -34,7 +34,7 @@ def test_a_figure_of_an_evaluation_names_the_run_as_its_record_does(context, mon
     saved = []
     monkeypatch.setattr(figures, "save", lambda figure, stem: saved.append(figure) or Path(f"{stem.name}.png"))
     made = context(f"model={name}", name=name, seed=3)
-    take_measure(made, "jacobian", measures.Jacobian(20))
+    take_measure(made, "code_jacobian", measures.CodeJacobian(20))
     take_measure(made, "traversal", measures.Traversal(2, 2, 3))
     still, film = saved
     assert all(words(frame).count(caption) == 1 for frame in (still, *film))

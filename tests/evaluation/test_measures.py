@@ -11,12 +11,12 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from support.datasets import write_photos
 from vaesweep import evaluation as measures
 from vaesweep import figures
-from vaesweep.checks import ConfigError
 from vaesweep.data import Digits, ImageDataModule, Shapes
+from vaesweep.errors import ConfigError
 from vaesweep.evaluation.anomaly import scores
 from vaesweep.evaluation.context import Codes
 from vaesweep.evaluation.interpolation import image_pairs, lerp, slerp
-from vaesweep.evaluation.measure import NotApplicable
+from vaesweep.evaluation.measure_interface import NotApplicable
 from vaesweep.metrics import importance_weighted_bound as bound
 from vaesweep.models import Batch
 from vaesweep.models.distributions import DiagonalGaussian
@@ -280,7 +280,7 @@ def test_the_jacobian_of_a_linear_code_is_its_matrix(pca):
     made = pca(6)
     weight = made.model.encoder.body[0].weight
     weight *= torch.arange(1.0, 7)[:, None]
-    outcome = measures.Jacobian(images=100)(made)
+    outcome = measures.CodeJacobian(images=100)(made)
     assert outcome.series["singular_values"] == pytest.approx([6, 5, 4, 3, 2, 1], rel=1e-4)
     found = [outcome.values[name].value for name in ("frobenius", "largest", "smallest")]
     assert found == pytest.approx([weight.norm().item(), 6, 1], rel=1e-4)

@@ -9,7 +9,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from support.noise import noise_for
 from support.paths import MODELS
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.models import Batch
 
 

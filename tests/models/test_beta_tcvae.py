@@ -7,7 +7,7 @@ import torch
 from torch import distributions as reference
 
 from support.noise import noise_for
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.models import Batch
 
 IMAGES = 1294

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from support.noise import noise_for
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 
 
 def corrupted(model, kind, level, image):

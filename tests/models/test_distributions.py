@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import distributions as reference
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.models.distributions import Bernoulli, DiagonalGaussian, Dirac, Gaussian, bernoulli_kl
 
 SHAPE = (6, 1, 4, 4)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.models.networks import MLP, Burgess, Conv
 
 SMALL = Conv(channels=(32, 64), dense=(16,), kernel=3)

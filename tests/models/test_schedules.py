@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.models.schedules import Capacity, Constant, Cyclical, Linear
 
 KL = torch.tensor(10.0)

@@ -3,7 +3,7 @@ import torch
 from torch import distributions as reference
 
 from support.noise import noise_for
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 
 
 def test_kl_is_summed_over_units_of_their_mean_over_the_batch(model, batch):

@@ -8,7 +8,7 @@ from torch import distributions as reference
 
 from support.exact_training import train_exactly
 from support.noise import noise_for
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 
 
 def same(a, b):

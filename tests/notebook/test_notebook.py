@@ -15,11 +15,11 @@ from omegaconf import OmegaConf, open_dict
 
 import vaesweep
 from support.paths import ROOT
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.evaluation import NLL
 from vaesweep.metrics.importance_weighted_bound import log_weights
 from vaesweep.models import Batch
-from vaesweep.seeds import generator
+from vaesweep.random_generators import generator
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.run_and_record import run as train
 

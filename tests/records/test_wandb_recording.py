@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from support.recordings import recorded
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.records import wandb_recording
 from vaesweep.records.log_to_loggers import log_results, log_settings
 from vaesweep.records.results import Results

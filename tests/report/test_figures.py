@@ -8,8 +8,11 @@ import vl_convert
 
 from support.handmade import leave, rates
 from vaesweep.records.results import FILE
-from vaesweep.report import charts, plane
+from vaesweep.report import plane
 from vaesweep.report.collection import read
+from vaesweep.report.latent_dimension_chart import latent_dimensions
+from vaesweep.report.learning_curves import learning_curves
+from vaesweep.report.penalty_chart import penalty
 from vaesweep.report.report import VEGA_LITE, report
 from vaesweep.report.slopes import slopes
 from vaesweep.report.tables import summary, table
@@ -100,7 +103,7 @@ def test_a_ladder_of_betas_is_a_heat_map_and_a_setting_alone_a_bar_chart(tmp_pat
         leave(tmp_path / f"beta{beta}", beta=beta, metrics=rates(9 / beta, 9 * beta))
         declare(tmp_path / f"beta{beta}", dimension_unit="KL (bits)")
     leave(tmp_path / "ae", "ae", metrics={"mse": 0.1})
-    panels = charts.dimensions(*read_table(tmp_path))
+    panels = latent_dimensions(*read_table(tmp_path))
     by_title = {spec["title"]["text"]: spec for spec in panels.specs()}
     assert {title: spec["mark"]["type"] for title, spec in by_title.items()} == {"beta_vae": "rect", "ae": "bar"}
     assert by_title["beta_vae"]["encoding"]["color"]["title"] == "KL (bits)"
@@ -110,7 +113,7 @@ def test_a_ladder_of_betas_is_a_heat_map_and_a_setting_alone_a_bar_chart(tmp_pat
 def test_many_settings_alone_share_a_heat_map(tmp_path):
     for width in range(2, 12):
         leave(tmp_path / f"{width}", "ae", latent_dim=width, metrics={"mse": 0.1})
-    (spec,) = charts.dimensions(*read_table(tmp_path)).specs()
+    (spec,) = latent_dimensions(*read_table(tmp_path)).specs()
     assert spec["mark"]["type"] == "rect"
     assert spec["encoding"]["y"]["field"] == "setting"
 
@@ -122,7 +125,7 @@ def test_a_chart_of_one_setting_or_one_epoch_is_left_out(tmp_path):
         leave(tmp_path / f"sparse{seed}", "sparse", seed, metrics={"mse": 0.1, "sparsity": 2.0 + seed})
         pd.DataFrame({"epoch": [1], "train/loss": [2.0]}).to_csv(tmp_path / f"vae{seed}" / "history.csv", index=False)
     frame, runs = read_table(tmp_path)
-    assert charts.penalty(frame) is None
-    assert charts.curves(frame, runs) is None
+    assert penalty(frame) is None
+    assert learning_curves(frame, runs) is None
     assert set(report(read([tmp_path])).figures) == {"dimensions"}
     assert plane.plane(frame, summary(frame)) is not None  # for a notebook that asks for it

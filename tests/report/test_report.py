@@ -206,7 +206,7 @@ def test_the_report_is_recorded_as_one_run_of_the_studys_group(study):
 def test_a_dashboard_is_published_for_the_studys_group(study, monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(
-        "vaesweep.report.dashboard.publish", lambda *given: asked.append(given) or "https://wandb.example/view"
+        "vaesweep.report.wandb_dashboard.publish", lambda *given: asked.append(given) or "https://wandb.example/view"
     )
     assert compare([str(study), "--dashboard", "me", "--project", "thesis"]) == 0
     ((*named, declarations),) = asked

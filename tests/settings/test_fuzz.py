@@ -18,14 +18,14 @@ from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from support.paths import ROOT
-from vaesweep.checks import ConfigError
-from vaesweep.cli import one_line
-from vaesweep.instantiate import build
+from vaesweep.errors import ConfigError
 from vaesweep.models import Batch, Spec
+from vaesweep.run_script import one_line
 from vaesweep.settings.groups import check_groups
+from vaesweep.settings.instantiate import build
 from vaesweep.settings.schema import RULES
 from vaesweep.settings.validate import validate
-from vaesweep.training.check_settings import check_callbacks, check_settings
+from vaesweep.training.check_compatibility import check_callbacks, check_compatibility
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.train import build_callbacks, silence_lightning
 
@@ -149,7 +149,7 @@ def stage(folder, overrides):
 
 def build_parts(config):
     """What `train_and_test` builds before it trains, and the objective of a batch."""
-    check_settings(config)
+    check_compatibility(config)
     silence_lightning()
     if config.data._target_ == "vaesweep.data.Digits":
         build(config, "data").setup()
@@ -160,7 +160,7 @@ def build_parts(config):
     module = LitAutoencoder(model, build(config, "optimizer"), config.seed)
     module.optimizer_recipe([{"params": list(model.parameters())}], 100)
     callbacks = build_callbacks(config)
-    check_callbacks(config, callbacks, module.record)
+    check_callbacks(config, callbacks, module.means)
     build(config, "trainer", callbacks=callbacks, logger=False, default_root_dir=config.folder)
 
 

@@ -9,8 +9,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 
 from support.paths import ROOT
-from vaesweep.checks import ConfigError
 from vaesweep.data.shapes import SIZES
+from vaesweep.errors import ConfigError
 from vaesweep.models.corruption import CORRUPTIONS
 from vaesweep.models.networks import ACTIVATIONS
 from vaesweep.settings.groups import check_groups

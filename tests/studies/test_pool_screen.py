@@ -16,7 +16,7 @@ from vaesweep.studies.pool import LOG, Command, Pool
 
 
 def plan(folder, *overrides):
-    """A planned job as far as the screen knows it, which completes when its command ends with 0."""
+    """A job of a study as far as the screen knows it, which completes when its command ends with 0."""
     made = SimpleNamespace(folder=folder, overrides=list(overrides), completed=False)
 
     def finish(command):

@@ -6,8 +6,8 @@ from omegaconf import OmegaConf
 
 from support.commands import only, record, train
 from support.paths import ROOT
-from vaesweep.checks import ConfigError
-from vaesweep.instantiate import build, escape
+from vaesweep.errors import ConfigError
+from vaesweep.settings.instantiate import build, escape
 from vaesweep.studies.resume_arguments import STUDY, expand_resume, quote, without_values
 
 

@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.training.run_and_record import run
 

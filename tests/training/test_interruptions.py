@@ -12,7 +12,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from support.commands import record
 from support.paths import MODELS
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.figures import model_figures
 from vaesweep.files import atomically
 from vaesweep.training.module import LitAutoencoder

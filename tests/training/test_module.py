@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from support.paths import MODELS
-from vaesweep.checks import ConfigError, DivergenceError
 from vaesweep.data import Digits, ImageDataModule
+from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.models import Batch, Spec
 from vaesweep.training.module import LitAutoencoder, draw_noise
 from vaesweep.training.optimizers import Adam

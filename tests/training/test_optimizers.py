@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.training.optimizers import Adam
 
 PLAIN = {"lr": 0.1, "weight_decay": 0.0, "betas": [0.9, 0.999], "lr_schedule": "constant"}

@@ -6,7 +6,7 @@ import sys
 import lightning as L
 import pytest
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.training.callbacks import ProgressBar, progress_bar
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.optimizers import Adam

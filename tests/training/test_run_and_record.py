@@ -17,13 +17,13 @@ from support.datasets import write_cifar10, write_dsprites, write_mnist, write_p
 from support.interruption import interrupted_at
 from support.paths import MODELS
 from support.recordings import recorded
-from vaesweep.checks import ConfigError, DivergenceError
+from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.models import VAE
 from vaesweep.records import wandb_recording
 from vaesweep.records.results import Results
 from vaesweep.training.callbacks import FigureLogger, GracefulStop
 from vaesweep.training.checkpoints import PARTS, AtomicCheckpointIO
-from vaesweep.training.metric_record import MetricRecord
+from vaesweep.training.metric_means import MetricMeans
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.run_and_record import run
 
@@ -477,14 +477,14 @@ def test_a_setting_that_is_refused_as_no_number_is_recorded(config, folder):
 
 
 def test_a_metric_that_is_no_finite_number_is_recorded(config, folder, monkeypatch, capsys):
-    original = MetricRecord.finish_split
+    original = MetricMeans.finish_split
 
     def finish_split(self, stage, *rest):
         original(self, stage, *rest)
         self.metrics |= {f"{stage}/mse": torch.tensor(math.nan)}
         return self.metrics
 
-    monkeypatch.setattr(MetricRecord, "finish_split", finish_split)
+    monkeypatch.setattr(MetricMeans, "finish_split", finish_split)
     run(config("model=ae", SHORT))
     assert record(folder)["status"] == "completed"
     assert math.isnan(Results.read(folder).metrics["test/mse"])

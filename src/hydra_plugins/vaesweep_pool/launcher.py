@@ -23,10 +23,10 @@ from rich.table import Column
 
 from vaesweep.checks import check_float, check_int
 from vaesweep.records.duration import duration
-from vaesweep.signals import SIGNALS, Interrupted, interrupt
-from vaesweep.studies.planned_job import PlannedJob
+from vaesweep.stop_requests import SIGNALS, Interrupted, interrupt
 from vaesweep.studies.pool import Command, Pool, slots
 from vaesweep.studies.resume_arguments import config_flags
+from vaesweep.studies.study_job import StudyJob
 
 LAUNCHER_ONLY = (
     "hydra.mode=",
@@ -77,10 +77,10 @@ class PoolLauncher(Launcher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         study = Path(self.config.hydra.sweep.dir).absolute()
-        plans: dict[Path, PlannedJob] = {}
+        plans: dict[Path, StudyJob] = {}
         folders = []
         for number, overrides in enumerate(job_overrides, initial_job_idx):
-            plan = PlannedJob(self.compose(overrides, number), study)
+            plan = StudyJob(self.compose(overrides, number), study)
             folders.append(plan.folder)
             plans.setdefault(plan.folder, plan)  # the same job twice is run once
         self.work(study, list(plans.values()))
@@ -96,7 +96,7 @@ class PoolLauncher(Launcher):
             config.hydra.job.id, config.hydra.job.num = str(number), number
         return config
 
-    def work(self, study: Path, plans: Sequence[PlannedJob]) -> None:
+    def work(self, study: Path, plans: Sequence[StudyJob]) -> None:
         """Run what there is to run, with a line that says how far the study is. Raises SystemExit when told to stop."""
         script = [sys.executable, str(Path(sys.argv[0]).absolute()), *config_flags(self.config.hydra, sys.argv[0])]
         of_hydra: Any = OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)
@@ -116,7 +116,7 @@ class PoolLauncher(Launcher):
                 signal.signal(signum, handler)
 
 
-def run_with_progress(pool: Pool, todo: dict[Command, PlannedJob], total: int, study: str) -> None:
+def run_with_progress(pool: Pool, todo: dict[Command, StudyJob], total: int, study: str) -> None:
     """Run the jobs, with a line for each that ends, a bar for each that runs, and one for all."""
     console, ended = Console(highlight=False, soft_wrap=True), []
     earlier, start = total - len(todo), time.monotonic()
@@ -169,7 +169,7 @@ class JobState(NamedTuple):
         return cls(line.string, min(1.0, done / epochs), job.seconds)
 
 
-def labels(plans: Sequence[PlannedJob], width: int) -> dict[Path, str]:
+def labels(plans: Sequence[StudyJob], width: int) -> dict[Path, str]:
     """The settings in which each job differs from the others; its folder's name where that does not tell it apart.
 
     At most `width` characters: of a longer one the end, as the last setting varies fastest.

@@ -15,11 +15,12 @@ from omegaconf import OmegaConf, open_dict, read_write
 from rich.console import Console
 
 from hydra_plugins.vaesweep_pool.launcher import PoolLauncher
-from vaesweep.checks import DivergenceError, check_float, reason
-from vaesweep.studies.planned_job import PlannedJob
+from vaesweep.checks import check_float
+from vaesweep.errors import DivergenceError, reason
+from vaesweep.studies.study_job import StudyJob
 
 if TYPE_CHECKING:
-    from vaesweep.training.pending_run import PendingRun
+    from vaesweep.training.run_setup import RunSetup
 
 
 @dataclass
@@ -52,8 +53,8 @@ class StackLauncher(PoolLauncher):
         self.memory = None if memory is None else check_float("hydra.launcher.memory", memory, 0, strict=True)
         self.console = Console(highlight=False, soft_wrap=True)
 
-    def work(self, study: Path, plans: Sequence[PlannedJob]) -> None:
-        from vaesweep import fast_import  # noqa: F401  here, as it imports torch, and Hydra every launcher at every start
+    def work(self, study: Path, plans: Sequence[StudyJob]) -> None:
+        from vaesweep import fast_lightning_import  # noqa: F401  here, as it imports torch, and Hydra every launcher at every start
         from vaesweep.stacking.grouping import group_jobs
 
         folder = os.path.relpath(study)
@@ -78,7 +79,7 @@ class StackLauncher(PoolLauncher):
         if alone:
             super().work(study, alone)
 
-    def train(self, stack: Sequence["PendingRun"]) -> list["PendingRun"]:
+    def train(self, stack: Sequence["RunSetup"]) -> list["RunSetup"]:
         """Train `stack` and say how each of its jobs ended; returns those that are to be run alone after all."""
         import torch
 
@@ -109,9 +110,9 @@ class StackLauncher(PoolLauncher):
                 self.say(f"{job.results.status} {job.folder.name}{why}")
         return left
 
-    def job(self, plan: PlannedJob) -> "PendingRun":
-        """A planned job with its configuration resolved, which several of one process could not be later on."""
-        from vaesweep.training.pending_run import PendingRun
+    def job(self, plan: StudyJob) -> "RunSetup":
+        """A job of the study with its configuration resolved, which several of one process could not be later on."""
+        from vaesweep.training.run_setup import RunSetup
 
         with read_write(plan.config.hydra.runtime), open_dict(plan.config.hydra.runtime):
             plan.config.hydra.runtime.output_dir = str(plan.folder)
@@ -123,7 +124,7 @@ class StackLauncher(PoolLauncher):
         OmegaConf.save(OmegaConf.masked_copy(plan.config, "hydra"), record / "hydra.yaml")
         OmegaConf.save(plan.overrides, record / "overrides.yaml")
         OmegaConf.resolve(own)
-        return PendingRun(own, plan.folder, plan.results)
+        return RunSetup(own, plan.folder, plan.results)
 
     def say(self, line: str) -> None:
         self.console.print(line, markup=False)

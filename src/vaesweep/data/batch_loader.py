@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vaesweep.models import Batch
-from vaesweep.seeds import generator
+from vaesweep.random_generators import generator
 
 
 @dataclass(frozen=True)

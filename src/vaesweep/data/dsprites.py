@@ -10,8 +10,8 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from vaesweep.checks import ConfigError
 from vaesweep.data.image_data_module import ImageDataModule
+from vaesweep.errors import ConfigError
 
 FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 URL = f"https://github.com/google-deepmind/dsprites-dataset/raw/master/{FILE}"

@@ -7,10 +7,11 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from vaesweep.checks import ConfigError, check_bool, check_choice, check_float, check_int
+from vaesweep.checks import check_bool, check_choice, check_float, check_int
 from vaesweep.data.batch_loader import BatchLoader, Split
+from vaesweep.errors import ConfigError
 from vaesweep.models.contract import Batch, Spec
-from vaesweep.seeds import generator
+from vaesweep.random_generators import generator
 
 
 class ImageDataModule(L.LightningDataModule):

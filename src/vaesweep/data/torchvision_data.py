@@ -8,8 +8,9 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from vaesweep.checks import ConfigError, check_choice
+from vaesweep.checks import check_choice
 from vaesweep.data.image_data_module import ImageDataModule
+from vaesweep.errors import ConfigError
 
 DATASETS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
 """The torchvision class of each dataset."""

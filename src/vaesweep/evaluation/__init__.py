@@ -2,6 +2,7 @@
 
 from vaesweep.evaluation.anomaly import Anomaly
 from vaesweep.evaluation.arithmetic import Arithmetic
+from vaesweep.evaluation.code_jacobian import CodeJacobian
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.disentanglement import Disentanglement
 from vaesweep.evaluation.explained_variance import ExplainedVariance
@@ -9,9 +10,8 @@ from vaesweep.evaluation.field import Field
 from vaesweep.evaluation.grid import Grid
 from vaesweep.evaluation.inpainting import Inpainting
 from vaesweep.evaluation.interpolation import Interpolation
-from vaesweep.evaluation.jacobian import Jacobian
 from vaesweep.evaluation.linear_optimum import LinearOptimum
-from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
+from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.evaluation.nll import NLL
 from vaesweep.evaluation.noise_robustness import NoiseRobustness
 from vaesweep.evaluation.posterior_spread import PosteriorSpread
@@ -27,6 +27,7 @@ __all__ = [
     "NLL",
     "Anomaly",
     "Arithmetic",
+    "CodeJacobian",
     "Disentanglement",
     "EvalContext",
     "ExplainedVariance",
@@ -34,7 +35,6 @@ __all__ = [
     "Grid",
     "Inpainting",
     "Interpolation",
-    "Jacobian",
     "LinearOptimum",
     "MeasureResult",
     "NoiseRobustness",

@@ -11,7 +11,7 @@ from vaesweep import figures
 from vaesweep.checks import check_int
 from vaesweep.data import ImageDataModule
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
+from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.models.contract import Batch
 from vaesweep.models.distributions import DiagonalGaussian
 

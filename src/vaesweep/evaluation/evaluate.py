@@ -15,21 +15,22 @@ from omegaconf import DictConfig, ListConfig
 from rich.progress import Progress
 
 from vaesweep import figures
-from vaesweep.checks import ConfigError, check_choice, check_int
-from vaesweep.cli import TRACEBACKS
+from vaesweep.checks import check_choice, check_int
 from vaesweep.data import ImageDataModule
+from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext, Track
 from vaesweep.evaluation.load import load_context
-from vaesweep.evaluation.measure import Measure, MeasureResult, NotApplicable
+from vaesweep.evaluation.measure_interface import Measure, MeasureResult, NotApplicable
 from vaesweep.figures.model_figures import run_caption
 from vaesweep.files import atomically
-from vaesweep.instantiate import build
 from vaesweep.records import results
 from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
 from vaesweep.report import terminal
 from vaesweep.report.collection import read
 from vaesweep.report.evaluations import absences, markdown, side_by_side
 from vaesweep.report.tables import table
+from vaesweep.run_script import TRACEBACKS
+from vaesweep.settings.instantiate import build
 
 TABLE = "evaluation.md"
 

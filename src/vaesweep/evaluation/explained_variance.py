@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.measure import MeasureResult, Value
+from vaesweep.evaluation.measure_interface import MeasureResult, Value
 from vaesweep.metrics import Average, CodeVariance
 
 

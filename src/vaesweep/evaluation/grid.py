@@ -7,9 +7,10 @@ import torch
 from torch.special import ndtri
 
 from vaesweep import figures
-from vaesweep.checks import ConfigError, check_int
+from vaesweep.checks import check_int
+from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.measure import MeasureResult, NotApplicable
+from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable
 from vaesweep.figures.model_figures import expectation, label_text
 
 

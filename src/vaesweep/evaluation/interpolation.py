@@ -9,7 +9,7 @@ from torch import Tensor
 from vaesweep import figures
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.measure import MeasureResult, NotApplicable
+from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable
 from vaesweep.figures.model_figures import expectation, label_text
 
 

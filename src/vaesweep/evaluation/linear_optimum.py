@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
+from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.metrics import Average
 from vaesweep.metrics.linear_optimum import optimum, optimum_with_learned_sigma, spectrum
 from vaesweep.models import Autoencoder

@@ -8,12 +8,12 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 from yaml import YAMLError
 
-from vaesweep.checks import ConfigError
 from vaesweep.data import ImageDataModule
+from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.instantiate import add_import_path, build
 from vaesweep.models import Autoencoder
 from vaesweep.records.results import Results
+from vaesweep.settings.instantiate import add_import_path, build
 
 CONFIG, HYDRA = Path(".hydra/config.yaml"), Path(".hydra/hydra.yaml")
 

@@ -7,7 +7,7 @@ import torch
 
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
+from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.metrics.importance_weighted_bound import bits_per_dim, bounds
 
 

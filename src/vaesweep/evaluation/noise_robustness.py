@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.nn.functional import mse_loss as mse
 
 from vaesweep import figures
-from vaesweep.checks import ConfigError, check_choice, check_int
+from vaesweep.checks import check_choice, check_int
+from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.measure import MeasureResult, Value
+from vaesweep.evaluation.measure_interface import MeasureResult, Value
 from vaesweep.figures.model_figures import expectation
 from vaesweep.metrics import Average
 from vaesweep.models.contract import Batch

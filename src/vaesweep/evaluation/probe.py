@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
+from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 
 STEPS = 2000
 

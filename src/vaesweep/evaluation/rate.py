@@ -8,7 +8,7 @@ import torch
 from vaesweep import figures
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
+from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.metrics import active_units
 from vaesweep.metrics.rate_parts import rate_parts
 

@@ -8,7 +8,7 @@ from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMe
 from torchmetrics.regression import MeanSquaredError
 
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.measure import MeasureResult, Value
+from vaesweep.evaluation.measure_interface import MeasureResult, Value
 
 WINDOW = 11
 """Pixels per side of the window of SSIM."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from vaesweep import figures
 from vaesweep.checks import check_float
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.measure import MeasureResult, NotApplicable, Value
+from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 
 
 @dataclass(frozen=True)

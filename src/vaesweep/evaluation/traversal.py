@@ -9,7 +9,7 @@ from torch import Tensor
 from vaesweep import figures
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.measure import MeasureResult
+from vaesweep.evaluation.measure_interface import MeasureResult
 from vaesweep.figures.model_figures import dimension_names, expectation, label_text, walks
 from vaesweep.metrics import activity
 from vaesweep.models.distributions import Dirac

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.models.contract import Declaration, Spec
 from vaesweep.models.distributions import Likelihood
 from vaesweep.models.networks import Network

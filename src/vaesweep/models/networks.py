@@ -9,7 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from vaesweep.checks import ConfigError, check_choice, check_ints
+from vaesweep.checks import check_choice, check_ints
+from vaesweep.errors import ConfigError
 
 Shape = tuple[int, int, int]
 

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from vaesweep.checks import ConfigError, check_choice, check_float
+from vaesweep.checks import check_choice, check_float
+from vaesweep.errors import ConfigError
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.contract import Declaration, Spec
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood, bernoulli_kl

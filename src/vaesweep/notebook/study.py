@@ -6,7 +6,7 @@ from pathlib import Path
 import altair as alt
 import pandas as pd
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.report import plane
 from vaesweep.report.collection import read
 from vaesweep.report.read_run import Run

@@ -9,13 +9,14 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from vaesweep.checks import ConfigError, check_int
+from vaesweep.checks import check_int
+from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.interpolation import lerp
 from vaesweep.evaluation.load import CONFIG, load_context
 from vaesweep.metrics.importance_weighted_bound import bounds
 from vaesweep.models import Autoencoder, Batch
-from vaesweep.seeds import generator
+from vaesweep.random_generators import generator
 
 Array = Tensor | np.ndarray
 """Images [B, C, H, W], [C, H, W] or, with one channel, [H, W]: floats in [0, 1], or uint8 from 0 to 255."""

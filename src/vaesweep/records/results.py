@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 from omegaconf import DictConfig
 
 from vaesweep import __version__
-from vaesweep.checks import ConfigError, choice
+from vaesweep.checks import choice
+from vaesweep.errors import ConfigError
 from vaesweep.files import atomically
 from vaesweep.records import record_rules as rules
 from vaesweep.records.config_hash import component_name, config_hash, flat, hashed_config
@@ -29,14 +30,14 @@ TEXTS = ("model", "data", "overrides", "config_hash", "status", "reason", "data_
 """Fields of a record that hold text."""
 
 
-def check_settings(key: str, given: Any) -> None:
+def check_compatibility(key: str, given: Any) -> None:
     """Raises `ConfigError` unless `given` is the configuration of a run, or a part of it."""
     rules.MAPPING(key, given)
     for name, value in given.items():
         if name == "_target_":
             rules.LINE(rules.name_in(key, name), value)
         elif isinstance(value, dict):
-            check_settings(rules.name_in(key, name), value)
+            check_compatibility(rules.name_in(key, name), value)
 
 
 def check_rate(key: str, given: Any) -> None:
@@ -54,7 +55,7 @@ DECLARATION = {
 """The checks of the fields of `vaesweep.models.Declaration`."""
 FIELDS = {
     "model": rules.LINE, "data": rules.LINE, "seed": rules.SEED, "overrides": rules.list_of(rules.TEXT),
-    "config_hash": rules.LINE, "config": rules.every(check_settings, rules.fields(PARTS)),
+    "config_hash": rules.LINE, "config": rules.every(check_compatibility, rules.fields(PARTS)),
     "status": choice("completed", "failed", "interrupted").check, "reason": rules.or_null(rules.TEXT),
     "metrics": rules.mapping_of(rules.NUMBER), "dimensions": rules.list_of(rules.NUMBER),
     "seconds": rules.DURATION, "seconds_per_epoch": rules.DURATION, "epochs": rules.COUNT, "parameters": rules.COUNT,

@@ -24,6 +24,8 @@ GLYPHS = {
 SHAPES = tuple(GLYPHS)
 GREY, DARK = "#767676", "#333333"
 WIDTH, HEIGHT = 620, 420
+PANEL = 320
+"""Width of one of several charts in a figure."""
 NATS = "nats per image"
 TYPE_SIZE = 13
 """Smallest type in a chart, in pixels."""
@@ -98,3 +100,8 @@ def nice_step(size: float) -> float:
 def numbers(*names: str) -> list[alt.Tooltip]:
     """Tooltips with four significant digits."""
     return [alt.Tooltip(f"{name}:Q", format=".4g") for name in names]
+
+
+def panel_title(text: str) -> alt.TitleParams:
+    """The title of one of several charts, cut where a telephone would be too narrow for it."""
+    return alt.TitleParams(text, fontWeight="normal", fontSize=TYPE_SIZE, limit=280)

@@ -7,10 +7,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from vaesweep.report.chart_style import numbers, series_scale
-from vaesweep.report.charts import PANEL, panel_title
-from vaesweep.report.panels import Panels
+from vaesweep.report.chart_style import PANEL, numbers, panel_title, series_scale
 from vaesweep.report.read_run import Run
+from vaesweep.report.report_figure import ReportFigure
 
 KEYS = ["measure", "value", "unit"]
 ACRONYMS = {"dci", "kl", "l0", "mig", "mse", "nll", "pca", "psnr", "sap", "ssim", "svc", "vae"}
@@ -61,7 +60,7 @@ def all_measures(runs: Sequence[Run]) -> list[str]:
     return list(dict.fromkeys(name for run in runs for name, _ in measures(run)))
 
 
-def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> Panels | None:
+def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure | None:
     """Disentanglement by beta, a panel per score: means over the runs of a setting, and their standard deviations."""
     long = measure_table(frame, runs)
     long = long[(long.measure == "disentanglement") & long.beta.notna()]
@@ -93,10 +92,10 @@ def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> Panels | None:
         "Whether each factor of the data has a latent dimension of its own, by beta: means over seeds ± standard "
         "deviation; 1 is best."
     )
-    return Panels("Disentanglement", caption, panels, legend, PANEL)
+    return ReportFigure("Disentanglement", caption, panels, legend, PANEL)
 
 
-def robustness(frame: pd.DataFrame, runs: Sequence[Run]) -> Panels | None:
+def robustness(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure | None:
     """PSNR of reconstructions from noisy images by noise level, a line per setting, means over its runs."""
     rows = [
         {"setting": row.setting, "level": level, "psnr": psnr, "noise": noise}
@@ -125,7 +124,7 @@ def robustness(frame: pd.DataFrame, runs: Sequence[Run]) -> Panels | None:
         for noise, part in means.groupby("noise", sort=False)
     ]
     caption = "How much of the clean image comes back from a noisy one, means over seeds; up is better."
-    return Panels("Robustness to noise", caption, panels, legend, PANEL)
+    return ReportFigure("Robustness to noise", caption, panels, legend, PANEL)
 
 
 def display_name(name: str) -> str:

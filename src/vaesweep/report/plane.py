@@ -14,11 +14,11 @@ from vaesweep.report.chart_style import (
     padded_limits,
     series_scale,
 )
-from vaesweep.report.panels import Panels
 from vaesweep.report.ranking import pareto
+from vaesweep.report.report_figure import ReportFigure
 
 
-def plane(frame: pd.DataFrame, means: pd.DataFrame) -> Panels | None:
+def plane(frame: pd.DataFrame, means: pd.DataFrame) -> ReportFigure | None:
     """The rate-distortion plane: runs as points, means over seeds with their standard deviation on lines over beta."""
     runs = frame[frame.status == "completed"].dropna(subset=["rate", "distortion"])
     means = means.dropna(subset=["rate", "distortion"])
@@ -55,7 +55,7 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> Panels | None:
     )
     layers = [*equal_nelbo(x, y, x_range, y_range), *[rings] * (len(front) > 0), lines, widths, heights, points, betas]
     chart = alt.layer(*layers, height=HEIGHT)
-    return Panels("The rate-distortion plane", plane_caption(means, front), [chart], legend)
+    return ReportFigure("The rate-distortion plane", plane_caption(means, front), [chart], legend)
 
 
 def plane_caption(means: pd.DataFrame, front: pd.DataFrame) -> str:
@@ -92,7 +92,7 @@ def equal_nelbo(
     return [line_layer, label_layer]
 
 
-def slope(frame: pd.DataFrame, rows: pd.DataFrame) -> Panels | None:
+def slope(frame: pd.DataFrame, rows: pd.DataFrame) -> ReportFigure | None:
     """The slope between neighbouring betas, against those two betas that it should lie between.
 
     A negative slope has no place on a logarithmic axis: it stands at the lower edge with its value.
@@ -143,4 +143,4 @@ def slope(frame: pd.DataFrame, rows: pd.DataFrame) -> Panels | None:
     )
     if len(negative):
         caption += " Hollow, at the lower edge: slopes that are not positive, with their values; not to scale."
-    return Panels("The slope test", caption, [alt.layer(*layers, height=HEIGHT)], legend, width=HEIGHT)
+    return ReportFigure("The slope test", caption, [alt.layer(*layers, height=HEIGHT)], legend, width=HEIGHT)

@@ -10,14 +10,17 @@ import pandas as pd
 import vl_convert
 
 from vaesweep.files import atomically
-from vaesweep.report import charts, evaluations, plane
+from vaesweep.report import evaluations, plane
 from vaesweep.report.answer import answer, command, provenance
 from vaesweep.report.collection import RunCollection
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.examples import STRIPS, Examples, examples
-from vaesweep.report.linear_optimum import linear_optimum
-from vaesweep.report.panels import Panels
+from vaesweep.report.latent_dimension_chart import latent_dimensions
+from vaesweep.report.learning_curves import learning_curves
+from vaesweep.report.linear_optimum_chart import linear_optimum
+from vaesweep.report.penalty_chart import penalty
 from vaesweep.report.ranking import LOWER_IS_BETTER, best
+from vaesweep.report.report_figure import ReportFigure
 from vaesweep.report.slopes import slopes
 from vaesweep.report.tables import metric_names, summary, table
 
@@ -52,7 +55,7 @@ class Report:
     runs: pd.DataFrame
     means: pd.DataFrame
     diagnostics: list[str]
-    figures: dict[str, Panels]
+    figures: dict[str, ReportFigure]
     examples: dict[str, Examples]
     measurements: pd.DataFrame
     absences: list[str]
@@ -83,11 +86,11 @@ def report(collection: RunCollection) -> Report:
         "plane": plane.plane(frame, means) if means.rate.count() > 1 else None,
         "slope": plane.slope(frame, slopes(frame, runs)),
         "linear_optimum": linear_optimum(frame, runs),
-        "dimensions": charts.dimensions(frame, runs),
-        "penalty": charts.penalty(frame),
+        "dimensions": latent_dimensions(frame, runs),
+        "penalty": penalty(frame),
         "scores": evaluations.scores(frame, runs),
         "robustness": evaluations.robustness(frame, runs),
-        "curves": charts.curves(frame, runs),
+        "curves": learning_curves(frame, runs),
     }
     messages = [*collection.warnings, *diagnostics(frame, runs)]
     measurements, absences = evaluations.side_by_side(frame, runs), evaluations.absences(frame, runs)

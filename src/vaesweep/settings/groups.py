@@ -6,8 +6,8 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from vaesweep.checks import ConfigError
-from vaesweep.settings.rules import is_text
+from vaesweep.errors import ConfigError
+from vaesweep.settings.value_rules import is_text
 
 CONF = Path(__file__).parents[3] / "conf"
 

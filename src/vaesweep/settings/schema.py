@@ -8,7 +8,7 @@ not imported, because this is read before torch is.
 from collections.abc import Mapping
 
 from vaesweep.checks import BOOL, Rule, choice, integer, integers, number
-from vaesweep.settings.rules import (
+from vaesweep.settings.value_rules import (
     BETAS,
     CREATABLE,
     DURATION,

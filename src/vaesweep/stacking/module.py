@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_value_
 
-from vaesweep.checks import DivergenceError
+from vaesweep.errors import DivergenceError
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.records.log_to_loggers import log_metrics
 from vaesweep.stacking.optimizer import memberwise_adam, param_group_slices
@@ -81,7 +81,7 @@ class LitStack(LitAutoencoder):
         by_view = dict(zip(self.views, rows, strict=True))
 
         def log(view: MemberTrainerView) -> None:
-            metrics = view.module.record.finish_split(stage, *by_view[view], self.global_step)
+            metrics = view.module.means.finish_split(stage, *by_view[view], self.global_step)
             epoch = {"epoch": torch.tensor(self.current_epoch)}
             log_metrics(view.loggers, metrics | epoch, self.global_step)
 
@@ -115,8 +115,8 @@ class LitStack(LitAutoencoder):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.log_pending()
-        checkpoint["records"] = [view.module.record.state_dict() for view in self.views]
+        checkpoint["metric_means"] = [view.module.means.state_dict() for view in self.views]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        for view, state in zip(self.views, checkpoint["records"], strict=True):
-            view.module.record.load_state_dict(state)
+        for view, state in zip(self.views, checkpoint["metric_means"], strict=True):
+            view.module.means.load_state_dict(state)

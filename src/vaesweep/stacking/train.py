@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 import lightning as L
 
-from vaesweep.checks import reason
-from vaesweep.instantiate import build
+from vaesweep.errors import reason
 from vaesweep.records.log_to_loggers import log_results
+from vaesweep.settings.instantiate import build
 from vaesweep.stacking.callbacks import SHARED_CALLBACKS, MemberCallbacks
 from vaesweep.stacking.checkpoints import PerMemberCheckpointIO
 from vaesweep.stacking.module import LitStack
 from vaesweep.stacking.optimizer import param_group_slices
 from vaesweep.stacking.trainer_view import MemberTrainerView
-from vaesweep.training.check_settings import check_callbacks, check_settings
+from vaesweep.training.check_compatibility import check_callbacks, check_compatibility
 from vaesweep.training.checkpoints import CHECKPOINT, best_checkpoint, load_weights
-from vaesweep.training.pending_run import PendingRun
 from vaesweep.training.run_and_record import RunRecorder, lock_run_dirs
+from vaesweep.training.run_setup import RunSetup
 from vaesweep.training.train import (
     Stopwatch,
     build_callbacks,
@@ -28,7 +28,7 @@ from vaesweep.training.train import (
 )
 
 
-def run_stack(jobs: Sequence[PendingRun]) -> None:
+def run_stack(jobs: Sequence[RunSetup]) -> None:
     """Train and test jobs as one stack, and leave a record of each, however it ends.
 
     Raises what went wrong for all of them; a job that fails alone raises nothing, its record says why.
@@ -37,17 +37,17 @@ def run_stack(jobs: Sequence[PendingRun]) -> None:
         train_and_test_stack(jobs)
 
 
-def train_and_test_stack(jobs: Sequence[PendingRun]) -> None:
+def train_and_test_stack(jobs: Sequence[RunSetup]) -> None:
     """`train_and_test` for several jobs at once. What they share is built from the first's configuration."""
     config = jobs[0].config
     for job in jobs:
-        check_settings(job.config)
+        check_compatibility(job.config)
     silence_lightning()
     data = build_data(config)
     modules = [build_module(job, data) for job in jobs]
     callbacks = [build_callbacks(job.config) for job in jobs]
     for job, of_job, module in zip(jobs, callbacks, modules, strict=True):
-        check_callbacks(job.config, of_job, module.record)
+        check_callbacks(job.config, of_job, module.means)
     views = [
         MemberTrainerView(module, [c for c in of_job if not isinstance(c, SHARED_CALLBACKS)], job.folder)
         for module, of_job, job in zip(modules, callbacks, jobs, strict=True)
@@ -85,5 +85,5 @@ def train_and_test_stack(jobs: Sequence[PendingRun]) -> None:
             job.results.reason = None if view.failure is None else reason(view.failure)
     for view, job in zip(views, jobs, strict=True):
         if view.is_active:
-            record_metrics(job.results, view.module.record)
+            record_metrics(job.results, view.module.means)
             log_results(view.loggers, job.results)

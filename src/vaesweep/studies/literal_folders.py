@@ -7,7 +7,7 @@ from typing import Any
 from hydra._internal import config_loader_impl
 from hydra.core import utils
 
-from vaesweep.instantiate import escape
+from vaesweep.settings.instantiate import escape
 
 
 def take_folders_literally() -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vaesweep.signals import PARENT
+from vaesweep.stop_requests import PARENT
 
 LOG = "console.log"
 GRACE_SECONDS = 30.0

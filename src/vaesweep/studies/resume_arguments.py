@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from vaesweep.checks import ConfigError
-from vaesweep.instantiate import escape
+from vaesweep.errors import ConfigError
 from vaesweep.records.results import STUDY
+from vaesweep.settings.instantiate import escape
 
 OVERRIDES = Path(".hydra/overrides.yaml")
 HYDRA = Path(".hydra/hydra.yaml")

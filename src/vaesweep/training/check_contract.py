@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.models import Autoencoder
 
 

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.files import atomically
 from vaesweep.training.module import LitAutoencoder
 
@@ -21,7 +21,7 @@ CHECKPOINT = Path("checkpoints/last.ckpt")
 
 PATHS = ("dirpath", "best_model_path", "kth_best_model_path", "last_model_path")
 """What the state of a ModelCheckpoint callback names files and folders by, beside `best_k_models`."""
-PARTS = {"state_dict", "callbacks", "loops", "optimizer_states", "lr_schedulers", "global_step", "record"}
+PARTS = {"state_dict", "callbacks", "loops", "optimizer_states", "lr_schedulers", "global_step", "metric_means"}
 """What the checkpoint of a run has."""
 
 

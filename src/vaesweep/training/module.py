@@ -8,13 +8,13 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.metrics import Average, CodeVariance
 from vaesweep.models import Autoencoder, Batch
+from vaesweep.random_generators import generator
 from vaesweep.records.log_to_loggers import log_metrics
-from vaesweep.seeds import generator
 from vaesweep.training.check_contract import check_contract
-from vaesweep.training.metric_record import MetricRecord, flatten_terms, scheduled_weight
+from vaesweep.training.metric_means import MetricMeans, flatten_terms, scheduled_weight
 from vaesweep.training.optimizers import Adam
 
 
@@ -40,7 +40,7 @@ class LitAutoencoder(L.LightningModule):
         self.names = names or (type(model).__name__, "")
         self.optimizer_recipe = optimizer
         self.seed = seed
-        self.record = MetricRecord(model, settings or {})
+        self.means = MetricMeans(model, settings or {})
         self.split_means = Average()
         self.code_variance = CodeVariance(model.latent_dim)
         self.steps = 0
@@ -121,7 +121,7 @@ class LitAutoencoder(L.LightningModule):
 
     def log_terms(self, values: Tensor, steps: tuple[int, ...]) -> Tensor:
         """Log the terms [n, 2 + t] of n `steps`, the learning rate and the weight of the rate; their mean loss."""
-        means = self.record.add_training_terms(values, steps, self.current_epoch)
+        means = self.means.add_training_terms(values, steps, self.current_epoch)
         if self.trainer.loggers:
             lr = self.trainer.optimizers[0].param_groups[self.param_group]["lr"]
             weight = scheduled_weight(self.model, steps[-1] / self.steps)
@@ -131,14 +131,14 @@ class LitAutoencoder(L.LightningModule):
     def training_means(self) -> dict[str, float]:
         """The mean training terms of the epoch that has just ended, by name."""
         self.log_pending()  # where max_steps ended it
-        return self.record.training_means()
+        return self.means.training_means()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.log_pending()
-        checkpoint["record"] = self.record.state_dict()
+        checkpoint["metric_means"] = self.means.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.record.load_state_dict(checkpoint["record"])
+        self.means.load_state_dict(checkpoint["metric_means"])
 
     def on_validation_start(self) -> None:
         self.model.progress.fill_(1.0)
@@ -172,7 +172,7 @@ class LitAutoencoder(L.LightningModule):
         values, variance = self.split_means.compute(), self.code_variance.compute().view(-1)
         self.split_means.reset()
         self.code_variance.reset()
-        self.log_dict(self.record.finish_split(stage, values, variance, self.global_step), sync_dist=True)
+        self.log_dict(self.means.finish_split(stage, values, variance, self.global_step), sync_dist=True)
 
 
 def draw_noise(

@@ -14,14 +14,14 @@ from hydra.types import RunMode
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
-from vaesweep.checks import ConfigError, DivergenceError, reason
+from vaesweep.errors import ConfigError, DivergenceError, reason
 from vaesweep.files import is_gone, occupied, remove_unfinished
-from vaesweep.instantiate import add_import_path
 from vaesweep.records import wandb_recording
 from vaesweep.records.results import Results
 from vaesweep.records.terminal import print_line, print_summary
-from vaesweep.signals import REQUEUE, SIGNALS, Interrupted, interrupt
-from vaesweep.training.pending_run import PendingRun
+from vaesweep.settings.instantiate import add_import_path
+from vaesweep.stop_requests import REQUEUE, SIGNALS, Interrupted, interrupt
+from vaesweep.training.run_setup import RunSetup
 from vaesweep.training.train import train_and_test
 
 LOCK_SECONDS = 60
@@ -39,7 +39,7 @@ def run(config: DictConfig) -> dict[str, float]:
     """
     hydra = HydraConfig.get()
     add_import_path(hydra.runtime.cwd)
-    job = PendingRun(config, Path(config.folder), Results.from_config(config, hydra.overrides.task))
+    job = RunSetup(config, Path(config.folder), Results.from_config(config, hydra.overrides.task))
     if int(os.environ.get("SLURM_RESTART_COUNT", 0)) > 0:
         config.resume = True  # SLURM put the job back into the queue, and nobody is there to ask for it
     if is_other_rank():  # the first process holds the lock for all
@@ -78,7 +78,7 @@ def lock(folder: Path) -> AbstractContextManager[object]:
         raise ConfigError("folder", given, "a folder that can be written to") from None
 
 
-def run_unless_completed(job: PendingRun) -> dict[str, float]:
+def run_unless_completed(job: RunSetup) -> dict[str, float]:
     """What `run` says of earlier runs; every process of SLURM's asks, as none is started by the first."""
     earlier = Results.load_or_none(job.folder)
     if (
@@ -97,7 +97,7 @@ def run_unless_completed(job: PendingRun) -> dict[str, float]:
     return job.results.metrics
 
 
-def run_and_record(job: PendingRun) -> None:
+def run_and_record(job: RunSetup) -> None:
     """Train and test, and leave a record however that ends. Raises what `RunRecorder` says."""
     with RunRecorder([job]):
         train_and_test(job)
@@ -110,7 +110,7 @@ class RunRecorder:
     handled that signal before gets it in the end, submitit for example. `summary` prints how the jobs ended.
     """
 
-    def __init__(self, jobs: Sequence[PendingRun], summary: bool = True) -> None:
+    def __init__(self, jobs: Sequence[RunSetup], summary: bool = True) -> None:
         self.jobs = [] if is_other_rank() else jobs  # the first process speaks for all
         self.resumes = bool(jobs[0].config.resume)
         self.summary = summary
@@ -174,7 +174,7 @@ def is_other_rank() -> bool:
     return getattr(rank_zero_only, "rank", 0) > 0
 
 
-def write_record(job: PendingRun, status: str, reason_given: str | None) -> Exception | None:
+def write_record(job: RunSetup, status: str, reason_given: str | None) -> Exception | None:
     """Write the record of a job, which ended so where nothing else is known of it; returns why that failed."""
     results = job.results
     if results.status != "completed" and results.reason is None:

@@ -16,17 +16,17 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.data import ImageDataModule
-from vaesweep.instantiate import build
 from vaesweep.models import Autoencoder
 from vaesweep.records.config_hash import canonical, flat
 from vaesweep.records.log_to_loggers import log_results, log_settings
 from vaesweep.records.results import Results
 from vaesweep.records.wandb_recording import run_name
-from vaesweep.training.check_settings import check_callbacks, check_settings, check_type
+from vaesweep.settings.instantiate import build
+from vaesweep.training.check_compatibility import check_callbacks, check_compatibility, check_type
 from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
-from vaesweep.training.metric_record import MetricRecord
+from vaesweep.training.metric_means import MetricMeans
 from vaesweep.training.module import LitAutoencoder
-from vaesweep.training.pending_run import PendingRun
+from vaesweep.training.run_setup import RunSetup
 
 IRRELEVANT_WARNINGS = (
     "isinstance.treespec, LeafSpec",  # deprecated between Lightning and torch
@@ -37,18 +37,18 @@ IRRELEVANT_WARNINGS = (
 )
 
 
-def train_and_test(job: PendingRun) -> None:
+def train_and_test(job: RunSetup) -> None:
     """Build the parts, train, test, and fill in the record.
 
     The parts are built in the order of what is cheapest to refuse; the loggers, which leave traces, come last.
     """
     config, results = job.config, job.results
-    check_settings(config)
+    check_compatibility(config)
     silence_lightning()
     data = build_data(config)
     module = build_module(job, data)
     callbacks = build_callbacks(config)
-    check_callbacks(config, callbacks, module.record)
+    check_callbacks(config, callbacks, module.means)
     if config.resume:
         callbacks.append(LambdaCallback(on_train_epoch_start=lambda *_: save_resumed_config(job)))
         callbacks.append(LambdaCallback(on_fit_start=lambda trainer, _: stay_stopped(trainer)))
@@ -76,7 +76,7 @@ def train_and_test(job: PendingRun) -> None:
         # not trainer.current_epoch, which is one behind in a run that early stopping ended and that is only tested
         progress: Any = trainer.fit_loop.epoch_progress.current
         record_duration(results, progress.processed, clock.seconds())
-    record_metrics(results, module.record)
+    record_metrics(results, module.means)
     log_results(trainer.loggers, results)
 
 
@@ -97,7 +97,7 @@ def build_data(config: DictConfig) -> ImageDataModule:
     return data
 
 
-def build_module(job: PendingRun, data: ImageDataModule) -> LitAutoencoder:
+def build_module(job: RunSetup, data: ImageDataModule) -> LitAutoencoder:
     """Network, model and module, with initial weights drawn from the job's seed; the record says what they declare."""
     config = job.config
     L.seed_everything(config.seed, verbose=False)
@@ -132,7 +132,7 @@ def build_callbacks(config: DictConfig) -> list[L.Callback]:
     return callbacks
 
 
-def start_loggers(job: PendingRun) -> list[Logger]:
+def start_loggers(job: RunSetup) -> list[Logger]:
     """The loggers of the configuration, told the settings of the run. One whose `name` is null gets the run's."""
     config = copy.deepcopy(job.config)
     loggers = []
@@ -162,11 +162,11 @@ def record_duration(results: Results, epochs: int, seconds: float) -> None:
     results.seconds_per_epoch = round(results.seconds / max(1, epochs), 4)
 
 
-def record_metrics(results: Results, record: MetricRecord) -> None:
+def record_metrics(results: Results, means: MetricMeans) -> None:
     """Enter the test metrics of a run that is through."""
-    scores = {name: value.item() for name, value in record.metrics.items() if name.startswith("test/")}
+    scores = {name: value.item() for name, value in means.metrics.items() if name.startswith("test/")}
     results.metrics = {name: round(value, 6) for name, value in scores.items()}
-    results.dimensions = [round(value, 6) for value in record.dimensions]
+    results.dimensions = [round(value, 6) for value in means.dimensions]
     results.status = "completed"
 
 
@@ -176,7 +176,7 @@ def stay_stopped(trainer: L.Trainer) -> None:
     trainer.should_stop = any(stop.stopped_epoch > 0 for stop in stops)
 
 
-def save_resumed_config(job: PendingRun) -> None:
+def save_resumed_config(job: RunSetup) -> None:
     """Record what a resumption was told, for the next one; Hydra leaves a resumed folder's record alone.
 
     Called once training has begun, when nothing can refuse the resumption any more.

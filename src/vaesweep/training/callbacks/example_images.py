@@ -9,7 +9,7 @@ from torch import Tensor
 from vaesweep.checks import check_int
 from vaesweep.files import atomically
 from vaesweep.models.distributions import DiagonalGaussian
-from vaesweep.seeds import generator
+from vaesweep.random_generators import generator
 from vaesweep.training.callbacks.figure_logger import model_and_images
 
 

@@ -8,8 +8,8 @@ import torch
 from vaesweep.checks import check_int
 from vaesweep.data import ImageDataModule
 from vaesweep.models import Autoencoder, Batch
+from vaesweep.random_generators import generator
 from vaesweep.records.log_to_loggers import log_figure
-from vaesweep.seeds import generator
 from vaesweep.training.module import LitAutoencoder
 
 

@@ -21,10 +21,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from vaesweep.checks import ConfigError, DivergenceError, UnforeseenError, reason
-from vaesweep.instantiate import add_import_path
+from vaesweep.errors import ConfigError, DivergenceError, UnforeseenError, reason
 from vaesweep.settings.groups import CONF
-from vaesweep.signals import follow_parent
+from vaesweep.settings.instantiate import add_import_path
+from vaesweep.stop_requests import follow_parent
 
 USER_ERRORS = (ConfigError, DivergenceError, HydraException, OmegaConfBaseException, UnforeseenError)
 """Errors that a user can correct without reading our code, and those that are in a log already."""

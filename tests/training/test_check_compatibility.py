@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.training.run_and_record import run
 
 

@@ -9,13 +9,13 @@ from torch import Tensor
 from vaesweep import figures
 from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.measure import MeasureResult, Value
+from vaesweep.evaluation.measure_interface import MeasureResult, Value
 from vaesweep.models import Autoencoder
 from vaesweep.models.jacobian import jacobian
 
 
 @dataclass(frozen=True)
-class Jacobian:
+class CodeJacobian:
     """The Jacobian of the code, dz/dx, at `images` of the test split (Rifai et al. 2011, sec. 3 and 5.3).
 
     `frobenius` is the mean of ||dz/dx||_F; the singular values, in falling order, are means over images too.
@@ -41,7 +41,7 @@ class Jacobian:
                 "smallest": Value(mean[-1].item(), unit),
             },
             series={"singular_values": mean.tolist()},
-            figures={"jacobian": figures.spectrum("How the code follows the image", singular_values)},
+            figures={"code_jacobian": figures.spectrum("How the code follows the image", singular_values)},
         )
 
 

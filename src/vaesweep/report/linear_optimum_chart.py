@@ -6,8 +6,8 @@ import altair as alt
 import pandas as pd
 
 from vaesweep.report.chart_style import DARK, HEIGHT, NATS, numbers, padded_limits, series_scale
-from vaesweep.report.panels import Panels
 from vaesweep.report.read_run import Run
+from vaesweep.report.report_figure import ReportFigure
 
 MEASURE = "linear_optimum"
 CAPTION = (
@@ -17,7 +17,7 @@ CAPTION = (
 )
 
 
-def linear_optimum(frame: pd.DataFrame, runs: Sequence[Run]) -> Panels | None:
+def linear_optimum(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure | None:
     """Distortion over rate of each run that was measured, and the exact curve."""
     points, curves = [], []
     for row in frame.itertuples():
@@ -46,4 +46,4 @@ def linear_optimum(frame: pd.DataFrame, runs: Sequence[Run]) -> Panels | None:
         labels.mark_text(align="left", dx=8, dy=-9, color=DARK).encode(x, y, alt.Text("text:N")),
     ]
     caption = f"{CAPTION} The numbers are the excess of the loss over the optimum, in nats."
-    return Panels("Against the exact optimum", caption, [alt.layer(*layers, height=HEIGHT)], legend)
+    return ReportFigure("Against the exact optimum", caption, [alt.layer(*layers, height=HEIGHT)], legend)

@@ -1,4 +1,4 @@
-"""A run that is yet to come."""
+"""What a run starts from: its configuration, its folder and its record."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +9,8 @@ from vaesweep.records.results import Results
 
 
 @dataclass(eq=False)
-class PendingRun:
-    """The configuration of a run, its folder, and the record that it will leave there."""
+class RunSetup:
+    """A run before it starts: its configuration, its folder, and the record that it will leave there."""
 
     config: DictConfig
     folder: Path

@@ -14,7 +14,7 @@ PICTURE_WIDTH = 1100
 
 
 @dataclass(frozen=True)
-class Panels:
+class ReportFigure:
     """Charts that stand side by side where there is room, and the title, caption and legend that they share.
 
     The charts have no width of their own: `width` is that of each in a picture, and the least on a page that has room.

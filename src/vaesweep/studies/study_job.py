@@ -8,13 +8,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.records.results import FILE, Results
 from vaesweep.studies.pool import LOG, Command
 from vaesweep.studies.resume_arguments import quote
 
 
-class PlannedJob:
+class StudyJob:
     """A composed job of the study in `study`: its folder, and the record that it has or will have.
 
     Raises `ConfigError` when the folder holds an earlier job and nobody asked to resume it.

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaesweep.checks import ConfigError, DivergenceError
+from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.metrics import active_units
 from vaesweep.models import Autoencoder, Terms
 
 
 @dataclass(eq=False)
-class MetricRecord:
+class MetricMeans:
     """Turns terms into named metrics, checks that they are finite, and averages those of an epoch.
 
     `settings` go into every checkpoint; one with other settings is refused with `ConfigError`.

@@ -12,15 +12,15 @@ from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from omegaconf import DictConfig
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.settings.validate import validate
-from vaesweep.training.metric_record import MetricRecord
+from vaesweep.training.metric_means import MetricMeans
 
 NOT_METRICS = ("epoch", "step", "loss")
 """What Lightning offers callbacks beside the validation metrics."""
 
 
-def check_settings(config: DictConfig) -> None:
+def check_compatibility(config: DictConfig) -> None:
     """Refuse what no run could use, here or on this machine. Raises `ConfigError`."""
     validate(config)  # src/train.py did so before torch was imported, but not every job comes from there
     devices = config.trainer.devices
@@ -41,14 +41,14 @@ def check_type(key: str, part: Any, base: type) -> None:
         raise ConfigError(key, given, f"a class that inherits from {base.__module__}.{base.__name__}")
 
 
-def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], record: MetricRecord) -> None:
+def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], means: MetricMeans) -> None:
     """Refuse callbacks that cannot work with each other or with the model. `callbacks` are in the config's order.
 
     Raises `ConfigError`.
     """
     named = dict(zip(config.callbacks, callbacks, strict=False))
     check_states(named)
-    check_monitors(named, record)
+    check_monitors(named, means)
 
 
 def check_states(callbacks: Mapping[str, L.Callback]) -> None:
@@ -61,15 +61,15 @@ def check_states(callbacks: Mapping[str, L.Callback]) -> None:
             raise ConfigError(key, given, "another metric, mode or interval for each ModelCheckpoint")
 
 
-def check_monitors(callbacks: Mapping[str, L.Callback], record: MetricRecord) -> None:
+def check_monitors(callbacks: Mapping[str, L.Callback], means: MetricMeans) -> None:
     """Refuse a callback that waits for a metric that the model does not have.
 
     Where a callback is the user's own it may log metrics, of which nothing is known. Raises `ConfigError`.
     """
     if not all(type(callback).__module__.startswith(("vaesweep.", "lightning.")) for callback in callbacks.values()):
         return
-    terms = torch.zeros(2 + len(record.model.declaration.terms))
-    names = [*record.metric_dict(terms, "val"), "val/mse", "val/active_units"]
+    terms = torch.zeros(2 + len(means.model.declaration.terms))
+    names = [*means.metric_dict(terms, "val"), "val/mse", "val/active_units"]
     for name, callback in callbacks.items():
         monitor = callback.monitor if isinstance(callback, ModelCheckpoint | EarlyStopping) else None
         if monitor is not None and monitor not in (*names, *NOT_METRICS):

@@ -4,9 +4,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
 
-from vaesweep.checks import ConfigError, UnforeseenError
-from vaesweep.cli import STUDIES, launch, one_line, run_as_hydra_job
-from vaesweep.instantiate import build
+from vaesweep.errors import ConfigError, UnforeseenError
+from vaesweep.run_script import STUDIES, launch, one_line, run_as_hydra_job
+from vaesweep.settings.instantiate import build
 
 
 def test_a_launcher_without_its_package_names_the_extra():
@@ -75,6 +75,6 @@ def test_an_error_before_there_is_a_run_has_its_traceback_in_a_file(monkeypatch,
 
 
 def test_tracebacks_are_shown_where_they_are_wanted(monkeypatch, config):
-    monkeypatch.setattr("vaesweep.cli.TRACEBACKS", True)
+    monkeypatch.setattr("vaesweep.run_script.TRACEBACKS", True)
     with pytest.raises(KeyError):
         run_as_hydra_job(crash, config("model=ae"))

@@ -9,7 +9,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 
 
 def add_import_path(folder: str) -> None:

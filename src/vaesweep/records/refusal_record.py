@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from vaesweep.checks import ConfigError, reason
+from vaesweep.errors import ConfigError, reason
 from vaesweep.records.results import FILE, Results
 from vaesweep.settings.validate import validate
 

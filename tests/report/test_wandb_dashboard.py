@@ -12,9 +12,9 @@ import wandb
 from support.paths import ROOT
 from support.recordings import recorded
 from support.wandb_server import WandbServer
-from vaesweep.checks import ConfigError
+from vaesweep.errors import ConfigError
 from vaesweep.models import Declaration
-from vaesweep.report.dashboard import plane_charts, publish, workspace
+from vaesweep.report.wandb_dashboard import plane_charts, publish, workspace
 from vaesweep.training.run_and_record import run
 
 BETA_VAE = Declaration(terms={"kl": "nats per image"}, rate="kl", rate_weight="beta")
@@ -159,9 +159,9 @@ class Views(WandbServer):
 def published(server, project="vaesweep", patience=20):
     """What `publish` returned or refused with, in a process of its own, because W&B keeps its server for good."""
     code = (
-        "from vaesweep import checks\nfrom vaesweep.report import dashboard\n"
-        f"try: print(dashboard.publish('me', {project!r}, {STUDY!r}))\n"
-        "except checks.ConfigError as refusal: print(refusal)"
+        "from vaesweep import errors\nfrom vaesweep.report import wandb_dashboard\n"
+        f"try: print(wandb_dashboard.publish('me', {project!r}, {STUDY!r}))\n"
+        "except errors.ConfigError as refusal: print(refusal)"
     )
     env = server.environment | {"PYTHONPATH": str(ROOT / "src"), "WANDB_HTTP_TIMEOUT": str(patience)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
