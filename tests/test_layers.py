@@ -24,7 +24,7 @@ LAYERS = (
     ("models",),
     ("run_script", "fast_lightning_import"),
     ("settings",),
-    ("checks",),
+    ("value_rules",),
     ("errors", "files", "random_generators", "stop_requests"),
 )
 """From the top down. A part imports from its own layer, where that is the part itself, and from those below."""
@@ -85,7 +85,7 @@ def test_imports_point_down(path):
         ("vaesweep/models/vae.py", "from vaesweep.training.module import LitAutoencoder"),
         ("vaesweep/training/train.py", "from vaesweep.stacking import stack"),
         ("vaesweep/report/report.py", "import vaesweep.evaluation.evaluate"),
-        ("vaesweep/checks.py", "def f():\n    from vaesweep import models"),
+        ("vaesweep/value_rules.py", "def f():\n    from vaesweep import models"),
     ],
 )
 def test_an_import_that_points_up_is_found(file, line):

@@ -67,7 +67,7 @@ def test_with_equal_weights_it_is_the_beta_vae_on_average(model, few):
 def test_batches_count_by_their_pairs(made, few):
     """A last batch of one image, of which nothing can be said, does not drown the others."""
     noise = noise_for(made, few)
-    whole, single = (made.score(Batch(*(v[part] for v in few)), noise[part])[0] for part in (slice(6), slice(6, 7)))
+    whole, single = (made.score(Batch(*(v[part] for v in few)), noise[part]).means for part in (slice(6), slice(6, 7)))
     pooled = made.objective(whole[0], ((6 * whole + single) / 7)[2:]).penalties[1:]
     parts, lonely = (made.objective(values[0], values[2:]).penalties[1:] for values in (whole, single))
     assert torch.allclose(pooled, (36 * parts + lonely) / 37)

@@ -8,12 +8,13 @@ import vl_convert
 
 from support.handmade import leave, rates
 from vaesweep.records.results import FILE
-from vaesweep.report import plane
 from vaesweep.report.collection import read
-from vaesweep.report.latent_dimension_chart import latent_dimensions
 from vaesweep.report.learning_curves import learning_curves
 from vaesweep.report.penalty_chart import penalty
+from vaesweep.report.per_dimension_chart import latent_dimensions
+from vaesweep.report.plane_chart import plane
 from vaesweep.report.report import VEGA_LITE, report
+from vaesweep.report.slope_chart import slope
 from vaesweep.report.slopes import slopes
 from vaesweep.report.tables import summary, table
 
@@ -41,7 +42,7 @@ def test_charts_are_fluid_on_the_page_and_fixed_in_a_picture(tmp_path):
     for beta in (1, 2):
         leave(tmp_path / f"{beta}", beta=beta, metrics=rates(9.0 / beta, 9.0 * beta))
     frame, _ = read_table(tmp_path)
-    panels = plane.plane(frame, summary(frame))
+    panels = plane(frame, summary(frame))
     (spec,) = panels.specs()
     assert (spec["width"], spec["autosize"]["type"]) == ("container", "fit-x")
     (chart,) = panels.picture().to_dict()["concat"]
@@ -54,9 +55,9 @@ def test_a_ring_marks_the_front_of_settings_that_compare(tmp_path):
     leave(tmp_path / "conditional", "cvae", metrics=rates(1, 1))
     declare(tmp_path / "conditional", conditional=True)
     frame, _ = read_table(tmp_path)
-    panels = plane.plane(frame, summary(frame))
+    panels = plane(frame, summary(frame))
     assert [row["setting"] for row in drawn(panels.specs()[0], "front")] == ["beta_vae beta=4"]
-    alone = plane.plane(frame[frame.beta != 2], summary(frame[(frame.model == "cvae") | (frame.beta == 1)]))
+    alone = plane(frame[frame.beta != 2], summary(frame[(frame.model == "cvae") | (frame.beta == 1)]))
     assert drawn(alone.specs()[0], "front") == []
     assert "ring" in panels.caption
     assert "ring" not in alone.caption
@@ -67,7 +68,7 @@ def test_labels_of_equal_nelbo_keep_away_from_the_edges(tmp_path, scale):
     for beta in (0.5, 1, 4):
         leave(tmp_path / f"{beta}", beta=beta, metrics=rates(scale * 8 / beta, scale * (90 + 4 * beta)))
     frame, _ = read_table(tmp_path)
-    (spec,) = plane.plane(frame, summary(frame)).specs()
+    (spec,) = plane(frame, summary(frame)).specs()
     left, right = spec["layer"][0]["encoding"]["x"]["scale"]["domain"]
     low, high = spec["layer"][0]["encoding"]["y"]["scale"]["domain"]
     labels = pd.DataFrame(drawn(spec, "totals"))
@@ -80,7 +81,7 @@ def test_a_negative_slope_stands_at_the_lower_edge_with_its_value(tmp_path):
     for beta, kl, distortion in ((0.5, 10, 20), (1, 8, 19), (2, 4, 27)):
         leave(tmp_path / f"{beta}", beta=beta, metrics=rates(kl, distortion))
     frame, runs = read_table(tmp_path)
-    panels = plane.slope(frame, slopes(frame, runs))
+    panels = slope(frame, slopes(frame, runs))
     (spec,) = panels.specs()
     marks = {(row["text"], row["low"]) for row in drawn(spec, "negative")}
     assert marks == {("-0.5", 0.5)}
@@ -94,7 +95,7 @@ def test_slopes_that_are_all_negative_are_drawn(tmp_path):
     for beta in (1, 2, 4):
         leave(tmp_path / f"{beta}", beta=beta, metrics=rates(10 / beta, 30 / beta))
     frame, runs = read_table(tmp_path)
-    (spec,) = plane.slope(frame, slopes(frame, runs)).specs()
+    (spec,) = slope(frame, slopes(frame, runs)).specs()
     assert {row["low"] for row in drawn(spec, "negative")} == {1, 2}
 
 
@@ -128,4 +129,4 @@ def test_a_chart_of_one_setting_or_one_epoch_is_left_out(tmp_path):
     assert penalty(frame) is None
     assert learning_curves(frame, runs) is None
     assert set(report(read([tmp_path])).figures) == {"dimensions"}
-    assert plane.plane(frame, summary(frame)) is not None  # for a notebook that asks for it
+    assert plane(frame, summary(frame)) is not None  # for a notebook that asks for it

@@ -9,9 +9,9 @@ import pytest
 
 from support.handmade import leave, rates
 from vaesweep.records.results import FILE
+from vaesweep.report.best_settings import best, equal_to_lowest, pareto
 from vaesweep.report.collection import read
 from vaesweep.report.diagnostics import diagnostics
-from vaesweep.report.ranking import best, equal_to_lowest, pareto
 from vaesweep.report.slopes import slopes
 from vaesweep.report.tables import COMPARABLE, summary, table
 

@@ -23,9 +23,9 @@ from vaesweep.models import Batch, Spec
 from vaesweep.run_script import one_line
 from vaesweep.settings.groups import check_groups
 from vaesweep.settings.instantiate import build
-from vaesweep.settings.schema import RULES
+from vaesweep.settings.rules_by_class import RULES
 from vaesweep.settings.validate import validate
-from vaesweep.training.check_compatibility import check_callbacks, check_compatibility
+from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.train import build_callbacks, silence_lightning
 
@@ -149,7 +149,7 @@ def stage(folder, overrides):
 
 def build_parts(config):
     """What `train_and_test` builds before it trains, and the objective of a batch."""
-    check_compatibility(config)
+    check_machine(config)
     silence_lightning()
     if config.data._target_ == "vaesweep.data.Digits":
         build(config, "data").setup()

@@ -14,7 +14,7 @@ from vaesweep.errors import ConfigError
 from vaesweep.models.corruption import CORRUPTIONS
 from vaesweep.models.networks import ACTIVATIONS
 from vaesweep.settings.groups import check_groups
-from vaesweep.settings.schema import ACTIVATION, ADDED, RULES
+from vaesweep.settings.rules_by_class import ACTIVATION, ADDED, RULES
 from vaesweep.settings.validate import resolve, validate, walk
 
 GROUPS = ("model", "model/likelihood", "model/schedule", "network", "data", "optimizer", "trainer", "logger",

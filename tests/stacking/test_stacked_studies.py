@@ -23,7 +23,7 @@ from vaesweep.stacking.stack import Stack
 from vaesweep.stacking.train import run_stack
 from vaesweep.training import run_and_record as running
 from vaesweep.training.run_and_record import run
-from vaesweep.training.run_setup import RunSetup
+from vaesweep.training.run_job import RunJob
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ def job(config, tmp_path):
     def make(name, *overrides):
         composed = config(*SMALL, *overrides, folder=tmp_path / name)
         OmegaConf.resolve(composed)
-        return RunSetup(composed, tmp_path / name, Results.from_config(composed, list(overrides)))
+        return RunJob(composed, tmp_path / name, Results.from_config(composed, list(overrides)))
 
     return make
 

@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
-from vaesweep.checks import check_float, check_int
 from vaesweep.records.duration import duration
 from vaesweep.stop_requests import SIGNALS, Interrupted, interrupt
 from vaesweep.studies.pool import Command, Pool, slots
 from vaesweep.studies.resume_arguments import config_flags
 from vaesweep.studies.study_job import StudyJob
+from vaesweep.value_rules import check_float, check_int
 
 LAUNCHER_ONLY = (
     "hydra.mode=",

@@ -15,12 +15,12 @@ from omegaconf import OmegaConf, open_dict, read_write
 from rich.console import Console
 
 from hydra_plugins.vaesweep_pool.launcher import PoolLauncher
-from vaesweep.checks import check_float
 from vaesweep.errors import DivergenceError, reason
 from vaesweep.studies.study_job import StudyJob
+from vaesweep.value_rules import check_float
 
 if TYPE_CHECKING:
-    from vaesweep.training.run_setup import RunSetup
+    from vaesweep.training.run_job import RunJob
 
 
 @dataclass
@@ -79,7 +79,7 @@ class StackLauncher(PoolLauncher):
         if alone:
             super().work(study, alone)
 
-    def train(self, stack: Sequence["RunSetup"]) -> list["RunSetup"]:
+    def train(self, stack: Sequence["RunJob"]) -> list["RunJob"]:
         """Train `stack` and say how each of its jobs ended; returns those that are to be run alone after all."""
         import torch
 
@@ -110,9 +110,9 @@ class StackLauncher(PoolLauncher):
                 self.say(f"{job.results.status} {job.folder.name}{why}")
         return left
 
-    def job(self, plan: StudyJob) -> "RunSetup":
+    def job(self, plan: StudyJob) -> "RunJob":
         """A job of the study with its configuration resolved, which several of one process could not be later on."""
-        from vaesweep.training.run_setup import RunSetup
+        from vaesweep.training.run_job import RunJob
 
         with read_write(plan.config.hydra.runtime), open_dict(plan.config.hydra.runtime):
             plan.config.hydra.runtime.output_dir = str(plan.folder)
@@ -124,7 +124,7 @@ class StackLauncher(PoolLauncher):
         OmegaConf.save(OmegaConf.masked_copy(plan.config, "hydra"), record / "hydra.yaml")
         OmegaConf.save(plan.overrides, record / "overrides.yaml")
         OmegaConf.resolve(own)
-        return RunSetup(own, plan.folder, plan.results)
+        return RunJob(own, plan.folder, plan.results)
 
     def say(self, line: str) -> None:
         self.console.print(line, markup=False)

@@ -13,10 +13,10 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
-from vaesweep.checks import check_choice, check_float, check_int
+from vaesweep.data.eight_bit_images import eight_bits, flatten, largest_value
 from vaesweep.data.image_data_module import ImageDataModule
-from vaesweep.data.pixel_values import eight_bits, flatten, largest_value
 from vaesweep.errors import ConfigError
+from vaesweep.value_rules import check_choice, check_float, check_int
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 MODES = {"grey": "L", "rgb": "RGB"}

@@ -7,11 +7,11 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from vaesweep.checks import check_bool, check_choice, check_float, check_int
 from vaesweep.data.batch_loader import BatchLoader, Split
 from vaesweep.errors import ConfigError
 from vaesweep.models.contract import Batch, Spec
 from vaesweep.random_generators import generator
+from vaesweep.value_rules import check_bool, check_choice, check_float, check_int
 
 
 class ImageDataModule(L.LightningDataModule):

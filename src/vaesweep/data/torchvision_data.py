@@ -8,9 +8,9 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from vaesweep.checks import check_choice
 from vaesweep.data.image_data_module import ImageDataModule
 from vaesweep.errors import ConfigError
+from vaesweep.value_rules import check_choice
 
 DATASETS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
 """The torchvision class of each dataset."""

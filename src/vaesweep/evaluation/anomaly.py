@@ -8,12 +8,12 @@ from torch.nn.functional import interpolate
 from torchmetrics.functional.classification import binary_auroc
 
 from vaesweep import figures
-from vaesweep.checks import check_int
 from vaesweep.data import ImageDataModule
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.models.contract import Batch
 from vaesweep.models.distributions import DiagonalGaussian
+from vaesweep.value_rules import check_int
 
 SCORES = {"mse": "mse per pixel", "nelbo": "nelbo (nats per image)"}
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.metrics.beta_vae import beta_vae_score
@@ -11,6 +10,7 @@ from vaesweep.metrics.factor_vae import factor_vae_score
 from vaesweep.metrics.mig import mig
 from vaesweep.metrics.sap import sap, sap_linear_svc
 from vaesweep.random_generators import generator
+from vaesweep.value_rules import check_int
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from omegaconf import DictConfig, ListConfig
 from rich.progress import Progress
 
 from vaesweep import figures
-from vaesweep.checks import check_choice, check_int
 from vaesweep.data import ImageDataModule
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext, Track
@@ -31,6 +30,7 @@ from vaesweep.report.evaluations import absences, markdown, side_by_side
 from vaesweep.report.tables import table
 from vaesweep.run_script import TRACEBACKS
 from vaesweep.settings.instantiate import build
+from vaesweep.value_rules import check_choice, check_int
 
 TABLE = "evaluation.md"
 

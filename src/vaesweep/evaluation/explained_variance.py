@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from sklearn.decomposition import PCA
 
-from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
 from vaesweep.metrics import Average, CodeVariance
+from vaesweep.value_rules import check_int
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 
 from vaesweep import figures
-from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
+from vaesweep.value_rules import check_int
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from vaesweep import figures
-from vaesweep.checks import check_float, check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
 from vaesweep.figures.model_figures import expectation
 from vaesweep.models.contract import Batch
+from vaesweep.value_rules import check_float, check_int
 
 COLUMNS, TRAINING_IMAGES = 10, 5000
 

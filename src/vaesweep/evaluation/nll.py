@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
-from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.metrics.importance_weighted_bound import bits_per_dim, bounds
+from vaesweep.value_rules import check_int
 
 
 @dataclass(frozen=True)

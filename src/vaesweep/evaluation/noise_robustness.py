@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn.functional import mse_loss as mse
 
 from vaesweep import figures
-from vaesweep.checks import check_choice, check_int
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
@@ -17,6 +16,7 @@ from vaesweep.figures.model_figures import expectation
 from vaesweep.metrics import Average
 from vaesweep.models.contract import Batch
 from vaesweep.models.corruption import CORRUPTIONS, check_level, corrupt_image
+from vaesweep.value_rules import check_choice, check_int
 
 COLUMNS = 10
 LEVELS = {

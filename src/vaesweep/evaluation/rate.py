@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 
 from vaesweep import figures
-from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.metrics import active_units
 from vaesweep.metrics.rate_parts import rate_parts
+from vaesweep.value_rules import check_int
 
 ROWS = 250
 """Draws whose densities under all images are in memory at once: 10 MB over 10,000 images."""

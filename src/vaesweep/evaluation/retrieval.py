@@ -6,10 +6,10 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from vaesweep import figures
-from vaesweep.checks import check_int
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
+from vaesweep.value_rules import check_int
 
 QUERIES, NEIGHBOURS = 8, 10
 

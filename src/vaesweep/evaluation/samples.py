@@ -11,11 +11,11 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from vaesweep import figures
-from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
 from vaesweep.figures.model_figures import expectation
 from vaesweep.models import Autoencoder
+from vaesweep.value_rules import check_int
 
 ROWS, COLUMNS = 8, 12
 IMAGES = 10

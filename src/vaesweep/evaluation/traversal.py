@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from vaesweep import figures
-from vaesweep.checks import check_int
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult
 from vaesweep.figures.model_figures import dimension_names, expectation, label_text, walks
 from vaesweep.metrics import activity
 from vaesweep.models.distributions import Dirac
+from vaesweep.value_rules import check_int
 
 
 @dataclass(frozen=True)

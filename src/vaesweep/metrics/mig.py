@@ -1,9 +1,9 @@
-"""The mutual information gap, and functions that the other disentanglement scores share."""
+"""The mutual information gap."""
 
 import torch
 from torch import Tensor
 
-from vaesweep.metrics.factors import check_finite, gap, varying_factors
+from vaesweep.metrics.factors import entropy, gap, mutual_information, varying_factors
 
 
 def mig(codes: Tensor, factors: Tensor, bins: int = 20) -> float:
@@ -15,37 +15,3 @@ def mig(codes: Tensor, factors: Tensor, bins: int = 20) -> float:
     factors = factors[:, varying_factors(factors)]
     entropies = torch.stack([entropy(column.unique(return_counts=True)[1]) for column in factors.unbind(1)])
     return (gap(mutual_information(codes, factors, bins)) / entropies).mean().item()
-
-
-def mutual_information(codes: Tensor, factors: Tensor, bins: int) -> Tensor:
-    """I(z_j; v_k) = H(z_j) + H(v_k) - H(z_j, v_k) in nats, [d, F], from `codes` [N, d] and `factors` [N, F].
-
-    Each z_j is a posterior mean, put into one of `bins` equally wide bins between its extremes (Locatello et al.
-    2019). The plug-in estimate from N images is too high by about (bins - 1) (values - 1) / 2N.
-    """
-    index = bin_codes(check_finite(codes), bins)
-    dims = index.shape[1]
-    cell = index + bins * torch.arange(dims)
-    information = []
-    for column in factors.unbind(1):
-        values, value = column.unique(return_inverse=True)
-        shape = dims, bins, len(values)
-        joint = (
-            (cell * len(values) + value[:, None]).flatten().bincount(minlength=dims * bins * len(values)).view(shape)
-        )
-        information.append(entropy(joint.sum(2)) + entropy(joint.sum(1)) - entropy(joint.flatten(1)))
-    return torch.stack(information, dim=1).clamp(min=0)
-
-
-def bin_codes(codes: Tensor, bins: int) -> Tensor:
-    """Which of `bins` equally wide bins each code is in, [N, d]; a constant dimension is all in the first."""
-    low, high = codes.aminmax(dim=0)
-    width = (high - low).where(high > low, 1)
-    # the largest code belongs to the last bin, not to one of its own
-    return ((codes - low) / width * bins).long().clamp(max=bins - 1)
-
-
-def entropy(counts: Tensor) -> Tensor:
-    """-sum p log p in nats over the last dimension of `counts`."""
-    counts = counts.double()
-    return torch.special.entr(counts / counts.sum(-1, keepdim=True)).sum(-1)

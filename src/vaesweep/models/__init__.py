@@ -3,7 +3,7 @@
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.beta_tcvae import BetaTCVAE
 from vaesweep.models.conditional_vae import ConditionalVAE
-from vaesweep.models.contract import Batch, Declaration, Spec, Terms
+from vaesweep.models.contract import Batch, Declaration, Scores, Spec, Terms
 from vaesweep.models.contractive import ContractiveAutoencoder
 from vaesweep.models.denoising import DenoisingAutoencoder
 from vaesweep.models.sparse import SparseAutoencoder
@@ -18,6 +18,7 @@ __all__ = [
     "ContractiveAutoencoder",
     "Declaration",
     "DenoisingAutoencoder",
+    "Scores",
     "SparseAutoencoder",
     "Spec",
     "Terms",

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from vaesweep.checks import check_int
-from vaesweep.models.contract import Batch, Declaration, Spec, Terms
+from vaesweep.models.across_processes import mean_over_ranks
+from vaesweep.models.contract import Batch, Declaration, Scores, Spec, Terms
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.networks import Network, activation
 from vaesweep.models.precision import upcast_half
-from vaesweep.models.ranks import mean_over_ranks
+from vaesweep.value_rules import check_int
 
 
 class Autoencoder(nn.Module):
@@ -54,29 +54,31 @@ class Autoencoder(nn.Module):
     def forward(self, batch: Batch, noise: Tensor) -> Terms:
         """The objective on one batch, given standard normal `noise` of `noise_shape(batch)`."""
         distortion, means, *_ = self.parts(batch, noise)
-        return self.objective(distortion, mean_over_ranks(means) if self.training else means)
+        return self.objective(distortion.mean(), mean_over_ranks(means) if self.training else means)
 
     def objective(self, distortion: Tensor, means: Tensor) -> Terms:
         """The terms for a mean `distortion` and the `means` [k] over any set of images."""
         penalties, weighted_penalty = self.penalties(means)
         return Terms(distortion, penalties, distortion + weighted_penalty)
 
-    def score(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Numbers that an evaluation averages over batches [2 + k], and the posterior means [B, d].
-
-        The numbers are distortion, squared error per pixel of decoded posterior means, and `batch_means`.
-        """
+    def score(self, batch: Batch, noise: Tensor) -> Scores:
+        """What an evaluation takes from a batch."""
         distortion, means, posterior, eta = self.parts(batch, noise)
         output = eta if isinstance(posterior, Dirac) else self.decode(posterior.mean, batch.label)
-        mse = (self.likelihood.mean(output) - batch.image).square().mean()
-        return torch.cat([distortion[None], mse[None], means]), posterior.mean
+        mse = (self.likelihood.mean(output) - batch.image).square().flatten(1).mean(1)
+        kl = posterior.kl().sum(1) if isinstance(posterior, DiagonalGaussian) else torch.zeros_like(distortion)
+        return Scores(
+            means=torch.cat([distortion.mean()[None], mse.mean()[None], means]),
+            images=torch.stack([distortion, mse, kl], dim=1),
+            codes=posterior.mean,
+        )
 
     def parts(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor, Dirac | DiagonalGaussian, Tensor]:
-        """Distortion, a scalar, and `batch_means` [k]; then q(z|x), and eta [B, C, H, W] of the codes drawn from it."""
+        """Distortion of each image [B], `batch_means` [k], q(z|x), and eta [B, C, H, W] of the codes drawn from it."""
         inputs = self.corrupt(batch.image, noise)
         posterior = self.posterior(inputs, batch.label)
         eta = self.decode(posterior.sample(noise), batch.label)
-        distortion = self.likelihood.nll(eta, batch.image).mean()
+        distortion = self.likelihood.nll(eta, batch.image)
         return distortion, self.batch_means(posterior, inputs, batch.label, noise), posterior, eta
 
     def noise_shape(self, batch: Batch) -> tuple[int, ...]:

@@ -6,13 +6,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from vaesweep.checks import check_float
+from vaesweep.models.across_processes import gather_over_ranks
 from vaesweep.models.contract import Declaration, Spec
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood, standard_normal_log_prob
 from vaesweep.models.networks import Network
-from vaesweep.models.ranks import gather_over_ranks
 from vaesweep.models.schedules import Constant
 from vaesweep.models.vae import VAE
+from vaesweep.value_rules import check_float
 
 PARTS = ("mutual_information", "total_correlation", "dimensionwise_kl")
 

@@ -35,6 +35,19 @@ class Terms(NamedTuple):
     loss: Tensor
 
 
+class Scores(NamedTuple):
+    """What an evaluation takes from a batch.
+
+    `means` [2 + k]: distortion, squared error per pixel of decoded posterior means, and `Autoencoder.batch_means`.
+    `images` [B, 3]: distortion, squared error per pixel, and KL(q(z|x) || N(0, I)) of every image; 0 for a point code.
+    `codes` [B, d]: the posterior means.
+    """
+
+    means: Tensor
+    images: Tensor
+    codes: Tensor
+
+
 @dataclass(frozen=True)
 class Declaration:
     """What a model records. Training, records, W&B, evaluation, report and terminal read this and nothing else.

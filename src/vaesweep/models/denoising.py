@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from vaesweep.checks import check_choice
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.contract import Batch, Spec
 from vaesweep.models.corruption import CORRUPTIONS, check_level, corrupt_image
 from vaesweep.models.distributions import Likelihood
 from vaesweep.models.networks import Network
+from vaesweep.value_rules import check_choice
 
 
 class DenoisingAutoencoder(Autoencoder):

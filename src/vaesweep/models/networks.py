@@ -9,8 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from vaesweep.checks import check_choice, check_ints
 from vaesweep.errors import ConfigError
+from vaesweep.value_rules import check_choice, check_ints
 
 Shape = tuple[int, int, int]
 

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from vaesweep.checks import check_choice, check_float
 from vaesweep.errors import ConfigError
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.contract import Declaration, Spec
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood, bernoulli_kl
 from vaesweep.models.networks import Network
+from vaesweep.value_rules import check_choice, check_float
 
 
 class SparseAutoencoder(Autoencoder):

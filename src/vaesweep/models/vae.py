@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from vaesweep.checks import check_float
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.contract import Batch, Declaration, Spec
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.networks import Network
 from vaesweep.models.precision import upcast_half
 from vaesweep.models.schedules import Schedule
+from vaesweep.value_rules import check_float
 
 
 class VAE(Autoencoder):

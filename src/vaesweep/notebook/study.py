@@ -7,8 +7,8 @@ import altair as alt
 import pandas as pd
 
 from vaesweep.errors import ConfigError
-from vaesweep.report import plane
 from vaesweep.report.collection import read
+from vaesweep.report.plane_chart import plane
 from vaesweep.report.read_run import Run
 from vaesweep.report.tables import summary, table
 
@@ -44,7 +44,7 @@ class Study:
         Raises `ConfigError` where no completed run has a rate.
         """
         frame = self.frame()
-        panels = plane.plane(frame, summary(frame))
+        panels = plane(frame, summary(frame))
         if panels is None:
             raise ConfigError("study", "no completed run with a rate", "a study with a model that declares a rate")
         return panels.picture()

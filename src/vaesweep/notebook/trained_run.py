@@ -9,7 +9,6 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from vaesweep.checks import check_int
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.interpolation import lerp
@@ -17,6 +16,7 @@ from vaesweep.evaluation.load import CONFIG, load_context
 from vaesweep.metrics.importance_weighted_bound import bounds
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.random_generators import generator
+from vaesweep.value_rules import check_int
 
 Array = Tensor | np.ndarray
 """Images [B, C, H, W], [C, H, W] or, with one channel, [H, W]: floats in [0, 1], or uint8 from 0 to 255."""

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from vaesweep.checks import Rule, number
 from vaesweep.files import atomically
 from vaesweep.records import record_rules as rules
 from vaesweep.records.results import versions
+from vaesweep.value_rules import Rule, number
 
 FILE, FIGURES = "evaluation.json", "evaluation"
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Self
 from omegaconf import DictConfig
 
 from vaesweep import __version__
-from vaesweep.checks import choice
 from vaesweep.errors import ConfigError
 from vaesweep.files import atomically
 from vaesweep.records import record_rules as rules
 from vaesweep.records.config_hash import component_name, config_hash, flat, hashed_config
+from vaesweep.value_rules import choice
 
 if TYPE_CHECKING:
     from vaesweep.models import Declaration
@@ -30,14 +30,14 @@ TEXTS = ("model", "data", "overrides", "config_hash", "status", "reason", "data_
 """Fields of a record that hold text."""
 
 
-def check_compatibility(key: str, given: Any) -> None:
+def check_config(key: str, given: Any) -> None:
     """Raises `ConfigError` unless `given` is the configuration of a run, or a part of it."""
     rules.MAPPING(key, given)
     for name, value in given.items():
         if name == "_target_":
             rules.LINE(rules.name_in(key, name), value)
         elif isinstance(value, dict):
-            check_compatibility(rules.name_in(key, name), value)
+            check_config(rules.name_in(key, name), value)
 
 
 def check_rate(key: str, given: Any) -> None:
@@ -55,9 +55,10 @@ DECLARATION = {
 """The checks of the fields of `vaesweep.models.Declaration`."""
 FIELDS = {
     "model": rules.LINE, "data": rules.LINE, "seed": rules.SEED, "overrides": rules.list_of(rules.TEXT),
-    "config_hash": rules.LINE, "config": rules.every(check_compatibility, rules.fields(PARTS)),
+    "config_hash": rules.LINE, "config": rules.every(check_config, rules.fields(PARTS)),
     "status": choice("completed", "failed", "interrupted").check, "reason": rules.or_null(rules.TEXT),
-    "metrics": rules.mapping_of(rules.NUMBER), "dimensions": rules.list_of(rules.NUMBER),
+    "metrics": rules.mapping_of(rules.NUMBER), "errors": rules.mapping_of(rules.NUMBER),
+    "dimensions": rules.list_of(rules.NUMBER),
     "seconds": rules.DURATION, "seconds_per_epoch": rules.DURATION, "epochs": rules.COUNT, "parameters": rules.COUNT,
     "declaration": rules.every(rules.fields(DECLARATION, closed=True), check_rate),
     "rate_weight": rules.or_null(rules.NUMBER), "data_root": rules.or_null(rules.TEXT),
@@ -69,7 +70,7 @@ NEEDED = rules.has("model", "data", "seed", "overrides", "config_hash", "config"
 
 @dataclass
 class Results:
-    """One run. `metrics` are flat test metrics (nats per image, mse per pixel); times are in seconds of training.
+    """One run. `metrics` are val/* and test/* (nats per image, mse per pixel); times are in seconds of training.
 
     `config` is what decides them, `config_hash` its name. `declaration` is that of the model: its terms with their
     units, and which is a rate; {} where the run failed before there was a model. `dimensions` says what each latent
@@ -85,6 +86,8 @@ class Results:
     status: str = "failed"
     reason: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
+    """Standard errors over the images of the split, of the metrics that are means over them."""
     dimensions: list[float] = field(default_factory=list)
     seconds: float = 0.0
     seconds_per_epoch: float = 0.0

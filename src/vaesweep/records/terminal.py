@@ -28,12 +28,14 @@ def print_summary(results: Results, folder: Path) -> None:
         table = Table(title=f"{results.model} on {results.data}, seed {results.seed}: test split")
         table.add_column("metric")
         table.add_column("value", justify="right")
+        table.add_column("± s.e.", justify="right")
         table.add_column("unit")
-        for name, value in results.metrics.items():
+        for name in (name for name in results.metrics if name.startswith("test/")):
             metric = name.removeprefix("test/")
-            table.add_row(
-                metric, f"{value:.4f}" if metric == "mse" else f"{value:.2f}", units.get(metric, "nats per image")
-            )
+            number = "{:.4f}" if metric == "mse" else "{:.2f}"
+            error = number.format(results.errors[name]) if name in results.errors else ""
+            value = number.format(results.metrics[name])
+            table.add_row(metric, value, error, units.get(metric, "nats per image"))
         console.print(table)
         took = f"{results.epochs} epoch{'s' * (results.epochs != 1)} in {results.seconds:.1f} s"
         console.print(f"{took} ({results.seconds_per_epoch:.2f} s an epoch), {results.parameters:,} parameters")

@@ -12,11 +12,11 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
-from vaesweep.checks import check_choice
 from vaesweep.errors import ConfigError
 from vaesweep.records.config_hash import NOT_HASHED
 from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
 from vaesweep.records.results import STUDY, Results
+from vaesweep.value_rules import check_choice
 
 log = logging.getLogger(__name__)
 TIMEOUT = 30

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pandas as pd
 
 from vaesweep.records.results import FILE
-from vaesweep.report.ranking import equal_to_lowest
+from vaesweep.report.best_settings import equal_to_lowest
 from vaesweep.report.read_run import Run
 from vaesweep.report.tables import COMPARABLE, natural
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from vaesweep.checks import FLOAT32_MAX, INT_MAX, is_int, is_number
 from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.records.results import FILE, Results
+from vaesweep.value_rules import FLOAT32_MAX, INT_MAX, is_int, is_number
 
 HISTORY, EXAMPLES = "history.csv", "examples"
 COLUMNS = (

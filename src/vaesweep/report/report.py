@@ -10,17 +10,19 @@ import pandas as pd
 import vl_convert
 
 from vaesweep.files import atomically
-from vaesweep.report import evaluations, plane
+from vaesweep.report import evaluations
 from vaesweep.report.answer import answer, command, provenance
+from vaesweep.report.best_settings import LOWER_IS_BETTER, best
 from vaesweep.report.collection import RunCollection
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.examples import STRIPS, Examples, examples
-from vaesweep.report.latent_dimension_chart import latent_dimensions
 from vaesweep.report.learning_curves import learning_curves
 from vaesweep.report.linear_optimum_chart import linear_optimum
 from vaesweep.report.penalty_chart import penalty
-from vaesweep.report.ranking import LOWER_IS_BETTER, best
+from vaesweep.report.per_dimension_chart import latent_dimensions
+from vaesweep.report.plane_chart import plane
 from vaesweep.report.report_figure import ReportFigure
+from vaesweep.report.slope_chart import slope
 from vaesweep.report.slopes import slopes
 from vaesweep.report.tables import metric_names, summary, table
 
@@ -83,8 +85,8 @@ def report(collection: RunCollection) -> Report:
     runs, frame = collection.runs, table(collection.runs)
     means = summary(frame)
     figures = {
-        "plane": plane.plane(frame, means) if means.rate.count() > 1 else None,
-        "slope": plane.slope(frame, slopes(frame, runs)),
+        "plane": plane(frame, means) if means.rate.count() > 1 else None,
+        "slope": slope(frame, slopes(frame, runs)),
         "linear_optimum": linear_optimum(frame, runs),
         "dimensions": latent_dimensions(frame, runs),
         "penalty": penalty(frame),

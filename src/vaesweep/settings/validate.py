@@ -8,11 +8,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from vaesweep.checks import Rule
 from vaesweep.errors import ConfigError
 from vaesweep.settings.groups import options
-from vaesweep.settings.schema import ADDED, GROUPS, RULES, TOP, Rules
-from vaesweep.settings.value_rules import PART, PARTS
+from vaesweep.settings.rules_by_class import ADDED, GROUPS, RULES, TOP, Rules
+from vaesweep.settings.text_and_path_rules import PART, PARTS
+from vaesweep.value_rules import Rule
 
 HYDRA_KEYS = ("_target_", "_convert_", "_partial_", "_recursive_", "_args_")
 """What Hydra reads of a part before its class does."""

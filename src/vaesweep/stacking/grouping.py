@@ -16,9 +16,9 @@ from vaesweep.settings.instantiate import build
 from vaesweep.stacking.callbacks import PER_MEMBER_CALLBACKS, SHARED_CALLBACKS
 from vaesweep.stacking.memory import MEMORY_SHARE, footprint, free_bytes
 from vaesweep.stacking.stack import architecture_key
-from vaesweep.training.check_compatibility import check_compatibility
+from vaesweep.training.check_machine_and_callbacks import check_machine
 from vaesweep.training.checkpoints import CHECKPOINT
-from vaesweep.training.run_setup import RunSetup
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.train import build_data
 
 CONFIG_MAY_DIFFER = ("folder", "seed", "resume", "logger", "model", "choices")
@@ -33,14 +33,14 @@ UNSUPPORTED_CHECKPOINT_SETTINGS = ("every_n_train_steps", "train_time_interval",
 class Grouping:
     """`stacks` of jobs to be trained as one; those `alone`, with the reason; what there is to say about either."""
 
-    stacks: list[list[RunSetup]] = field(default_factory=list)
-    alone: list[tuple[RunSetup, str]] = field(default_factory=list)
+    stacks: list[list[RunJob]] = field(default_factory=list)
+    alone: list[tuple[RunJob, str]] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
 
 
-def group_jobs(jobs: Sequence[RunSetup], memory: float | None) -> Grouping:
+def group_jobs(jobs: Sequence[RunJob], memory: float | None) -> Grouping:
     """Sort `jobs` into the largest stacks that fit into `memory` GiB, or what is free of it."""
-    groups, data, alike = Grouping(), dict[str, ImageDataModule](), dict[str, list[tuple[RunSetup, Autoencoder]]]()
+    groups, data, alike = Grouping(), dict[str, ImageDataModule](), dict[str, list[tuple[RunJob, Autoencoder]]]()
     for job in jobs:
         try:
             obstacle = why_not_stackable(job)
@@ -67,7 +67,7 @@ def group_jobs(jobs: Sequence[RunSetup], memory: float | None) -> Grouping:
 
 
 def split_by_memory(
-    jobs: list[RunSetup], member: Autoencoder, data: ImageDataModule, memory: float | None, groups: Grouping
+    jobs: list[RunJob], member: Autoencoder, data: ImageDataModule, memory: float | None, groups: Grouping
 ) -> None:
     """Add jobs of one kind, of which `member` is one, to `groups`, as many to a stack as there is room for."""
     config = jobs[0].config
@@ -87,10 +87,10 @@ def split_by_memory(
     groups.alone += [(part[0], f"no room for a second of {size}") for part in parts if len(part) == 1]
 
 
-def why_not_stackable(job: RunSetup) -> str | None:
+def why_not_stackable(job: RunJob) -> str | None:
     """Why a job cannot be in a stack, or None. Raises `ConfigError` for one that cannot be run at all."""
     config, trainer = job.config, job.config.trainer
-    check_compatibility(config)
+    check_machine(config)
     one = trainer.devices == 1 or (isinstance(trainer.devices, ListConfig) and len(trainer.devices) == 1)
     if trainer.strategy != "auto" or not one:
         return f"trainer.devices={trainer.devices}: a stack is trained on one device"
@@ -107,7 +107,7 @@ def why_not_stackable(job: RunSetup) -> str | None:
     return None
 
 
-def stack_key(job: RunSetup, member: Autoencoder) -> str:
+def stack_key(job: RunJob, member: Autoencoder) -> str:
     """All that jobs of one stack have in common: how they are trained, how their members are built, and the step that
     they go on from."""
     plain: Any = OmegaConf.to_container(job.config)
@@ -118,7 +118,7 @@ def stack_key(job: RunSetup, member: Autoencoder) -> str:
     return key.replace(json.dumps(str(job.folder))[1:-1], "")
 
 
-def start_step(job: RunSetup) -> int:
+def start_step(job: RunJob) -> int:
     """The optimizer step that the job goes on from."""
     path = job.folder / CHECKPOINT
     if not job.config.resume or not path.is_file():

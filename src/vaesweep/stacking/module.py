@@ -74,16 +74,17 @@ class LitStack(LitAutoencoder):
     def log_split(self, stage: str) -> None:
         """Log the objective of each member over the whole split, to its own loggers."""
         values, variance = self.split_means.compute(), self.code_variance.compute()
-        self.split_means.reset()
-        self.code_variance.reset()
+        images = self.image_scores.compute().unflatten(1, (len(self.views), -1)).unbind(1)
+        for scores in (self.split_means, self.code_variance, self.image_scores):
+            scores.reset()
         self.sync_members()  # a penalty is a function of their knobs, wherever those are by now
-        rows = zip(values, variance.view(len(self.views), -1), strict=True)
+        rows = zip(values, variance.view(len(self.views), -1), images, strict=True)
         by_view = dict(zip(self.views, rows, strict=True))
 
         def log(view: MemberTrainerView) -> None:
             metrics = view.module.means.finish_split(stage, *by_view[view], self.global_step)
             epoch = {"epoch": torch.tensor(self.current_epoch)}
-            log_metrics(view.loggers, metrics | epoch, self.global_step)
+            log_metrics(view.loggers if self.trainer.state.fn != "validate" else [], metrics | epoch, self.global_step)
 
         self.for_each_active(log)
 

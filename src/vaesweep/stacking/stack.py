@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from vaesweep.models import Autoencoder, Batch, Terms
+from vaesweep.models import Autoencoder, Batch, Scores, Terms
 from vaesweep.models.distributions import Likelihood
 
 
@@ -39,8 +39,8 @@ class Stack(nn.Module):
         """The objective of every member on one batch, given each one's standard normal `noise` [M, ...]."""
         return vmap(lambda state, own: functional_call(self.template, state, (batch, own)))(self.state(), noise)
 
-    def score(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """`Autoencoder.score` of every member: [M, 2 + k] and [M, B, d]."""
+    def score(self, batch: Batch, noise: Tensor) -> Scores:
+        """`Autoencoder.score` of every member, each part [M, ...]."""
         scoring = ScoreAsForward(self.template)
         state = {f"member.{name}": tensor for name, tensor in self.state().items()}
         return vmap(lambda own, draws: functional_call(scoring, own, (batch, draws)))(state, noise)
@@ -98,7 +98,7 @@ class ScoreAsForward(nn.Module):
         super().__init__()
         self.member = member
 
-    def forward(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, batch: Batch, noise: Tensor) -> Scores:
         return self.member.score(batch, noise)
 
 

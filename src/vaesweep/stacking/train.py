@@ -12,10 +12,10 @@ from vaesweep.stacking.checkpoints import PerMemberCheckpointIO
 from vaesweep.stacking.module import LitStack
 from vaesweep.stacking.optimizer import param_group_slices
 from vaesweep.stacking.trainer_view import MemberTrainerView
-from vaesweep.training.check_compatibility import check_callbacks, check_compatibility
+from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine
 from vaesweep.training.checkpoints import CHECKPOINT, best_checkpoint, load_weights
 from vaesweep.training.run_and_record import RunRecorder, lock_run_dirs
-from vaesweep.training.run_setup import RunSetup
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.train import (
     Stopwatch,
     build_callbacks,
@@ -28,7 +28,7 @@ from vaesweep.training.train import (
 )
 
 
-def run_stack(jobs: Sequence[RunSetup]) -> None:
+def run_stack(jobs: Sequence[RunJob]) -> None:
     """Train and test jobs as one stack, and leave a record of each, however it ends.
 
     Raises what went wrong for all of them; a job that fails alone raises nothing, its record says why.
@@ -37,11 +37,11 @@ def run_stack(jobs: Sequence[RunSetup]) -> None:
         train_and_test_stack(jobs)
 
 
-def train_and_test_stack(jobs: Sequence[RunSetup]) -> None:
+def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
     """`train_and_test` for several jobs at once. What they share is built from the first's configuration."""
     config = jobs[0].config
     for job in jobs:
-        check_compatibility(job.config)
+        check_machine(job.config)
     silence_lightning()
     data = build_data(config)
     modules = [build_module(job, data) for job in jobs]
@@ -76,6 +76,7 @@ def train_and_test_stack(jobs: Sequence[RunSetup]) -> None:
             stack.sync_members()
             for view in stack.active_members():
                 load_weights(view.module, best_checkpoint(view.callbacks))
+        trainer.validate(stack, datamodule=data, verbose=False)
         trainer.test(stack, datamodule=data, verbose=False)
     finally:
         for view, job in zip(views, jobs, strict=True):
@@ -85,5 +86,5 @@ def train_and_test_stack(jobs: Sequence[RunSetup]) -> None:
             job.results.reason = None if view.failure is None else reason(view.failure)
     for view, job in zip(views, jobs, strict=True):
         if view.is_active:
-            record_metrics(job.results, view.module.means)
+            record_metrics(job, view.module.means)
             log_results(view.loggers, job.results)

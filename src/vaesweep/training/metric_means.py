@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vaesweep.errors import ConfigError, DivergenceError
-from vaesweep.metrics import active_units
+from vaesweep.metrics import active_units, standard_error
 from vaesweep.models import Autoencoder, Terms
 
 
@@ -25,6 +25,10 @@ class MetricMeans:
     """The latest validation and test metrics."""
     dimensions: list[float] = field(default_factory=list)
     """What each latent dimension carries, in the unit that the model declares."""
+    errors: dict[str, float] = field(default_factory=dict)
+    """Standard errors over images of the latest metrics that are means over images."""
+    images: dict[str, Tensor] = field(default_factory=dict)
+    """Those metrics of every image [N] of the latest split, by their names without it."""
     epoch: dict[str, Any] = field(default_factory=lambda: {"number": -1})
 
     def add_training_terms(self, values: Tensor, steps: Sequence[int], epoch: int) -> dict[str, Tensor]:
@@ -48,9 +52,12 @@ class MetricMeans:
         means = self.metric_dict(self.epoch["sum"] / self.epoch["steps"], "train")
         return {name: value.item() for name, value in means.items()}
 
-    def finish_split(self, stage: str, values: Tensor, variance: Tensor, step: int) -> dict[str, Tensor]:
-        """Metrics of a whole split, from the means `values` [2 + k] of `Autoencoder.score`, and the `variance` [d] of
-        the posterior means. Raises `DivergenceError` when not finite."""
+    def finish_split(
+        self, stage: str, values: Tensor, variance: Tensor, images: Tensor, step: int
+    ) -> dict[str, Tensor]:
+        """Metrics of a whole split, from the means `values` [2 + k] and the scores `images` [N, 3] of
+        `Autoencoder.score`, and the `variance` [d] of the posterior means. Raises `DivergenceError` when not finite.
+        """
         distortion, mse, means = values[0], values[1], values[2:]
         terms = flatten_terms(self.model.objective(distortion, means))
         for column, value in enumerate(terms):
@@ -62,7 +69,26 @@ class MetricMeans:
         named = self.metric_dict(terms, stage) | {f"{stage}/mse": mse, f"{stage}/active_units": active}
         split = {name: value.float() for name, value in named.items()}
         self.metrics |= split
+        self.images = self.image_metrics(images)
+        if len(images) > 1:
+            self.errors |= {f"{stage}/{name}": standard_error(of_images) for name, of_images in self.images.items()}
         return split
+
+    def image_metrics(self, images: Tensor) -> dict[str, Tensor]:
+        """The metrics that are means over images, of every image [N], from `images` [N, 3] of `Autoencoder.score`.
+
+        The loss is one where all that it adds to the distortion is a weight times the rate.
+        """
+        declared = self.model.declaration
+        distortion, mse, rate = images.unbind(1)
+        named = {"distortion": distortion, "mse": mse}
+        if declared.rate:
+            named |= {declared.rate: rate, "nelbo": distortion + rate}
+        if declared.rate_weight:
+            named["loss"] = distortion + getattr(self.model, declared.rate_weight) * rate
+        elif not declared.terms:
+            named["loss"] = distortion
+        return named
 
     def metric_dict(self, values: Tensor, stage: str) -> dict[str, Tensor]:
         """Flat terms [2 + t] by the names they are recorded by, and nelbo = distortion + rate where there is a rate."""

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from vaesweep.errors import ConfigError
-from vaesweep.metrics import Average, CodeVariance
-from vaesweep.models import Autoencoder, Batch
+from vaesweep.metrics import Average, CodeVariance, ImageScores
+from vaesweep.models import Autoencoder, Batch, Scores
 from vaesweep.random_generators import generator
 from vaesweep.records.log_to_loggers import log_metrics
 from vaesweep.training.check_contract import check_contract
 from vaesweep.training.metric_means import MetricMeans, flatten_terms, scheduled_weight
 from vaesweep.training.optimizers import Adam
+from vaesweep.value_rules import check_int
 
 
 class LitAutoencoder(L.LightningModule):
@@ -24,7 +25,8 @@ class LitAutoencoder(L.LightningModule):
     Training terms are kept on the device and read every `log_every_n_steps` steps and at the end of an epoch, which
     is also when a loss that is not finite is noticed: `DivergenceError`, naming the first such step and term.
     `settings` are what the weights depend on; a checkpoint of other settings is refused. `names` are what figures
-    call the model, by default its class, and the data.
+    call the model, by default its class, and the data. Once trained, every image is scored with `samples` draws of the
+    noise, and the scores are averaged.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class LitAutoencoder(L.LightningModule):
         seed: int,
         settings: Mapping[str, Any] | None = None,
         names: tuple[str, str] | None = None,
+        samples: int = 1,
     ) -> None:
         super().__init__()
         self.model = model
@@ -41,7 +44,9 @@ class LitAutoencoder(L.LightningModule):
         self.optimizer_recipe = optimizer
         self.seed = seed
         self.means = MetricMeans(model, settings or {})
+        self.samples = check_int("test_samples", samples)
         self.split_means = Average()
+        self.image_scores = ImageScores()
         self.code_variance = CodeVariance(model.latent_dim)
         self.steps = 0
         self.param_group = 0
@@ -95,7 +100,7 @@ class LitAutoencoder(L.LightningModule):
     def check_first_batch(self, batch: Batch) -> None:
         """Refuse data or a model that training could not record. Raises `ConfigError`."""
         self.model.likelihood.check(batch.image)
-        check_contract(self.model, self.model.score(batch, self.noise(batch, "check"))[0])
+        check_contract(self.model, self.model.score(batch, self.noise(batch, "check")).means)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.model.progress.fill_(self.global_step / self.steps)
@@ -153,12 +158,21 @@ class LitAutoencoder(L.LightningModule):
         self.eval_step(batch, "test", batch_idx)
 
     def eval_step(self, batch: Batch, stage: str, batch_idx: int) -> None:
-        """Add one batch to the split's means."""
+        """Add one batch to the scores of the split."""
         if len(batch.image):  # an empty one is there for the other processes
             number = batch_idx * self.trainer.world_size + self.trainer.global_rank
-            values, codes = self.model.score(batch, self.noise(batch, stage, number))
-            self.split_means.update(values, len(batch.image))
-            self.code_variance.update(codes)
+            scores = self.mean_scores(batch, stage, number)
+            self.split_means.update(scores.means, len(batch.image))
+            self.code_variance.update(scores.codes)
+            self.image_scores.update(scores.images.movedim(-2, 0).flatten(1), number)
+
+    def mean_scores(self, batch: Batch, *name: int | str) -> Scores:
+        """The model's scores of a batch, means over draws of the noise: one in training, `samples` afterwards."""
+        first = self.noise(batch, *name)
+        samples = 1 if self.trainer.state.fn == "fit" or first.numel() == 0 else self.samples
+        draws = [first, *(self.noise(batch, *name, k) for k in range(1, samples))]
+        scores = [self.model.score(batch, noise) for noise in draws]
+        return Scores(*(torch.stack(parts).mean(0) for parts in zip(*scores, strict=True)))
 
     def on_validation_epoch_end(self) -> None:
         self.log_split("val")
@@ -170,9 +184,12 @@ class LitAutoencoder(L.LightningModule):
         """Log the objective over the whole split, whatever its batches were."""
         # torchmetrics takes the only dimension of a vector of one away
         values, variance = self.split_means.compute(), self.code_variance.compute().view(-1)
-        self.split_means.reset()
-        self.code_variance.reset()
-        self.log_dict(self.means.finish_split(stage, values, variance, self.global_step), sync_dist=True)
+        images = self.image_scores.compute()
+        for scores in (self.split_means, self.code_variance, self.image_scores):
+            scores.reset()
+        metrics = self.means.finish_split(stage, values, variance, images, self.global_step)
+        # the curves end with training
+        self.log_dict(metrics, sync_dist=True, logger=self.trainer.state.fn != "validate")
 
 
 def draw_noise(

@@ -1,6 +1,7 @@
 """One run, from its configuration to its results.json, however it ends."""
 
 import errno
+import math
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from vaesweep.records.results import Results
 from vaesweep.records.terminal import print_line, print_summary
 from vaesweep.settings.instantiate import add_import_path
 from vaesweep.stop_requests import REQUEUE, SIGNALS, Interrupted, interrupt
-from vaesweep.training.run_setup import RunSetup
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.train import train_and_test
 
 LOCK_SECONDS = 60
@@ -30,8 +31,8 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Error numbers of a disk that is full, or of the user's share of one."""
 
 
-def run(config: DictConfig) -> dict[str, float]:
-    """Train and test what `config` says, leave the record in its folder, return the test metrics.
+def run(config: DictConfig) -> float:
+    """Train and test what `config` says, leave the record in its folder, return the metric `optimized_metric`.
 
     With `resume` a run that is completed already is not run again, and one that was interrupted goes on from its last
     checkpoint. Raises `ConfigError` when another process is at work in the folder, or when it would run over a
@@ -39,7 +40,7 @@ def run(config: DictConfig) -> dict[str, float]:
     """
     hydra = HydraConfig.get()
     add_import_path(hydra.runtime.cwd)
-    job = RunSetup(config, Path(config.folder), Results.from_config(config, hydra.overrides.task))
+    job = RunJob(config, Path(config.folder), Results.from_config(config, hydra.overrides.task))
     if int(os.environ.get("SLURM_RESTART_COUNT", 0)) > 0:
         config.resume = True  # SLURM put the job back into the queue, and nobody is there to ask for it
     if is_other_rank():  # the first process holds the lock for all
@@ -78,7 +79,7 @@ def lock(folder: Path) -> AbstractContextManager[object]:
         raise ConfigError("folder", given, "a folder that can be written to") from None
 
 
-def run_unless_completed(job: RunSetup) -> dict[str, float]:
+def run_unless_completed(job: RunJob) -> float:
     """What `run` says of earlier runs; every process of SLURM's asks, as none is started by the first."""
     earlier = Results.load_or_none(job.folder)
     if (
@@ -88,16 +89,21 @@ def run_unless_completed(job: RunSetup) -> dict[str, float]:
         and job.config.resume
     ):
         print(f"completed earlier: {os.path.relpath(job.folder)}")
-        return earlier.metrics
+        return optimized_metric(job.config, earlier)
     if earlier and not job.config.resume and HydraConfig.get().mode == RunMode.MULTIRUN:
         raise ConfigError("resume", f"false in the folder of an earlier job, {job.folder}", "true, or another folder")
     if earlier and not job.config.resume and earlier.config_hash != job.results.config_hash:
         raise ConfigError("hydra.run.dir", f"{job.folder}, which holds another run", "a folder of its own")
     run_and_record(job)
-    return job.results.metrics
+    return optimized_metric(job.config, job.results)
 
 
-def run_and_record(job: RunSetup) -> None:
+def optimized_metric(config: DictConfig, results: Results) -> float:
+    """What a search is told of a completed run; NaN where nothing was validated."""
+    return results.metrics.get(config.optimized_metric, math.nan)
+
+
+def run_and_record(job: RunJob) -> None:
     """Train and test, and leave a record however that ends. Raises what `RunRecorder` says."""
     with RunRecorder([job]):
         train_and_test(job)
@@ -110,7 +116,7 @@ class RunRecorder:
     handled that signal before gets it in the end, submitit for example. `summary` prints how the jobs ended.
     """
 
-    def __init__(self, jobs: Sequence[RunSetup], summary: bool = True) -> None:
+    def __init__(self, jobs: Sequence[RunJob], summary: bool = True) -> None:
         self.jobs = [] if is_other_rank() else jobs  # the first process speaks for all
         self.resumes = bool(jobs[0].config.resume)
         self.summary = summary
@@ -174,7 +180,7 @@ def is_other_rank() -> bool:
     return getattr(rank_zero_only, "rank", 0) > 0
 
 
-def write_record(job: RunSetup, status: str, reason_given: str | None) -> Exception | None:
+def write_record(job: RunJob, status: str, reason_given: str | None) -> Exception | None:
     """Write the record of a job, which ended so where nothing else is known of it; returns why that failed."""
     results = job.results
     if results.status != "completed" and results.reason is None:

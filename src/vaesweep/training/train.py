@@ -18,15 +18,16 @@ from omegaconf import DictConfig, OmegaConf
 from vaesweep.data import ImageDataModule
 from vaesweep.models import Autoencoder
 from vaesweep.records.config_hash import canonical, flat
+from vaesweep.records.image_scores import write_image_scores
 from vaesweep.records.log_to_loggers import log_results, log_settings
 from vaesweep.records.results import Results
 from vaesweep.records.wandb_recording import run_name
 from vaesweep.settings.instantiate import build
-from vaesweep.training.check_compatibility import check_callbacks, check_compatibility, check_type
+from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine, check_type
 from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
 from vaesweep.training.metric_means import MetricMeans
 from vaesweep.training.module import LitAutoencoder
-from vaesweep.training.run_setup import RunSetup
+from vaesweep.training.run_job import RunJob
 
 IRRELEVANT_WARNINGS = (
     "isinstance.treespec, LeafSpec",  # deprecated between Lightning and torch
@@ -37,13 +38,13 @@ IRRELEVANT_WARNINGS = (
 )
 
 
-def train_and_test(job: RunSetup) -> None:
+def train_and_test(job: RunJob) -> None:
     """Build the parts, train, test, and fill in the record.
 
     The parts are built in the order of what is cheapest to refuse; the loggers, which leave traces, come last.
     """
     config, results = job.config, job.results
-    check_compatibility(config)
+    check_machine(config)
     silence_lightning()
     data = build_data(config)
     module = build_module(job, data)
@@ -71,12 +72,13 @@ def train_and_test(job: RunSetup) -> None:
         trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
         if config.test_checkpoint == "best":
             load_weights(module, best_checkpoint(callbacks))
+        trainer.validate(module, datamodule=data, verbose=False)
         trainer.test(module, datamodule=data, verbose=False)
     finally:
         # not trainer.current_epoch, which is one behind in a run that early stopping ended and that is only tested
         progress: Any = trainer.fit_loop.epoch_progress.current
         record_duration(results, progress.processed, clock.seconds())
-    record_metrics(results, module.means)
+    record_metrics(job, module.means)
     log_results(trainer.loggers, results)
 
 
@@ -97,7 +99,7 @@ def build_data(config: DictConfig) -> ImageDataModule:
     return data
 
 
-def build_module(job: RunSetup, data: ImageDataModule) -> LitAutoencoder:
+def build_module(job: RunJob, data: ImageDataModule) -> LitAutoencoder:
     """Network, model and module, with initial weights drawn from the job's seed; the record says what they declare."""
     config = job.config
     L.seed_everything(config.seed, verbose=False)
@@ -107,7 +109,7 @@ def build_module(job: RunSetup, data: ImageDataModule) -> LitAutoencoder:
     job.results.declaration = asdict(model.declaration)
     job.results.rate_weight = rate_weight(model)
     settings, names = checkpoint_settings(job.results.config), (job.results.model, job.results.data)
-    return LitAutoencoder(model, build(config, "optimizer"), config.seed, settings, names)
+    return LitAutoencoder(model, build(config, "optimizer"), config.seed, settings, names, config.test_samples)
 
 
 def rate_weight(model: Autoencoder) -> float | None:
@@ -132,7 +134,7 @@ def build_callbacks(config: DictConfig) -> list[L.Callback]:
     return callbacks
 
 
-def start_loggers(job: RunSetup) -> list[Logger]:
+def start_loggers(job: RunJob) -> list[Logger]:
     """The loggers of the configuration, told the settings of the run. One whose `name` is null gets the run's."""
     config = copy.deepcopy(job.config)
     loggers = []
@@ -162,10 +164,13 @@ def record_duration(results: Results, epochs: int, seconds: float) -> None:
     results.seconds_per_epoch = round(results.seconds / max(1, epochs), 4)
 
 
-def record_metrics(results: Results, means: MetricMeans) -> None:
-    """Enter the test metrics of a run that is through."""
-    scores = {name: value.item() for name, value in means.metrics.items() if name.startswith("test/")}
-    results.metrics = {name: round(value, 6) for name, value in scores.items()}
+def record_metrics(job: RunJob, means: MetricMeans) -> None:
+    """Enter the metrics of the tested weights, with their errors, and write those of every test image."""
+    results = job.results
+    results.metrics = {name: round(value.item(), 6) for name, value in means.metrics.items()}
+    results.errors = {name: round(value, 6) for name, value in means.errors.items()}
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        write_image_scores(job.folder, means.images)
     results.dimensions = [round(value, 6) for value in means.dimensions]
     results.status = "completed"
 
@@ -176,7 +181,7 @@ def stay_stopped(trainer: L.Trainer) -> None:
     trainer.should_stop = any(stop.stopped_epoch > 0 for stop in stops)
 
 
-def save_resumed_config(job: RunSetup) -> None:
+def save_resumed_config(job: RunJob) -> None:
     """Record what a resumption was told, for the next one; Hydra leaves a resumed folder's record alone.
 
     Called once training has begun, when nothing can refuse the resumption any more.

@@ -6,11 +6,11 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from vaesweep.checks import check_int
 from vaesweep.files import atomically
 from vaesweep.models.distributions import DiagonalGaussian
 from vaesweep.random_generators import generator
 from vaesweep.training.callbacks.figure_logger import model_and_images
+from vaesweep.value_rules import check_int
 
 
 class ExampleImages(L.Callback):

@@ -5,12 +5,12 @@ from pathlib import Path
 import lightning as L
 import torch
 
-from vaesweep.checks import check_int
 from vaesweep.data import ImageDataModule
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.random_generators import generator
 from vaesweep.records.log_to_loggers import log_figure
 from vaesweep.training.module import LitAutoencoder
+from vaesweep.value_rules import check_int
 
 
 class FigureLogger(L.Callback):

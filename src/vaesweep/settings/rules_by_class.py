@@ -7,8 +7,7 @@ not imported, because this is read before torch is.
 
 from collections.abc import Mapping
 
-from vaesweep.checks import BOOL, Rule, choice, integer, integers, number
-from vaesweep.settings.value_rules import (
+from vaesweep.settings.text_and_path_rules import (
     BETAS,
     CREATABLE,
     DURATION,
@@ -29,6 +28,7 @@ from vaesweep.settings.value_rules import (
     TEXTS,
     optional,
 )
+from vaesweep.value_rules import BOOL, Rule, choice, integer, integers, number
 
 Rules = dict[str, Rule]
 
@@ -43,6 +43,8 @@ DEVICES = Rule(
 TOP: Rules = {
     "seed": SEED,
     "compile": BOOL,
+    "test_samples": integer(1, 100_000),
+    "optimized_metric": TEXT,
     "test_checkpoint": choice("last", "best"),
     "resume": Rule(BOOL.accepts, "true | false, or the folder of an earlier run"),
     "folder": CREATABLE,

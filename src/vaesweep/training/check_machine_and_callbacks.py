@@ -20,7 +20,7 @@ NOT_METRICS = ("epoch", "step", "loss")
 """What Lightning offers callbacks beside the validation metrics."""
 
 
-def check_compatibility(config: DictConfig) -> None:
+def check_machine(config: DictConfig) -> None:
     """Refuse what no run could use, here or on this machine. Raises `ConfigError`."""
     validate(config)  # src/train.py did so before torch was imported, but not every job comes from there
     devices = config.trainer.devices
@@ -49,6 +49,8 @@ def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], means: 
     named = dict(zip(config.callbacks, callbacks, strict=False))
     check_states(named)
     check_monitors(named, means)
+    if config.optimized_metric not in (names := validation_metrics(means)):
+        raise ConfigError("optimized_metric", config.optimized_metric, " | ".join(names))
 
 
 def check_states(callbacks: Mapping[str, L.Callback]) -> None:
@@ -68,9 +70,14 @@ def check_monitors(callbacks: Mapping[str, L.Callback], means: MetricMeans) -> N
     """
     if not all(type(callback).__module__.startswith(("vaesweep.", "lightning.")) for callback in callbacks.values()):
         return
-    terms = torch.zeros(2 + len(means.model.declaration.terms))
-    names = [*means.metric_dict(terms, "val"), "val/mse", "val/active_units"]
+    names = validation_metrics(means)
     for name, callback in callbacks.items():
         monitor = callback.monitor if isinstance(callback, ModelCheckpoint | EarlyStopping) else None
         if monitor is not None and monitor not in (*names, *NOT_METRICS):
             raise ConfigError(f"callbacks.{name}.monitor", monitor, " | ".join(names))
+
+
+def validation_metrics(means: MetricMeans) -> list[str]:
+    """The names of all metrics of a validation."""
+    terms = torch.zeros(2 + len(means.model.declaration.terms))
+    return [*means.metric_dict(terms, "val"), "val/mse", "val/active_units"]
