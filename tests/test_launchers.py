@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from support.commands import QUICK, only, record, started, statuses, train, wait_for, weights
+from support.runs import recorded_metrics
 from vaesweep.errors import ConfigError
 from vaesweep.training.run_and_record import run
 
@@ -212,12 +213,12 @@ def test_a_data_parallel_job_whose_time_is_up_is_queued_again_and_goes_on(cluste
 @pytest.mark.parametrize("resume", ["true", "false"])
 def test_no_process_of_a_finished_job_goes_ahead_alone(config, tmp_path, monkeypatch, resume):
     """SLURM starts all processes of a job; one that the first does not follow would wait for it for ever."""
-    finished = run(config(*BRIEF[1:], folder=tmp_path))
+    finished = recorded_metrics(config(*BRIEF[1:], folder=tmp_path))
     monkeypatch.setattr(rank_zero_only, "rank", 1)
     monkeypatch.setattr("vaesweep.training.run_and_record.train_and_test", lambda *_: pytest.fail("went ahead"))
     again = config(*BRIEF[1:], f"resume={resume}", "hydra.mode=MULTIRUN", folder=tmp_path)
     if resume == "true":
-        assert run(again) == finished
+        assert recorded_metrics(again) == finished
     else:
         with pytest.raises(ConfigError, match="resume: got false in the folder of an earlier job"):
             run(again)

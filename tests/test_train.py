@@ -12,6 +12,7 @@ import torch
 
 from support.commands import QUICK, command, record, train, weights
 from support.paths import ROOT
+from vaesweep.records.image_scores import read_image_scores
 from vaesweep.training.run_and_record import run
 
 pytestmark = pytest.mark.slow
@@ -154,4 +155,7 @@ def test_two_processes_give_the_weights_of_one(config, tmp_path, settings):
         assert torch.allclose(value, states[1][name], rtol=0, atol=1e-9), name
     records = [record(tmp_path / name) for name in ("alone", "both")]
     assert records[0]["metrics"] == pytest.approx(records[1]["metrics"], rel=1e-5)
+    assert records[0]["errors"] == pytest.approx(records[1]["errors"], rel=1e-4)
+    scores = [read_image_scores(tmp_path / name) for name in ("alone", "both")]  # in the order of the images
+    assert all(scores[0][name] == pytest.approx(scores[1][name], rel=1e-4) for name in scores[0])
     assert records[0]["config_hash"] == records[1]["config_hash"]

@@ -11,6 +11,7 @@ from torch import distributed, multiprocessing
 
 from support.noise import noise_for
 from support.paths import MODELS, OUTSIDE, ROOT
+from support.runs import recorded_metrics
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.evaluate import evaluate
 from vaesweep.models import VAE, Batch, Declaration, Spec
@@ -25,7 +26,6 @@ from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.check_contract import check_contract
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.optimizers import Adam
-from vaesweep.training.run_and_record import run
 
 EVERY = [*MODELS, "info_vae"]
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
@@ -98,7 +98,7 @@ def test_a_stack_trains_what_training_alone_does(model, digits, name):
 def test_evaluation_and_report_agree_with_the_record(config, tmp_path, name):
     folder = tmp_path / "run"
     composed = config(*overrides(name), "trainer.max_epochs=1")
-    metrics = run(composed)
+    metrics = recorded_metrics(composed)
     (folder / ".hydra").mkdir()
     OmegaConf.save(composed, folder / ".hydra" / "config.yaml")
     declared = Results.read(folder).declared

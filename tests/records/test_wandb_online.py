@@ -49,13 +49,14 @@ def execute(server, tmp_path):
 
 
 def metrics(folder):
-    """The test metrics in the record of a run."""
-    return json.loads((folder / "results.json").read_text())["metrics"]
+    """The metrics in the record of a run, and their errors."""
+    left = json.loads((folder / "results.json").read_text())
+    return left["metrics"] | {f"{name}_se": value for name, value in left["errors"].items()}
 
 
 def summarised(arrived):
-    """The test metrics that arrived."""
-    return {key: value for key, value in arrived.summary.items() if key.startswith("test/")}
+    """The metrics that arrived, and their errors."""
+    return {key: value for key, value in arrived.summary.items() if key.startswith(("test/", "val/"))}
 
 
 def values(parameter):

@@ -12,6 +12,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from support.commands import record
 from support.paths import MODELS
+from support.runs import recorded_metrics
 from vaesweep.errors import ConfigError
 from vaesweep.figures import model_figures
 from vaesweep.files import atomically
@@ -46,14 +47,14 @@ def signal_while_drawing(patch):
 
 def test_a_signal_during_the_last_drawing_counts_and_the_resumed_run_draws_all(config, tmp_path, monkeypatch):
     whole, part = tmp_path / "whole", tmp_path / "part"
-    metrics = run(config(*DRAWN, folder=whole))
+    metrics = recorded_metrics(config(*DRAWN, folder=whole))
     with monkeypatch.context() as patch:
         signal_while_drawing(patch)
         with pytest.raises(SystemExit, match="143"):
             run(config(*DRAWN, folder=part))
     assert (record(part)["status"], record(part)["reason"]) == ("interrupted", "SIGTERM")
     assert len(list((part / "figures").iterdir())) == 1
-    assert run(config(*DRAWN, "resume=true", folder=part)) == metrics
+    assert recorded_metrics(config(*DRAWN, "resume=true", folder=part)) == metrics
     assert record(part)["status"] == "completed"
     assert pictures(part) == pictures(whole)
 
@@ -76,12 +77,12 @@ def test_a_signal_after_the_last_step_counts(config, folder, monkeypatch):
 def test_a_run_that_stopped_early_is_only_tested_when_it_is_resumed(config, tmp_path, monkeypatch):
     stop = ["callbacks=early_stopping", "~callbacks.figures", "optimizer=adam_constant", "trainer.max_epochs=9"]
     impatient = ["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=1000"]
-    whole = run(config("model=ae", *stop, *impatient, folder=tmp_path / "whole"))
+    whole = recorded_metrics(config("model=ae", *stop, *impatient, folder=tmp_path / "whole"))
     with monkeypatch.context() as patch:
         patch.setattr(LitAutoencoder, "on_test_epoch_start", lambda self: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(SystemExit, match="143"):
             run(config("model=ae", *stop, *impatient, folder=tmp_path / "part"))
-    assert run(config("model=ae", *stop, *impatient, "resume=true", folder=tmp_path / "part")) == whole
+    assert recorded_metrics(config("model=ae", *stop, *impatient, "resume=true", folder=tmp_path / "part")) == whole
     assert record(tmp_path / "part")["epochs"] == record(tmp_path / "whole")["epochs"] == 2
 
 
@@ -106,7 +107,7 @@ def test_a_folder_that_is_made_anew_during_the_run_is_not_written_to(config, fol
 
 
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(config, tmp_path, monkeypatch):
-    whole = run(config("model=ae", "trainer.max_epochs=3", folder=tmp_path / "whole"))
+    whole = recorded_metrics(config("model=ae", "trainer.max_epochs=3", folder=tmp_path / "whole"))
     part, original = tmp_path / "part", TorchCheckpointIO.save_checkpoint
 
     def full(self, checkpoint, path, storage_options=None):
@@ -124,7 +125,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(config, 
             run(config("model=ae", "trainer.max_epochs=3", folder=part))
     assert (record(part)["status"], record(part)["reason"]) == ("failed", "OSError: [Errno 28] No space left on device")
     assert not list(part.rglob("*.part"))
-    assert run(config("model=ae", "trainer.max_epochs=3", "resume=true", folder=part)) == whole
+    assert recorded_metrics(config("model=ae", "trainer.max_epochs=3", "resume=true", folder=part)) == whole
 
 
 def test_a_record_for_which_there_is_no_room_is_one_line(config, folder, monkeypatch):
@@ -137,7 +138,7 @@ def test_a_record_for_which_there_is_no_room_is_one_line(config, folder, monkeyp
         with pytest.raises(ConfigError, match=r"^folder: got .*run on a full disk"):
             run(config(*SHORT))
     assert not list(folder.glob("results.json*"))
-    assert run(config(*SHORT, "resume=true"))
+    assert recorded_metrics(config(*SHORT, "resume=true"))
     assert record(folder)["status"] == "completed"
 
 

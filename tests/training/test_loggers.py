@@ -9,6 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from compare import main as compare
 from support.recordings import recorded
+from support.runs import recorded_metrics
 from vaesweep.records.results import Results
 from vaesweep.training.run_and_record import run
 from vaesweep.training.run_job import RunJob
@@ -23,7 +24,7 @@ def chosen(config, logger, *more):
 
 
 def test_csv_has_scalars_and_settings(config, tmp_path):
-    metrics = run(chosen(config, "csv"))
+    metrics = recorded_metrics(chosen(config, "csv"))
     (version,) = (tmp_path / "run" / "csv").iterdir()
     heads = (version / "metrics.csv").read_text().splitlines()[0]
     assert all(name in heads for name in ("train/kl", "val/loss", "test/nelbo"))
@@ -33,7 +34,7 @@ def test_csv_has_scalars_and_settings(config, tmp_path):
 
 
 def test_tensorboard_has_scalars_settings_and_figures(config, tmp_path):
-    metrics = run(chosen(config, "tensorboard"))
+    metrics = recorded_metrics(chosen(config, "tensorboard"))
     (version,) = (tmp_path / "run" / "tensorboard").iterdir()
     events = EventAccumulator(str(version)).Reload()
     assert {"train/loss", "val/kl", "test/nelbo"} <= set(events.Tags()["scalars"])
@@ -43,7 +44,7 @@ def test_tensorboard_has_scalars_settings_and_figures(config, tmp_path):
 
 
 def test_several_loggers_get_the_same(config, tmp_path):
-    metrics = run(chosen(config, "[wandb,csv]", "logger.wandb.mode=offline", "logger.wandb.notes=by hand"))
+    metrics = recorded_metrics(chosen(config, "[wandb,csv]", "logger.wandb.mode=offline", "logger.wandb.notes=by hand"))
     folder = tmp_path / "run"
     kept = recorded(folder)
     assert (kept["name"], kept["notes"]) == ("vae digits beta=1 seed=0", "by hand")
@@ -78,7 +79,7 @@ def test_a_model_without_a_rate_logs_no_weight(config, tmp_path):
 
 @pytest.mark.slow
 def test_without_a_logger_a_run_is_complete_and_compares(config, tmp_path):
-    assert run(chosen(config, "none"))["test/nelbo"] > 0
+    assert recorded_metrics(chosen(config, "none"))["test/nelbo"] > 0
     folder = tmp_path / "run"
     assert not (folder / "wandb").exists()
     assert (folder / "figures" / "samples.png").is_file()

@@ -4,13 +4,18 @@ import json
 from types import SimpleNamespace
 
 import lightning as L
+import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from support.paths import MODELS
+from support.runs import recorded_metrics
 from vaesweep.data import Digits, ImageDataModule
 from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.models import Batch, Spec
+from vaesweep.records.image_scores import read_image_scores
+from vaesweep.records.results import Results
 from vaesweep.training.module import LitAutoencoder, draw_noise
 from vaesweep.training.optimizers import Adam
 from vaesweep.training.run_and_record import run
@@ -130,7 +135,7 @@ def test_bernoulli_with_data_outside_the_unit_interval_is_refused(model):
 def test_bf16_stays_within_1_percent_of_float32(config, tmp_path, name):
     def loss(precision):
         overrides = f"model={name}", "trainer.max_epochs=1", f"trainer.precision={precision}"
-        return run(config(*overrides, folder=tmp_path / precision))["test/loss"]
+        return recorded_metrics(config(*overrides, folder=tmp_path / precision))["test/loss"]
 
     assert loss("bf16-mixed") == pytest.approx(loss("32-true"), rel=0.01)
 
@@ -182,8 +187,8 @@ def test_scores_do_not_depend_on_the_batches_of_the_split(model, name, metric):
 
 def test_clipping_goes_with_mixed_precision(config, tmp_path):
     overrides = "model=ae", "trainer.max_epochs=1", "trainer.precision=bf16-mixed"
-    free = run(config(*overrides, folder=tmp_path / "free"))
-    held = run(config(*overrides, "trainer.gradient_clip_val=1e-9", folder=tmp_path / "held"))
+    free = recorded_metrics(config(*overrides, folder=tmp_path / "free"))
+    held = recorded_metrics(config(*overrides, "trainer.gradient_clip_val=1e-9", folder=tmp_path / "held"))
     assert held["test/loss"] > free["test/loss"] + 1  # Adam's epsilon no longer negligible: hardly a step is taken
 
 
@@ -227,7 +232,7 @@ def test_every_model_trains_a_batch_on_every_data_and_network_that_fit(model, na
 
 def test_real_mnist_trains(config, mnist_root, tmp_path):
     """A short run on the real thing: well below the 206 nats of a decoder that knows only the mean image."""
-    metrics = run(config("model=vae", "data=mnist", f"data.root={mnist_root}", "trainer.max_epochs=1"))
+    metrics = recorded_metrics(config("model=vae", "data=mnist", f"data.root={mnist_root}", "trainer.max_epochs=1"))
     record = json.loads((tmp_path / "run" / "results.json").read_text())
     assert metrics["test/nelbo"] < 140
     assert record["metrics"] == metrics
@@ -240,3 +245,51 @@ def test_noise_is_the_same_whatever_the_precision(model):
     double = draw_noise(made.double(), Batch(batch.image.double(), batch.label), (0, "x"), torch.device("cpu"), 1, 0)
     assert double.dtype == torch.float64
     assert torch.equal(double.float(), single)
+
+
+def test_the_error_of_a_test_metric_is_that_of_its_mean_over_images(config, tmp_path):
+    folder = tmp_path / "run"
+    metrics = recorded_metrics(config("model=beta_vae", "model.beta=3", "trainer.max_epochs=1"))
+    errors, images = Results.read(folder).errors, read_image_scores(folder)
+    assert set(images) == {"loss", "distortion", "kl", "nelbo", "mse"}
+    for name, values in images.items():
+        assert metrics[f"test/{name}"] == pytest.approx(values.mean(), rel=1e-5)
+        assert errors[f"test/{name}"] == pytest.approx(stats.sem(values), rel=1e-4)
+    assert set(errors) == {f"{split}/{name}" for split in ("val", "test") for name in images}
+
+
+def test_a_penalty_that_is_no_mean_over_images_has_no_error(config, tmp_path):
+    recorded_metrics(config("model=sparse", "trainer.max_epochs=1"))
+    assert {name for name in Results.read(tmp_path / "run").errors if name.startswith("test/")} == {
+        "test/distortion", "test/mse",
+    }  # fmt: skip
+
+
+def test_draws_of_the_noise_are_averaged_and_make_it_small_beside_the_images(config, tmp_path):
+    one, ten = (tmp_path / str(samples) for samples in (1, 10))
+    for folder, samples in ((one, 1), (ten, 10)):
+        run(config("model=vae", "trainer.max_epochs=20", f"test_samples={samples}", folder=folder))
+    # two seeds of the noise would say the same; here one draw against ten, of the same weights
+    first, mean = read_image_scores(one)["distortion"], read_image_scores(ten)["distortion"]
+    assert len(first) == len(mean)
+    noise = (first - mean).std() / 9**0.5  # the standard deviation of a mean of ten: x_1 - mean has 9/10 of one's
+    assert 0 < noise < mean.std() / 10**0.5
+    ae = [tmp_path / f"ae{samples}" for samples in (1, 10)]
+    for folder, samples in zip(ae, (1, 10), strict=True):
+        run(config("model=ae", "trainer.max_epochs=1", f"test_samples={samples}", folder=folder))
+    assert Results.read(ae[0]).metrics == Results.read(ae[1]).metrics  # a point code has no noise
+
+
+def test_validation_metrics_are_those_of_the_tested_weights_and_what_a_search_is_told(config, tmp_path):
+    folder = tmp_path / "run"
+    wild = ["model=ae", "optimizer=adam_constant", "optimizer.lr=0.03", "trainer.max_epochs=5"]
+    told = run(config(*wild, "test_checkpoint=best", "optimized_metric=val/mse"))
+    metrics = Results.read(folder).metrics
+    history = pd.read_csv(folder / "history.csv")
+    assert metrics["val/loss"] == pytest.approx(history["val/loss"].min(), rel=1e-5)
+    assert told == metrics["val/mse"]
+
+
+def test_a_search_by_a_metric_that_there_is_not_is_refused(config):
+    with pytest.raises(ConfigError, match=r"^optimized_metric: got val/kl; allowed: val/loss \| val/distortion"):
+        run(config("model=ae", "optimized_metric=val/kl"))

@@ -17,6 +17,7 @@ from support.datasets import write_cifar10, write_dsprites, write_mnist, write_p
 from support.interruption import interrupted_at
 from support.paths import MODELS
 from support.recordings import recorded
+from support.runs import recorded_metrics
 from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.models import VAE
 from vaesweep.records import wandb_recording
@@ -40,7 +41,7 @@ def folder(tmp_path):
 
 
 def test_a_run_leaves_everything_in_its_folder(config, folder, capsys):
-    metrics = run(config("model=vae", SHORT, "callbacks=default", "logger.wandb.mode=offline"))
+    metrics = recorded_metrics(config("model=vae", SHORT, "callbacks=default", "logger.wandb.mode=offline"))
     assert {p.name for p in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     names = {"reconstructions", "traversals", "latent_scatter", "posterior", "samples"}
     assert {p.name for p in (folder / "examples").iterdir()} == {
@@ -60,7 +61,7 @@ def test_a_run_leaves_everything_in_its_folder(config, folder, capsys):
 
 
 def test_w_and_b_gets_the_same_scalars_and_the_figures(config, folder):
-    metrics = run(config("model=vae", SHORT, "callbacks=default", "logger.wandb.mode=offline"))
+    metrics = recorded_metrics(config("model=vae", SHORT, "callbacks=default", "logger.wandb.mode=offline"))
     kept = recorded(folder)
     assert {key: kept["summary"][key] for key in metrics} == pytest.approx(metrics, rel=1e-4)
     assert {"train/loss", "val/kl", "figures/samples", "epoch"} <= set(kept["summary"])
@@ -76,7 +77,7 @@ def test_figures_are_drawn_in_any_precision(config, folder, precision):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_runs(config, folder, name):
-    metrics = run(config(f"model={name}", SHORT))
+    metrics = recorded_metrics(config(f"model={name}", SHORT))
     assert record(folder)["status"] == "completed"
     assert {"test/loss", "test/distortion", "test/mse"} <= set(metrics)
 
@@ -113,13 +114,14 @@ def test_every_model_trains_on_every_dataset(config, tmp_path, sources, name, ne
     )
     for data, overrides in sources.items():
         chosen = f"model={name}", f"network={network}", f"data={data}"
-        metrics = run(config(*chosen, *small, *overrides, folder=tmp_path / data))
+        metrics = recorded_metrics(config(*chosen, *small, *overrides, folder=tmp_path / data))
         assert metrics["test/loss"] > 0
 
 
 def test_the_same_seed_gives_the_same_result(config, tmp_path):
     results = [
-        run(config("model=vae", SHORT, f"seed={s}", folder=tmp_path / n)) for n, s in [("a", 0), ("b", 0), ("c", 1)]
+        recorded_metrics(config("model=vae", SHORT, f"seed={s}", folder=tmp_path / n))
+        for n, s in [("a", 0), ("b", 0), ("c", 1)]
     ]
     assert results[0] == results[1] != results[2]
 
@@ -130,7 +132,9 @@ def test_compiling_changes_nothing_but_speed(config, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(type(self)) or original(self))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # inductor's own
-        runs = [run(config("model=vae", SHORT, f"compile={c}", folder=tmp_path / c)) for c in ("false", "true")]
+        runs = [
+            recorded_metrics(config("model=vae", SHORT, f"compile={c}", folder=tmp_path / c)) for c in ("false", "true")
+        ]
     assert runs[1] == pytest.approx(runs[0], rel=1e-3)
     assert compiled == [VAE]
 
@@ -150,13 +154,13 @@ def test_the_best_weights_are_known_after_the_folder_was_moved(config, tmp_path,
     """The best are those of the first epoch; without its score any later epoch would be better than none."""
     wreck_from(1, monkeypatch)
     settings = "model=ae", "trainer.max_epochs=4", "optimizer=adam_constant", "test_checkpoint=best"
-    whole = run(config(*settings, folder=tmp_path / "whole"))
+    whole = recorded_metrics(config(*settings, folder=tmp_path / "whole"))
     with monkeypatch.context() as patch:
         interrupted_at(50, patch)
         with pytest.raises(SystemExit, match="143"):
             run(config(*settings, folder=tmp_path / "here"))
     (tmp_path / "here").rename(tmp_path / "there")
-    assert run(config(*settings, "resume=true", folder=tmp_path / "there")) == whole
+    assert recorded_metrics(config(*settings, "resume=true", folder=tmp_path / "there")) == whole
     kept = torch.load(tmp_path / "there" / "checkpoints" / "best.ckpt", weights_only=True)
     assert kept["global_step"] == 20
     assert not (tmp_path / "here").exists()
@@ -229,8 +233,8 @@ def test_best_weights_are_tested_when_asked(config, tmp_path, monkeypatch):
 
     monkeypatch.setattr(LitAutoencoder, "on_train_epoch_start", wreck)
     wild = ["model=ae", "trainer.max_epochs=3", "optimizer=adam_constant", "optimizer.lr=1e-3"]
-    last = run(config(*wild, folder=tmp_path / "last"))
-    best = run(config(*wild, "test_checkpoint=best", folder=tmp_path / "best"))
+    last = recorded_metrics(config(*wild, folder=tmp_path / "last"))
+    best = recorded_metrics(config(*wild, "test_checkpoint=best", folder=tmp_path / "best"))
     checkpoints = [
         torch.load(tmp_path / "best" / "checkpoints" / f, weights_only=True) for f in ("best.ckpt", "last.ckpt")
     ]
@@ -249,14 +253,14 @@ def test_checkpoints_hold_plain_tensors_under_the_models_names(config, folder):
 def test_an_interrupted_run_resumes_to_the_same_weights(config, tmp_path, monkeypatch, step):
     """In mid-epoch, at the end of an epoch, just after, and in the very last step."""
     settings = "model=vae", "model/schedule=linear", "data.binarize=dynamic", "trainer.max_epochs=3"
-    whole = run(config(*settings, folder=tmp_path / "whole"))
+    whole = recorded_metrics(config(*settings, folder=tmp_path / "whole"))
     with monkeypatch.context() as patch:
         interrupted_at(step, patch)
         with pytest.raises(SystemExit, match="143"):
             run(config(*settings, folder=tmp_path / "part"))
     left = record(tmp_path / "part")
     assert (left["status"], left["reason"]) == ("interrupted", "SIGTERM")
-    assert run(config(*settings, "resume=true", folder=tmp_path / "part")) == whole
+    assert recorded_metrics(config(*settings, "resume=true", folder=tmp_path / "part")) == whole
     states = [torch.load(tmp_path / f / "checkpoints" / "last.ckpt", weights_only=True) for f in ("whole", "part")]
     assert states[0]["global_step"] == states[1]["global_step"] == 60
     for name, value in states[0]["state_dict"].items():
@@ -270,7 +274,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights(config, tmp_path, monkey
 
 def test_gradients_that_are_being_accumulated_are_not_lost(config, tmp_path, monkeypatch):
     settings = "model=ae", "trainer.accumulate_grad_batches=4", SHORT
-    whole = run(config(*settings, folder=tmp_path / "whole"))
+    whole = recorded_metrics(config(*settings, folder=tmp_path / "whole"))
     original = GracefulStop.on_train_batch_end
 
     def told(self, trainer, module, outputs, batch, batch_idx):
@@ -282,13 +286,13 @@ def test_gradients_that_are_being_accumulated_are_not_lost(config, tmp_path, mon
         patch.setattr(GracefulStop, "on_train_batch_end", told)
         with pytest.raises(SystemExit, match="143"):
             run(config(*settings, folder=tmp_path / "part"))
-    assert run(config(*settings, "resume=true", folder=tmp_path / "part")) == whole
+    assert recorded_metrics(config(*settings, "resume=true", folder=tmp_path / "part")) == whole
 
 
 def test_a_finished_run_can_be_resumed_for_longer(config, folder):
     short = "model=ae", "optimizer=adam_constant"
     run(config(*short, SHORT))
-    assert run(config(*short, "trainer.max_epochs=4", "resume=true"))
+    assert recorded_metrics(config(*short, "trainer.max_epochs=4", "resume=true"))
     assert record(folder)["epochs"] == 4
 
 
@@ -300,9 +304,9 @@ def test_a_finished_cycle_cannot_be_made_longer(config, folder):
 
 
 def test_a_completed_run_is_not_run_again(config, folder, capsys):
-    first = run(config("model=ae", SHORT))
+    first = recorded_metrics(config("model=ae", SHORT))
     written = (folder / "results.json").stat().st_mtime_ns
-    assert run(config("model=ae", SHORT, "resume=true", "logger.wandb.project=other")) == first
+    assert recorded_metrics(config("model=ae", SHORT, "resume=true", "logger.wandb.project=other")) == first
     assert (folder / "results.json").stat().st_mtime_ns == written
     assert "completed earlier" in capsys.readouterr().out
 
@@ -362,7 +366,7 @@ def test_a_folder_in_which_another_process_runs_is_left_alone(config, folder, mo
 
 
 def test_curves_are_epoch_means_and_validation_metrics(config, folder):
-    metrics = run(config("model=vae", SHORT, "trainer.log_every_n_steps=7"))
+    metrics = recorded_metrics(config("model=vae", SHORT, "trainer.log_every_n_steps=7"))
     rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     terms = {f"train/{t}" for t in ("loss", "distortion", "kl", "nelbo")}
@@ -388,7 +392,7 @@ def test_the_mean_of_an_epoch_is_that_of_its_steps(config, folder, monkeypatch):
 
 
 def test_what_each_dimension_carries_is_recorded(config, tmp_path):
-    metrics = run(config("model=vae", SHORT, folder=tmp_path / "vae"))
+    metrics = recorded_metrics(config("model=vae", SHORT, folder=tmp_path / "vae"))
     carried = record(tmp_path / "vae")["dimensions"]
     assert len(carried) == 10
     assert sum(carried) == pytest.approx(metrics["test/kl"], rel=1e-4)
@@ -488,4 +492,4 @@ def test_a_metric_that_is_no_finite_number_is_recorded(config, folder, monkeypat
     run(config("model=ae", SHORT))
     assert record(folder)["status"] == "completed"
     assert math.isnan(Results.read(folder).metrics["test/mse"])
-    assert "kept as text in results.json: metrics.test/mse=nan" in capsys.readouterr().out
+    assert "kept as text in results.json: metrics.val/mse=nan, metrics.test/mse=nan" in capsys.readouterr().out

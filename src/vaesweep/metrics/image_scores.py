@@ -3,27 +3,28 @@
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
 
 class ImageScores(Metric):
     """Rows of k scores [N, k] of the images of a split, from batches that several processes took in any order."""
 
-    batches: Tensor
-    scores: Tensor
+    batches: list[Tensor]
+    scores: list[Tensor]
 
     def __init__(self) -> None:
         super().__init__()
-        # flat, so that a process without images has a tensor of as many axes to give to the others
-        self.add_state("batches", torch.zeros(0, dtype=torch.long), dist_reduce_fx="cat")
-        self.add_state("scores", torch.zeros(0), dist_reduce_fx="cat")
+        self.add_state("batches", [], dist_reduce_fx="cat")
+        self.add_state("scores", [], dist_reduce_fx="cat")
 
     def update(self, scores: Tensor, number: int) -> None:
-        """Scores [B, k] of the images of batch `number` of the split."""
-        self.batches = torch.cat([self.batches, self.batches.new_full((len(scores),), number)])
-        self.scores = torch.cat([self.scores, scores.float().flatten()])
+        """Scores [B, k] of the images of batch `number` of the split; a process without images gives B = 0."""
+        self.batches.append(torch.full((len(scores),), number, device=scores.device))
+        self.scores.append(scores.float().flatten())  # several processes give each other tensors of one axis
 
     def compute(self) -> Tensor:
-        return self.scores.view(len(self.batches), -1)[self.batches.argsort(stable=True)]
+        batches, scores = dim_zero_cat(self.batches), dim_zero_cat(self.scores)
+        return scores.view(len(batches), -1)[batches.argsort(stable=True)]
 
 
 def standard_error(values: Tensor) -> float:

@@ -39,7 +39,9 @@ class RunLogger(WandbLogger):
         self.folder, self.log_checkpoints = folder, log_checkpoints
 
     def log_results(self, results: Results) -> None:
-        """Parameters, whether the posterior collapsed, what each latent dimension carries, and the checkpoints."""
+        """Metrics and their errors, parameters, whether the posterior collapsed, what each latent dimension carries,
+        and the checkpoints.
+        """
         try:
             self.log_record(results)
         except Exception as error:  # tables and artifacts ask the server, and the run itself is over
@@ -48,6 +50,8 @@ class RunLogger(WandbLogger):
     def log_record(self, results: Results) -> None:
         """`log_results`, which raises what W&B raises."""
         run: wandb.Run = self.experiment
+        errors = {f"{name}_se": value for name, value in results.errors.items()}
+        run.summary.update(results.metrics | errors)
         run.summary.update({"parameters": results.parameters, "collapsed": has_collapsed(results)})
         run.log({"dimensions": dimension_chart(results)})
         if self.log_checkpoints:

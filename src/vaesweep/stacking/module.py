@@ -26,7 +26,8 @@ class LitStack(LitAutoencoder):
     def __init__(self, views: Sequence[MemberTrainerView]) -> None:
         members = [view.module for view in views]
         stack = cast(Autoencoder, Stack([member.model for member in members]))
-        super().__init__(stack, members[0].optimizer_recipe, members[0].seed)
+        first = members[0]
+        super().__init__(stack, first.optimizer_recipe, first.seed, samples=first.samples)
         self.views = list(views)
 
     @property

@@ -159,7 +159,9 @@ class LitAutoencoder(L.LightningModule):
 
     def eval_step(self, batch: Batch, stage: str, batch_idx: int) -> None:
         """Add one batch to the scores of the split."""
-        if len(batch.image):  # an empty one is there for the other processes
+        if len(batch.image) == 0:  # it is there for the other processes
+            self.image_scores.update(batch.image.new_zeros(0, 1), 0)
+        else:
             number = batch_idx * self.trainer.world_size + self.trainer.global_rank
             scores = self.mean_scores(batch, stage, number)
             self.split_means.update(scores.means, len(batch.image))
@@ -189,7 +191,7 @@ class LitAutoencoder(L.LightningModule):
             scores.reset()
         metrics = self.means.finish_split(stage, values, variance, images, self.global_step)
         # the curves end with training
-        self.log_dict(metrics, sync_dist=True, logger=self.trainer.state.fn != "validate")
+        self.log_dict(metrics, sync_dist=True, logger=None if self.trainer.state.fn != "validate" else False)
 
 
 def draw_noise(
