@@ -85,9 +85,9 @@ def test_in_float64_weights_agree_with_training_alone_to_1e_8_after_100_steps(mo
         # metrics are kept in float32
         assert all(metrics[name] == pytest.approx(expected[name].item(), rel=1e-5) for name in expected)
         assert one.means.dimensions == pytest.approx(alone.means.dimensions, rel=1e-5, abs=1e-6)
-        assert one.means.errors == pytest.approx(alone.means.errors, rel=1e-5)
-        for name, scores in alone.means.images.items():
-            assert torch.allclose(one.means.images[name], scores, rtol=1e-4)
+        assert one.means.errors() == pytest.approx(alone.means.errors(), rel=1e-5)
+        for name, scores in alone.means.image_metrics("test").items():
+            assert torch.allclose(one.means.image_metrics("test")[name], scores, rtol=1e-4)
 
 
 BY_VALUE = {"gradient_clip_val": 0.1, "gradient_clip_algorithm": "value"}

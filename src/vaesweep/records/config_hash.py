@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 NOT_HASHED = {
-    *("folder", "resume", "logger", "hydra"),
+    *("folder", "resume", "logger", "hydra", "optimized_metric"),
     *(f"callbacks.{name}" for name in ("figures", "history", "example_images", "graceful_stop", "timer", "progress")),
     *("callbacks.last", "callbacks.best.dirpath"),
     *("data.root", "data.on_device", "data.cache"),

@@ -136,6 +136,10 @@ class Results:
 
         return Declaration.from_record(self.declaration)
 
+    def optimized_metric(self, config: DictConfig) -> float:
+        """What a search is told of a completed run; NaN where nothing was validated."""
+        return self.metrics.get(config.optimized_metric, math.nan)
+
     def not_finite(self) -> dict[str, float]:
         """Settings, metrics and other numbers that are not finite, such as `metrics.test/mse`."""
         numbers = flat({**asdict(self), "dimensions": dict(enumerate(self.dimensions))})

@@ -27,6 +27,8 @@ ALLOWED_WITH_RESUME = (
     "callbacks.",
     "callbacks=",
     "test_checkpoint=",
+    "test_samples=",
+    "optimized_metric=",
     "compile=",
     "data.root=",
     "data.on_device=",

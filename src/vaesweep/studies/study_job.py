@@ -82,5 +82,5 @@ class StudyJob:
             working_dir=str(self.folder),
             task_name=self.config.hydra.job.name,
             status=JobStatus.COMPLETED if self.completed else JobStatus.FAILED,
-            _return_value=self.results.metrics.get(self.config.optimized_metric) if self.completed else error,
+            _return_value=self.results.optimized_metric(self.config) if self.completed else error,
         )

@@ -25,10 +25,8 @@ class MetricMeans:
     """The latest validation and test metrics."""
     dimensions: list[float] = field(default_factory=list)
     """What each latent dimension carries, in the unit that the model declares."""
-    errors: dict[str, float] = field(default_factory=dict)
-    """Standard errors over images of the latest metrics that are means over images."""
     images: dict[str, Tensor] = field(default_factory=dict)
-    """Those metrics of every image [N] of the latest split, by their names without it."""
+    """The scores [N, 3] of every image at the latest validation and test; see `Autoencoder.score`."""
     epoch: dict[str, Any] = field(default_factory=lambda: {"number": -1})
 
     def add_training_terms(self, values: Tensor, steps: Sequence[int], epoch: int) -> dict[str, Tensor]:
@@ -69,18 +67,25 @@ class MetricMeans:
         named = self.metric_dict(terms, stage) | {f"{stage}/mse": mse, f"{stage}/active_units": active}
         split = {name: value.float() for name, value in named.items()}
         self.metrics |= split
-        self.images = self.image_metrics(images)
-        if len(images) > 1:
-            self.errors |= {f"{stage}/{name}": standard_error(of_images) for name, of_images in self.images.items()}
+        self.images[stage] = images
         return split
 
-    def image_metrics(self, images: Tensor) -> dict[str, Tensor]:
-        """The metrics that are means over images, of every image [N], from `images` [N, 3] of `Autoencoder.score`.
+    def errors(self) -> dict[str, float]:
+        """Standard errors over images of the latest metrics that are means over images; of one image none."""
+        return {
+            f"{stage}/{name}": standard_error(values)
+            for stage, images in self.images.items()
+            if len(images) > 1
+            for name, values in self.image_metrics(stage).items()
+        }
+
+    def image_metrics(self, stage: str) -> dict[str, Tensor]:
+        """The metrics that are means over images, of every image [N] at the latest validation or test.
 
         The loss is one where all that it adds to the distortion is a weight times the rate.
         """
         declared = self.model.declaration
-        distortion, mse, rate = images.unbind(1)
+        distortion, mse, rate = self.images[stage].unbind(1)
         named = {"distortion": distortion, "mse": mse}
         if declared.rate:
             named |= {declared.rate: rate, "nelbo": distortion + rate}

@@ -1,7 +1,6 @@
 """One run, from its configuration to its results.json, however it ends."""
 
 import errno
-import math
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -89,18 +88,13 @@ def run_unless_completed(job: RunJob) -> float:
         and job.config.resume
     ):
         print(f"completed earlier: {os.path.relpath(job.folder)}")
-        return optimized_metric(job.config, earlier)
+        return earlier.optimized_metric(job.config)
     if earlier and not job.config.resume and HydraConfig.get().mode == RunMode.MULTIRUN:
         raise ConfigError("resume", f"false in the folder of an earlier job, {job.folder}", "true, or another folder")
     if earlier and not job.config.resume and earlier.config_hash != job.results.config_hash:
         raise ConfigError("hydra.run.dir", f"{job.folder}, which holds another run", "a folder of its own")
     run_and_record(job)
-    return optimized_metric(job.config, job.results)
-
-
-def optimized_metric(config: DictConfig, results: Results) -> float:
-    """What a search is told of a completed run; NaN where nothing was validated."""
-    return results.metrics.get(config.optimized_metric, math.nan)
+    return job.results.optimized_metric(job.config)
 
 
 def run_and_record(job: RunJob) -> None:

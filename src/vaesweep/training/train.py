@@ -168,9 +168,8 @@ def record_metrics(job: RunJob, means: MetricMeans) -> None:
     """Enter the metrics of the tested weights, with their errors, and write those of every test image."""
     results = job.results
     results.metrics = {name: round(value.item(), 6) for name, value in means.metrics.items()}
-    results.errors = {name: float(f"{value:.6g}") for name, value in means.errors.items()}
-    if getattr(rank_zero_only, "rank", 0) == 0:
-        write_image_scores(job.folder, means.images)
+    results.errors = {name: float(f"{value:.6g}") for name, value in means.errors().items()}
+    rank_zero_only(write_image_scores)(job.folder, means.image_metrics("test"))
     results.dimensions = [round(value, 6) for value in means.dimensions]
     results.status = "completed"
 
