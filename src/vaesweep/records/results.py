@@ -137,7 +137,7 @@ class Results:
         return Declaration.from_record(self.declaration)
 
     def optimized_metric(self, config: DictConfig) -> float:
-        """What a search is told of a completed run; NaN where nothing was validated."""
+        """What a search is told of a completed run; NaN for a metric that it does not have."""
         return self.metrics.get(config.optimized_metric, math.nan)
 
     def not_finite(self) -> dict[str, float]:
