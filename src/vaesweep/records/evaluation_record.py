@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from vaesweep.files import atomically
-from vaesweep.records import record_rules as rules
+from vaesweep.records import json_checks as rules
 from vaesweep.records.results import versions
 from vaesweep.value_rules import Rule, number
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from vaesweep import __version__
 from vaesweep.errors import ConfigError
 from vaesweep.files import atomically
-from vaesweep.records import record_rules as rules
+from vaesweep.records import json_checks as rules
 from vaesweep.records.config_hash import component_name, config_hash, flat, hashed_config
 from vaesweep.value_rules import choice
 
