@@ -1,48 +1,96 @@
-"""The first sentence of the report, from means that are written by hand."""
+"""The first sentence of the report, from records that are written by hand."""
 
-import numpy as np
-import pandas as pd
+import json
+
 import pytest
 
+from support.handmade import leave, rates
+from vaesweep.records.results import FILE
 from vaesweep.report.answer import answer, command
+from vaesweep.report.collection import read
+from vaesweep.report.differences import Differences
+from vaesweep.report.tables import summary, table
+
+STEPS = {1: (0.0,), 4: (-0.2, -0.1, 0.1, 0.2)}
+"""What the seeds of a setting add to its distortion, by their number."""
 
 
-def means(*rows, **same):
-    """Settings of (beta, rate, distortion), with an error of 0.1 nats over four seeds."""
-    frame = pd.DataFrame(rows, columns=["beta", "rate", "distortion"]).assign(nelbo=lambda f: f.rate + f.distortion)
-    frame = frame.assign(series="m", setting=[f"m beta={beta:g}" for beta in frame.beta], nelbo_sd=0.2, n=4, mse=0.02)
-    return frame.assign(**{"data": "d", "scored": "", "likelihood": "l", "conditional": False, "wide": False} | same)
+def leave_setting(folder, beta, rate, distortion, seeds=4, images=None, **same):
+    """The runs of a setting: their standard error is 0.09 nats with four seeds."""
+    for seed, step in enumerate(STEPS[seeds]):
+        scores = {"images": images} if images else {}
+        metrics = rates(rate, distortion + step)
+        leave(folder / f"{same}{beta}_{seed}", seed=seed, beta=beta, metrics=metrics, **scores, **same)
 
 
-def test_the_price_and_the_cheapest_setting_are_said():
-    assert answer(means((1, 20, 100), (4, 10, 125), (0.5, 30, 94))) == (
-        "From beta 4 to 1, 10.0 nats of KL buy 25.0 nats of reconstruction; from beta 1 to 0.5, 10.0 more buy only "
-        "6.0; the cheapest description is at beta 1, 120.0 ± 0.1 nats (standard error over 4 seeds)."
+def sentence(folder):
+    runs = read([folder]).runs
+    frame = table(runs)
+    return answer(summary(frame), Differences(frame, runs))
+
+
+def test_the_price_and_the_cheapest_setting_are_said(tmp_path):
+    for beta, rate, distortion in ((1, 20, 100), (4, 10, 125), (0.5, 30, 94)):
+        leave_setting(tmp_path, beta, rate, distortion)
+    assert sentence(tmp_path) == (
+        "From beta 4 to 1, 10.0 ± 0.0 nats of KL buy 25.0 ± 0.1 nats of reconstruction; from beta 1 to 0.5, "
+        "10.0 ± 0.0 more buy only 6.0 ± 0.1; the cheapest description is at beta 1, 120.0 ± 0.1 nats (standard error "
+        "over 4 seeds)."
     )
 
 
-@pytest.mark.parametrize(("gap", "equal"), [(0.14, True), (0.15, False)])
-def test_a_difference_within_the_combined_error_is_none(gap, equal):
-    text = answer(means((1, 20, 100), (0.5, 30, 90 + gap), (4, 10, 125)))
-    assert ("beta 1 and 0.5 are equally cheap within their error" in text) == equal
+@pytest.mark.parametrize(("gap", "equal"), [(0.31, True), (0.32, False)])
+def test_a_difference_within_its_interval_is_none(tmp_path, gap, equal):
+    """A standard error of 0.129 with six degrees of freedom: t = 2.447, a margin of 0.316 nats."""
+    for beta, rate, distortion in ((1, 20, 100), (0.5, 30, 90 + gap), (4, 10, 125)):
+        leave_setting(tmp_path, beta, rate, distortion)
+    text = sentence(tmp_path)
+    assert ("beta 1 and 0.5 cannot be told apart by their total" in text) == equal
     assert ("cheapest" in text) != equal
 
 
-def test_one_seed_has_no_error():
-    text = answer(means((1, 20, 100), (4, 10, 125), n=1, nelbo_sd=np.nan))
-    assert "(one seed: no error bar)" in text
+def test_what_is_bought_within_its_error_is_not_called_bought(tmp_path):
+    for beta, rate, distortion in ((1, 20, 100), (4, 19.9, 100.05)):
+        leave_setting(tmp_path, beta, rate, distortion)
+    text = sentence(tmp_path)
+    assert text.startswith("From beta 4 to 1, KL changes by +0.1")
+    assert "distortion by -0.1 ± 0.1, not clear of their errors" in text
+    assert "buy" not in text
+
+
+def test_one_seed_has_the_error_over_its_images(tmp_path):
+    for beta, rate, distortion in ((1, 20, 100), (4, 10, 125)):
+        scores = {"kl": [rate - 1.0, rate, rate + 1.0], "distortion": [distortion - 1.0, distortion, distortion + 1.0]}
+        scores["nelbo"] = [a + b for a, b in zip(scores["kl"], scores["distortion"], strict=True)]
+        leave_setting(tmp_path, beta, rate, distortion, seeds=1, images=scores)
+    text = sentence(tmp_path)
+    assert "the cheapest description is at beta 1, 120.0 ± 1.2 nats (standard error over the test images, one" in text
+
+
+def test_without_an_error_nothing_is_called_cheapest(tmp_path):
+    for beta, rate, distortion in ((1, 20, 100), (4, 10, 125)):
+        leave_setting(tmp_path, beta, rate, distortion, seeds=1)
+    text = sentence(tmp_path)
+    assert "the lowest total is at beta 1, 120.0 nats (not every setting has an error)" in text
     assert "cheapest" not in text
 
 
-def test_conditional_models_are_not_ranked_against_others():
-    other = means((1, 5, 5), series="c", setting="c", conditional=True)
-    text = answer(pd.concat([means((1, 20, 100), (4, 10, 125)), other], ignore_index=True))
-    assert "cheapest description is at beta 1, 120.0" in text
+def test_conditional_models_are_not_ranked_against_others(tmp_path):
+    for beta, rate, distortion in ((1, 20, 100), (4, 10, 125)):
+        leave_setting(tmp_path, beta, rate, distortion)
+    leave_setting(tmp_path, 1, 5, 5, model="cvae")
+    for path in tmp_path.glob(f"*cvae*/{FILE}"):
+        kept = json.loads(path.read_text())
+        kept["declaration"]["conditional"] = True
+        path.write_text(json.dumps(kept))
+    assert "the cheapest description is at beta 1, 120.0" in sentence(tmp_path)
 
 
-def test_without_a_ladder_it_says_what_there_is():
-    assert answer(means((1, 20, 100))).startswith("No ladder of weights: m beta=1 takes 120.0 nats")
-    assert answer(means((np.nan, np.nan, 100))).startswith("No model here has a rate")
+def test_without_a_ladder_it_says_what_there_is(tmp_path):
+    leave_setting(tmp_path / "vae", 1, 20, 100)
+    leave(tmp_path / "ae" / "one", "ae", metrics={"distortion": 100.0, "mse": 0.5})
+    assert sentence(tmp_path / "vae").startswith("No ladder of weights: beta_vae takes 120.0 nats")
+    assert sentence(tmp_path / "ae").startswith("No model here has a rate; reconstruction error: ae, 0.5000 per pixel")
 
 
 def test_the_command_is_collapsed():

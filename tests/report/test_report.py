@@ -114,7 +114,7 @@ def test_the_page_opens_in_a_browser_without_a_network_or_an_error(study, tmp_pa
     assert points.count("<path") == 12  # the completed runs that have a rate
     for name in ("plane", "slope", "penalty", "dimensions", "scores", "robustness", "curves"):
         assert re.search(rf'id="{name}"[^>]*>.{{0,500}}<svg', done.stdout, re.DOTALL), name
-    assert re.search(r"<td>MIG</td><td>0 to 1</td><td>0.0550 ± 0.0071</td>", done.stdout)
+    assert re.search(r"<td>MIG</td><td>0 to 1</td><td>0.0550 ± 0.0050</td>", done.stdout)
     assert "disentanglement (sparse lam=1): no factors &lt;/script&gt;" in done.stdout
     assert "ran" not in re.findall(r"<b>(.*?)</b>", done.stdout)
     assert not re.search(r'(src|href)="(https?:)?//', done.stdout.partition("<script>")[0])

@@ -9,11 +9,12 @@ import pytest
 
 from support.handmade import leave, rates
 from vaesweep.records.results import FILE
-from vaesweep.report.best_settings import best, equal_to_lowest, pareto
+from vaesweep.report.best_settings import best, pareto
 from vaesweep.report.collection import read
 from vaesweep.report.diagnostics import diagnostics
+from vaesweep.report.differences import Differences
 from vaesweep.report.slopes import slopes
-from vaesweep.report.tables import COMPARABLE, summary, table
+from vaesweep.report.tables import summary, table
 
 
 @pytest.fixture
@@ -38,12 +39,12 @@ def test_runs_are_read_with_what_was_varied(ladder):
     assert frame.nelbo.tolist() == pytest.approx((frame.rate + frame.distortion).tolist())
 
 
-def test_means_and_deviations_are_those_of_the_seeds(ladder):
+def test_means_and_standard_errors_are_those_of_the_seeds(ladder):
     frame = table(read([ladder]).runs)
     means = summary(frame).set_index("setting")
     for setting, part in frame.groupby("setting"):
         assert means.rate[setting] == pytest.approx(np.mean(part.rate))
-        assert means.rate_sd[setting] == pytest.approx(np.std(part.rate, ddof=1))
+        assert means.rate_se[setting] == pytest.approx(np.std(part.rate, ddof=1) / 2**0.5)
         assert means.n[setting] == 2
 
 
@@ -106,23 +107,37 @@ def test_a_setting_that_compares_with_no_other_is_on_no_front():
     assert list(pareto(means).index) == [1, 0]
 
 
-def scores(*rows, **same):
-    """Settings of (mse, standard deviation, seeds) that compare."""
-    frame = pd.DataFrame(rows, columns=["mse", "mse_sd", "n"])
-    return frame.assign(**dict.fromkeys(COMPARABLE, ""), **same)
+def marked(folder, metric="mse"):
+    """The settings of the runs in a folder that are marked as best."""
+    runs = read([folder]).runs
+    frame = table(runs)
+    means = summary(frame)
+    return means.setting[best(means, metric, Differences(frame, runs))].tolist()
 
 
-def test_what_cannot_be_told_from_the_lowest_is_marked_with_it():
-    """Standard errors 0.3 and 0.4: their difference has 0.5."""
-    means = scores((1.0, 0.6, 4), (1.49, 0.8, 4), (1.51, 0.8, 4))
-    assert best(means, "mse").tolist() == [True, True, False]
-    assert equal_to_lowest(means, "mse").tolist() == [True, True, False]
+def test_what_cannot_be_told_from_the_lowest_is_marked_with_it(tmp_path):
+    """Standard errors 0.1 and 0.1 over three seeds: the difference has 0.14 and four degrees of freedom, t = 2.78."""
+    for beta, mean in ((1, 1.0), (2, 1.39), (4, 1.40)):
+        for seed, step in enumerate((-0.1732, 0, 0.1732)):
+            leave(tmp_path / f"{beta}{seed}", seed=seed, beta=beta, metrics={"mse": mean + step})
+    assert marked(tmp_path) == ["beta_vae beta=1", "beta_vae beta=2"]
 
 
-def test_one_seed_has_no_error_and_is_not_marked():
-    means = scores((1.0, np.nan, 1), (1.5, 0.1, 4), (1.6, np.nan, 1), (3.0, 0.1, 4))
-    assert best(means, "mse").tolist() == [False, True, False, False]
-    assert not best(means.iloc[:3], "mse").any()  # a setting with an error that compares with no other
+def test_the_best_is_chosen_on_validation(tmp_path):
+    for beta, test, val in ((1, 1.0, 3.0), (2, 1.3, 2.0), (4, 1.9, 3.0)):
+        for seed, step in enumerate((-0.05, 0.05)):
+            leave(tmp_path / f"{beta}{seed}", seed=seed, beta=beta, metrics={"mse": test + step}, val={"mse": val})
+    # beta 1 is the lowest on the test images, and not worse than beta 2, which is chosen
+    assert marked(tmp_path) == ["beta_vae beta=1", "beta_vae beta=2"]
+
+
+def test_one_seed_is_ranked_by_its_images_and_without_them_not_at_all(tmp_path):
+    for beta, mean in ((1, 1.0), (2, 1.01), (4, 1.2)):
+        images = {"mse": [mean + 0.1 * (beta * i % 3 - 1) for i in range(30)]}
+        leave(tmp_path / "with" / f"{beta}", beta=beta, metrics={"mse": mean}, images=images)
+        leave(tmp_path / "without" / f"{beta}", beta=beta, metrics={"mse": mean})
+    assert marked(tmp_path / "with") == ["beta_vae beta=1", "beta_vae beta=2"]
+    assert marked(tmp_path / "without") == []
 
 
 def test_only_settings_that_compare_are_marked(tmp_path):
@@ -136,8 +151,8 @@ def test_only_settings_that_compare_are_marked(tmp_path):
     leave(tmp_path / "failed", "sparse", 2, "failed", "no model", latent_dim=64)
     path = tmp_path / "failed" / FILE
     path.write_text(json.dumps(json.loads(path.read_text()) | {"declaration": {}}))
+    assert marked(tmp_path) == ["ae"]
     means = summary(table(read([tmp_path]).runs))
-    assert means.setting[best(means, "mse")].tolist() == ["ae"]
     assert means.setting[means.wide].tolist() == ["sparse"]
     narrow = summary(table([run for run in read([tmp_path]).runs if run.results.model == "sparse"]))
     assert not narrow.wide.any()  # wider than no other model's code

@@ -35,7 +35,7 @@ class Study:
         return table(self.runs)
 
     def means(self) -> pd.DataFrame:
-        """One row per setting over its completed runs: mean and standard deviation `_sd` of each metric."""
+        """One row per setting over its completed runs: mean and standard error `_se` of each metric."""
         return summary(self.frame())
 
     def plane(self) -> alt.TopLevelMixin:

@@ -9,37 +9,38 @@ from itertools import pairwise
 import pandas as pd
 
 from vaesweep.records.results import FILE
-from vaesweep.report.best_settings import equal_to_lowest
+from vaesweep.report.best_settings import equal_to_lowest, lowest
+from vaesweep.report.differences import Difference, Differences
 from vaesweep.report.read_run import Run
 from vaesweep.report.tables import COMPARABLE, natural
 
 
-def answer(means: pd.DataFrame) -> str:
+def answer(means: pd.DataFrame, differences: Differences) -> str:
     """What KL buys along the longest ladder of weights, and where the description is cheapest, in one sentence.
 
-    `means` has a row per setting: `series`, `setting`, `beta`, `rate`, `distortion`, `nelbo`, `nelbo_sd`, `mse`, `n`
-    and the columns COMPARABLE. Only settings that compare with the ladder are ranked. Errors are standard errors over
-    seeds; a difference within the combined error of two settings is none.
+    `means` has a row per setting: `series`, `setting`, `beta`, `rate`, `distortion`, `nelbo`, `mse` and their `_se`,
+    `n`, `val/nelbo` and the columns COMPARABLE. Only settings that compare with the ladder are ranked. Errors are
+    standard errors; a difference is one where its 95 % interval leaves out zero.
     """
     rated = means.dropna(subset=["rate", "distortion", "nelbo"])
     if rated.empty:
-        return without_rate(means)
+        return without_rate(means, differences)
     ladders = rated.dropna(subset=["beta"]).groupby([*COMPARABLE, "series"], sort=False)
     ladder = max((part for _, part in ladders), key=lambda part: part.beta.nunique(), default=rated.head(0))
     if ladder.beta.nunique() < 2:
         groups = [part for _, part in rated.groupby(list(COMPARABLE), sort=False)]
         group = max(groups, key=len)
         if len(group) > 1:
-            return f"No ladder of weights; {cheapest(group, list(group.setting))}."
+            return f"No ladder of weights; {cheapest(group.assign(name=group.setting), differences)}."
         costs = [f"{row.setting} takes {row.nelbo:.1f} nats an image, {row.rate:.1f} of them KL" for row in rows(rated)]
         return f"No ladder of weights: {'; '.join(costs)}" + (" (not comparable)" if len(costs) > 1 else "") + "."
     group = rated[(rated[list(COMPARABLE)] == ladder[list(COMPARABLE)].iloc[0]).all(axis=1)]
     names = [f"beta {row.beta:g}" if group.series.nunique() == 1 else row.setting for row in rows(group)]
-    steps = ladder.sort_values("beta", ascending=False).reset_index()
-    stops = sorted({0, int(steps.nelbo.argmin()), len(steps) - 1})
-    trades = [trade(steps.loc[a], steps.loc[b], first=a == 0) for a, b in pairwise(stops)]
+    steps = ladder.sort_values("beta", ascending=False).reset_index(drop=True)
+    stops = sorted({0, steps.index[steps.setting == lowest(steps, "nelbo").setting][0], len(steps) - 1})
+    trades = [trade(steps.loc[a], steps.loc[b], differences, first=a == 0) for a, b in pairwise(stops)]
     name = f"{ladder.series.iloc[0]}: " if rated.series.nunique() > 1 else ""
-    text = f"{name}{'; '.join([*trades, cheapest(group, names)])}."
+    text = f"{name}{'; '.join([*trades, cheapest(group.assign(name=names), differences)])}."
     return text if name else text[0].upper() + text[1:]
 
 
@@ -48,44 +49,58 @@ def rows(means: pd.DataFrame) -> list:
     return list(means.itertuples())
 
 
-def trade(high: pd.Series, low: pd.Series, first: bool) -> str:
+def trade(high: pd.Series, low: pd.Series, differences: Differences, first: bool) -> str:
     """What the KL that is spent between two weights buys."""
-    paid, bought = low.rate - high.rate, high.distortion - low.distortion
+    paid = differences.difference(low.setting, high.setting, "rate")
+    bought = differences.difference(high.setting, low.setting, "distortion")
     span = f"from beta {high.beta:g} to {low.beta:g}"
-    if paid <= 0 or bought <= 0:
-        return f"{span}, KL changes by {paid:+.1f} nats and distortion by {-bought:+.1f}"
+    if not (paid.is_clear and bought.is_clear) or paid.mean < 0 or bought.mean < 0:
+        changes = f"KL changes by {signed(paid)} nats and distortion by {signed(bought._replace(mean=-bought.mean))}"
+        return f"{span}, {changes}" + ("" if paid.is_clear and bought.is_clear else ", not clear of their errors")
     if first:
-        return f"{span}, {paid:.1f} nats of KL buy {bought:.1f} nats of reconstruction"
-    return f"{span}, {paid:.1f} more buy {'only ' if bought < paid else ''}{bought:.1f}"
+        return f"{span}, {with_error(*paid[:2])} nats of KL buy {with_error(*bought[:2])} nats of reconstruction"
+    return f"{span}, {with_error(*paid[:2])} more buy {'only ' * (bought.mean < paid.mean)}{with_error(*bought[:2])}"
 
 
-def cheapest(group: pd.DataFrame, names: Sequence[str]) -> str:
-    """The setting with the lowest negative ELBO of a group, or those that are equal within their error."""
-    order = group.assign(name=names, se=group.nelbo_sd / group.n.map(math.sqrt)).sort_values("nelbo", kind="stable")
-    best = order.iloc[0]
-    if min(order.n.iloc[:2]) < 2:
-        return f"the lowest total is at {best['name']}, {best.nelbo:.1f} nats (one seed: no error bar)"
-    equal = order[equal_to_lowest(order, "nelbo")]
+def signed(difference: Difference) -> str:
+    """A difference with its sign, and its error if it has one."""
+    return ("+" if difference.mean >= 0 else "-") + with_error(abs(difference.mean), difference.error)
+
+
+def with_error(value: float, error: float, digits: int = 1) -> str:
+    """A value ± its error, with a further decimal where the error would read as zero."""
+    if math.isnan(error):
+        return f"{value:.{digits}f}"
+    digits += 0 < error < 0.5 * 10**-digits
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
+
+
+def cheapest(group: pd.DataFrame, differences: Differences) -> str:
+    """The setting with the lowest negative ELBO of a group, or those that are not clearly above it."""
+    best = lowest(group, "nelbo")
+    total = f"{with_error(best.nelbo, best.nelbo_se)} nats"
+    if group.nelbo_se.isna().any():
+        return f"the lowest total is at {best['name']}, {total} (not every setting has an error)"
+    over = f"over {best.n:.0f} seeds" if best.n > 1 else "over the test images, one seed"
+    equal = group[equal_to_lowest(group, "nelbo", differences)].sort_values("nelbo", kind="stable")
     if len(equal) > 1:
         text = listing(equal["name"]).replace("and beta", "and")
-        return f"{text} are equally cheap within their error, {best.nelbo:.1f} nats"
-    digits = 1 if best.se >= 0.05 else 2
-    error = f"{best.nelbo:.{digits}f} ± {best.se:.{digits}f} nats"
-    return f"the cheapest description is at {best['name']}, {error} (standard error over {best.n:.0f} seeds)"
+        return f"{text} cannot be told apart by their total, {total} (standard error {over})"
+    return f"the cheapest description is at {best['name']}, {total} (standard error {over})"
 
 
-def without_rate(means: pd.DataFrame) -> str:
+def without_rate(means: pd.DataFrame, differences: Differences) -> str:
     """The mean squared error of settings of which none has a rate."""
     scored = means.dropna(subset=["mse"])
     if scored.empty:
         return "No run completed with a score."
     parts = []
     for _, part in scored.groupby(list(COMPARABLE), sort=False):
-        best = part.loc[part.mse.idxmin()]
-        of = f" is the lowest mse of {len(part)} settings" if len(part) > 1 else ""
-        parts.append(
-            f"{best.setting}, {best.mse:.4f} per pixel{of}" + (" (one seed: no error bar)" if best.n < 2 else "")
-        )
+        best = lowest(part, "mse")
+        equal = part[equal_to_lowest(part, "mse", differences)]
+        of = f", the lowest of {len(part)} settings" if len(part) > 1 else ""
+        others = f", not clear of {listing(equal.setting[equal.setting != best.setting])}" if len(equal) > 1 else ""
+        parts.append(f"{best.setting}, {with_error(best.mse, best.mse_se, 4)} per pixel{of}{others}")
     return f"No model here has a rate; reconstruction error: {'; '.join(parts)}."
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from vaesweep.report.differences import Differences
 from vaesweep.report.tables import COMPARABLE
 
 LOWER_IS_BETTER = ("distortion", "nelbo", "mse")
@@ -23,25 +24,30 @@ def pareto(means: pd.DataFrame) -> pd.DataFrame:
     return means.loc[front]
 
 
-def equal_to_lowest(group: pd.DataFrame, metric: str) -> pd.Series:
-    """Which settings of a group have its lowest mean of a metric, or one that cannot be told from it.
+def lowest(group: pd.DataFrame, metric: str) -> pd.Series:
+    """The setting with the lowest mean of a metric: on the validation split, or the test split where not all have it.
 
-    Two means cannot be told apart if they differ by no more than the standard error of their difference over seeds,
-    sqrt(sd_1^2 / n_1 + sd_2^2 / n_2). A setting with one seed has no error and is left out.
+    The test images do not choose it, so that its value on them is not too good by the choice.
     """
-    error = group[f"{metric}_sd"] / np.sqrt(group.n)
-    ranked = group[metric].where(error.notna())
-    if ranked.notna().sum() == 0:
-        return ranked.notna()
-    lowest = ranked.idxmin()
-    return ranked - ranked[lowest] <= np.hypot(error, error[lowest])
+    validation = group[f"val/{metric}"]
+    return group.loc[(group[metric] if validation.isna().any() else validation).idxmin()]
 
 
-def best(means: pd.DataFrame, metric: str) -> pd.Series:
+def equal_to_lowest(group: pd.DataFrame, metric: str, differences: Differences) -> pd.Series:
+    """Which settings of a group have its lowest mean of a metric, or one that cannot be told from it on the test split.
+
+    A difference with an error of unknown size tells nothing apart.
+    """
+    best = lowest(group, metric)
+    found = [differences.difference(setting, best.setting, metric) for setting in group.setting]
+    return pd.Series([not (each.is_clear and each.mean > 0) for each in found], index=group.index)
+
+
+def best(means: pd.DataFrame, metric: str, differences: Differences) -> pd.Series:
     """Which settings are marked: those `equal_to_lowest` among two or more that compare and have an error."""
     marks = pd.Series(False, index=means.index)
-    ranked = means.dropna(subset=[metric, f"{metric}_sd"])
+    ranked = means.dropna(subset=[metric, f"{metric}_se"])
     for _, group in ranked.groupby(list(COMPARABLE), sort=False):
         if len(group) > 1:
-            marks[group.index] = equal_to_lowest(group, metric)
+            marks[group.index] = equal_to_lowest(group, metric, differences)
     return marks

@@ -33,12 +33,12 @@ def values_by_run(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def side_by_side(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
-    """Mean ± standard deviation over the runs of a setting, as text: columns KEYS and the settings, "" where absent."""
+    """Mean ± standard error over the runs of a setting, as text: columns KEYS and the settings, "" where absent."""
     long = measure_table(frame, runs)
     if long.empty:
         return pd.DataFrame(columns=KEYS)
     groups = long.groupby([*KEYS, "setting"], sort=False).number
-    texts = groups.agg(lambda part: format_value(part.mean(), part.std() if len(part) > 1 else np.nan))
+    texts = groups.agg(lambda part: format_value(part.mean(), part.sem()))
     order = {measure: i for i, measure in enumerate(all_measures(runs))}
     value_table = texts.unstack("setting").reindex(
         columns=list(dict.fromkeys(frame.setting[frame.setting.isin(long.setting)]))
@@ -61,15 +61,15 @@ def all_measures(runs: Sequence[Run]) -> list[str]:
 
 
 def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure | None:
-    """Disentanglement by beta, a panel per score: means over the runs of a setting, and their standard deviations."""
+    """Disentanglement by beta, a panel per score: means over the runs of a setting, and their standard errors."""
     long = measure_table(frame, runs)
     long = long[(long.measure == "disentanglement") & long.beta.notna()]
     long = long[long.groupby("value").beta.transform("nunique") > 1]
     if long.empty:
         return None
     groups = long.groupby(["series", "beta", "value"], sort=False).number
-    means = groups.agg(mean="mean", sd="std", n="size").reset_index()
-    means = means.assign(low=means["mean"] - means.sd, high=means["mean"] + means.sd)
+    means = groups.agg(mean="mean", se="sem", n="size").reset_index()
+    means = means.assign(low=means["mean"] - means.se, high=means["mean"] + means.se)
     colour, shape, legend = series_scale(frame.series.unique(), means.series)
     scale = alt.Scale(type="log" if means.beta.min() > 0 else "symlog", nice=False, padding=12)
     betas = alt.Axis(values=sorted(means.beta.unique()), format="~g")
@@ -77,7 +77,7 @@ def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure | None:
     for name, part in means.groupby("value", sort=False):
         x = alt.X("beta:Q", scale=scale, axis=betas)
         base = alt.Chart(part)
-        tip = ["series", "beta", "n", *numbers("mean", "sd")]
+        tip = ["series", "beta", "n", *numbers("mean", "se")]
         y = alt.Y("mean:Q", title="score", scale=alt.Scale(zero=False))
         panels.append(
             alt.layer(
@@ -90,7 +90,7 @@ def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure | None:
         )
     caption = (
         "Whether each factor of the data has a latent dimension of its own, by beta: means over seeds ± standard "
-        "deviation; 1 is best."
+        "error; 1 is best."
     )
     return ReportFigure("Disentanglement", caption, panels, legend, PANEL)
 

@@ -19,7 +19,7 @@ from vaesweep.report.report_figure import ReportFigure
 
 
 def plane(frame: pd.DataFrame, means: pd.DataFrame) -> ReportFigure | None:
-    """The rate-distortion plane: runs as points, means over seeds with their standard deviation on lines over beta."""
+    """The rate-distortion plane: runs as points, means over seeds with their standard error on lines over beta."""
     runs = frame[frame.status == "completed"].dropna(subset=["rate", "distortion"])
     means = means.dropna(subset=["rate", "distortion"])
     if runs.empty:
@@ -31,8 +31,8 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> ReportFigure | None:
     y = alt.Y("distortion:Q", title=f"distortion D ({NATS})", scale=distortion)
     colour, shape, legend = series_scale(frame.series.unique(), means.series)
     bars = means.assign(
-        rate_low=means.rate - means.rate_sd, rate_high=means.rate + means.rate_sd,
-        d_low=means.distortion - means.distortion_sd, d_high=means.distortion + means.distortion_sd,
+        rate_low=means.rate - means.rate_se, rate_high=means.rate + means.rate_se,
+        d_low=means.distortion - means.distortion_se, d_high=means.distortion + means.distortion_se,
     )  # fmt: skip
     points = (
         alt.Chart(runs, name="runs")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from PIL import Image
 
 from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.records.evaluation_record import EvaluationRecord
+from vaesweep.records.image_scores import read_image_scores
 from vaesweep.records.results import FILE, Results
 from vaesweep.value_rules import FLOAT32_MAX, INT_MAX, is_int, is_number
 
@@ -32,7 +33,8 @@ SCORES = {"linear_optimum": ("rate", "optimal_rate", "distortion", "optimal_dist
 class Run:
     """A run with a record, in a study or alone. `history` has a row per epoch; `examples` are strips of images.
 
-    `evaluation` is the record of its measures, if there is one.
+    `evaluation` is the record of its measures, if there is one; `image_scores` holds an array [N] for each metric that
+    is a mean over the N test images.
     """
 
     study: str
@@ -41,6 +43,7 @@ class Run:
     history: pd.DataFrame
     examples: dict[str, Path]
     evaluation: EvaluationRecord | None = None
+    image_scores: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def read_run(folder: Path, study: str) -> tuple[Run, list[str]]:
@@ -49,7 +52,7 @@ def read_run(folder: Path, study: str) -> tuple[Run, list[str]]:
     Raises ValueError, or OSError, for an invalid record. The other files may be missing.
     """
     results, warnings = shown(Results.read(folder))
-    history, evaluation = pd.DataFrame(), None
+    history, evaluation, image_scores = pd.DataFrame(), None, {}
     try:
         history = read_history(folder / HISTORY)
     except FileNotFoundError:
@@ -64,11 +67,17 @@ def read_run(folder: Path, study: str) -> tuple[Run, list[str]]:
     except (OSError, ValueError) as error:
         evaluation = None
         warnings.append(f"{error}; the run is shown without its evaluation")
+    try:
+        image_scores = read_image_scores(folder)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        warnings.append(f"{error}; the run is compared without its scores of single images")
     examples = {path.stem: path for path in sorted((folder / EXAMPLES).glob("*.png"))}
     damaged = [name for name, path in examples.items() if not is_picture(path)]
     warnings += [f"{EXAMPLES}/{name}.png is no picture that can be read; it is left out" for name in damaged]
     examples = {name: path for name, path in examples.items() if name not in damaged}
-    return Run(study, folder, results, history, examples, evaluation), warnings
+    return Run(study, folder, results, history, examples, evaluation, image_scores), warnings
 
 
 def shown(results: Results) -> tuple[Results, list[str]]:
@@ -81,7 +90,7 @@ def shown(results: Results) -> tuple[Results, list[str]]:
         results = replace(results, dimensions=[])
     declaration = results.declaration
     terms = declaration.get("terms", {})
-    taken = [name for name in terms if (name in COLUMNS or name.endswith("_sd")) and name != declaration.get("rate")]
+    taken = [name for name in terms if (name in COLUMNS or name.endswith("_se")) and name != declaration.get("rate")]
     if taken:
         warnings += [f"{FILE}: declaration.terms.{name}: a table has another column of that name" for name in taken]
         kept = {name: unit for name, unit in terms.items() if name not in taken}

@@ -15,6 +15,7 @@ from vaesweep.report.answer import answer, command, provenance
 from vaesweep.report.best_settings import LOWER_IS_BETTER, best
 from vaesweep.report.collection import RunCollection
 from vaesweep.report.diagnostics import diagnostics
+from vaesweep.report.differences import Differences
 from vaesweep.report.examples import STRIPS, Examples, examples
 from vaesweep.report.learning_curves import learning_curves
 from vaesweep.report.linear_optimum_chart import linear_optimum
@@ -39,9 +40,10 @@ HEADS = {
     "seconds": "seconds",
 }
 FOOTNOTE = (
-    "* Lowest, or not distinguishable from it: the difference is within its standard error over seeds. Ranked are only "
-    "settings with two seeds or more, among those of the same data, likelihood and conditioning on the label; a "
-    "sparse code wider than every other model's is ranked only with others like it."
+    "* Lowest on the validation images, or not clearly above that on the test images: the 95 % interval of the "
+    "difference includes zero. The interval covers the test images and, where a setting has two runs or more, seeds. "
+    "Ranked are only settings of the same data, likelihood and conditioning on the label; a sparse code wider than "
+    "every other model's is ranked only with others like it."
 )
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
 
@@ -61,6 +63,7 @@ class Report:
     examples: dict[str, Examples]
     measurements: pd.DataFrame
     absences: list[str]
+    differences: Differences
     origin: list[str] = field(default_factory=list)
 
     @property
@@ -108,6 +111,7 @@ def report(collection: RunCollection) -> Report:
         examples(frame, runs),
         measurements,
         absences,
+        Differences(frame, runs),
         origin,
     )
 
@@ -134,17 +138,18 @@ def write(content: Report, folder: Path) -> Iterator[Path]:
 def page(content: Report) -> str:
     """The report as one HTML file that loads nothing from elsewhere."""
     source = jinja2.FileSystemLoader(Path(__file__).parent)
-    rows = cells(content.means)
+    rows = cells(content.means, content.differences)
     template = jinja2.Environment(loader=source, autoescape=True, trim_blocks=True).get_template("page.html")
     return template.render(
         title=content.title,
         studies={name: path.resolve().name for name, path in content.studies.items()},
         completed=int((content.runs.status == "completed").sum()),
         total=len(content.runs),
-        answer=answer(content.means),
+        answer=answer(content.means, content.differences),
         origin=content.origin,
         diagnostics=content.diagnostics,
         columns=content.columns,
+        error_note=error_note(content.means),
         footnote=FOOTNOTE if any(cell.best for row in rows for cell in row) else "",
         rows=rows,
         measurements=content.measurements.to_numpy().tolist(),
@@ -156,6 +161,15 @@ def page(content: Report) -> str:
         strip_heads=STRIPS,
         vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE),
     )
+
+
+def error_note(means: pd.DataFrame) -> str:
+    """What stands behind ± in the table of settings."""
+    if (means.n > 1).all():
+        return "± is the standard error over seeds."
+    if (means.n == 1).all():
+        return "± is the standard error over the test images; with one seed, how seeds vary is not known."
+    return "± is the standard error over seeds; where a setting has one seed, over the test images."
 
 
 @dataclass
@@ -172,25 +186,25 @@ def present_metrics(means: pd.DataFrame) -> list[str]:
     return [name for name in metric_names(means) if means[name].notna().any()]
 
 
-def cells(means: pd.DataFrame) -> list[list[Cell]]:
-    """One row per setting: mean ± standard deviation over its runs; see `best` for the marks."""
-    columns = [metric_cells(means, name) for name in present_metrics(means)]
+def cells(means: pd.DataFrame, differences: Differences) -> list[list[Cell]]:
+    """One row per setting: mean ± standard error, see `summary`; see `best` for the marks."""
+    columns = [metric_cells(means, name, differences) for name in present_metrics(means)]
     return [
         [Cell(setting.setting, i), Cell(str(setting.n), setting.n), *values]
         for i, (setting, values) in enumerate(zip(means.itertuples(), zip(*columns, strict=True), strict=True))
     ]
 
 
-def metric_cells(means: pd.DataFrame, name: str) -> list[Cell]:
+def metric_cells(means: pd.DataFrame, name: str, differences: Differences) -> list[Cell]:
     """The column of a metric."""
     digits = DIGITS.get(name, 2)
-    marks = best(means, name) if name in LOWER_IS_BETTER else [False] * len(means)
-    rows = zip(means[name], means[f"{name}_sd"], marks, strict=True)
+    marks = best(means, name, differences) if name in LOWER_IS_BETTER else [False] * len(means)
+    rows = zip(means[name], means[f"{name}_se"], marks, strict=True)
     return [metric_cell(value, spread, digits, bool(mark)) for value, spread, mark in rows]
 
 
 def metric_cell(value: float, spread: float, digits: int, mark: bool) -> Cell:
-    """A mean and its standard deviation over seeds, if there are several."""
+    """A mean and its standard error, if it has one."""
     if pd.isna(value):
         return Cell("", None)
     error = "" if pd.isna(spread) else f" ± {spread:.{digits}f}"

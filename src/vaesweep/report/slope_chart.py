@@ -28,8 +28,8 @@ def slope(frame: pd.DataFrame, rows: pd.DataFrame) -> ReportFigure | None:
     axis = alt.Axis(values=sorted({*rows.low, *rows.high}), format="~g")
     rows = rows.assign(
         beta=np.sqrt(rows.low * rows.high),
-        slope_low=(rows.slope - rows.sd).clip(lower=low / 1.5),
-        slope_high=rows.slope + rows.sd,
+        slope_low=(rows.slope - rows.se).clip(lower=low / 1.5),
+        slope_high=rows.slope + rows.se,
         edge=low / 1.2,
         text=rows.slope.map("{:.2g}".format),
     )
@@ -42,7 +42,7 @@ def slope(frame: pd.DataFrame, rows: pd.DataFrame) -> ReportFigure | None:
         .mark_rect(opacity=0.18, color=GREY)
         .encode(alt.X("low:Q", scale=betas), alt.X2("high:Q"), alt.Y("low:Q", scale=scale), alt.Y2("high:Q"))
     )
-    tip = ["series", *numbers("low", "high", "slope", "sd"), "n"]
+    tip = ["series", *numbers("low", "high", "slope", "se"), "n"]
     above, below = alt.Chart(rows[rows.slope > 0]), alt.Chart(rows[rows.slope <= 0])
     edge = alt.Y("edge:Q", scale=scale)
     layers = [boxes]
@@ -59,7 +59,7 @@ def slope(frame: pd.DataFrame, rows: pd.DataFrame) -> ReportFigure | None:
             below.mark_text(dy=-12, color=DARK).encode(x, edge, alt.Text("text:N")),
         ]
     caption = (
-        "What a nat of rate buys at the margin, between neighbouring betas, mean over seeds ± standard deviation. At "
+        "What a nat of rate buys at the margin, between neighbouring betas, mean over seeds ± standard error. At "
         "the optimum of D + beta R it lies in its grey box, between its two betas; outside, a run was trained too "
         "short, or is stuck."
     )

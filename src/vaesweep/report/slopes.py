@@ -10,7 +10,7 @@ from vaesweep.report.tables import COMPARABLE
 
 
 def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
-    """-dD/dR between neighbouring betas of a series, from runs of the same seed; mean, standard deviation, number.
+    """-dD/dR between neighbouring betas of a series, from runs of the same seed; mean, standard error, number.
 
     Where D + beta R is minimal over a convex trade-off, -dD/dR = beta, so that between two betas it lies between
     them (Alemi et al. 2018, sec. 4). Only runs whose declaration names the weight of the rate have a beta.
@@ -27,6 +27,6 @@ def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
                 slope = -(high.distortion - low.distortion) / (high.rate - low.rate)
                 rows.append({"series": series, "low": low.beta, "high": high.beta, "slope": slope})
     if not rows:
-        return pd.DataFrame(columns=["series", "low", "high", "slope", "sd", "n"])
+        return pd.DataFrame(columns=["series", "low", "high", "slope", "se", "n"])
     groups = pd.DataFrame(rows).groupby(["series", "low", "high"])["slope"]
-    return groups.agg(slope="mean", sd="std", n="size").reset_index()
+    return groups.agg(slope="mean", se="sem", n="size").reset_index()

@@ -15,6 +15,8 @@ SEEDS = ("seed", "data.seed")
 COMMON = ("distortion", "rate", "nelbo", "mse", "active_units")
 """Metrics that any model may have: nats per image, but for mse (per pixel) and dimensions."""
 COSTS = ("overfit_gap", "seconds")
+IMAGE_MEANS = ("distortion", "rate", "nelbo", "mse")
+"""Metrics that are means over images: each has its standard error, and its value on the validation split."""
 COMPARABLE = ("data", "scored", "likelihood", "conditional", "wide")
 """Columns that are equal for runs that compare: they describe the same data, under one likelihood, with or without
 the label, and none or all of them by a sparse code that is wider than every other model's."""
@@ -42,8 +44,9 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
 
     `series` is the model with all varied settings except the weight of its rate; `setting` is the same with that
     weight, `beta`, so that the runs of a setting differ only in their seeds. Metrics are of the test split, and missing
-    if a model has no such term or a run ended earlier. `attrs["penalties"]` are the units of the terms other than the
-    rate, by name. The columns COMPARABLE say which runs may be ranked.
+    if a model has no such term or a run ended earlier; `NAME_se` is the standard error over its images, `val/NAME` the
+    metric of the validation split. `attrs["penalties"]` are the units of the terms other than the rate, by name. The
+    columns COMPARABLE say which runs may be ranked.
     """
     configs = [flat(canonical(run.results.config)) for run in runs]
     knobs = varied_knobs(runs, configs)
@@ -57,7 +60,9 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
         results, declaration = run.results, run.results.declared
         weight = f"model.{declaration.rate_weight}"
         width = finite(config.get("model.latent_dim"))
-        metrics = {name.removeprefix("test/"): finite(value) for name, value in results.metrics.items()}
+        metrics = {name: finite(value) for name, value in results.metrics.items()}
+        errors = {name: finite(value) for name, value in results.errors.items()}
+        image_means = {name: declaration.rate or "" if name == "rate" else name for name in IMAGE_MEANS}
         knob_values = {names[key]: format_setting(key, config[key]) for key in knobs if key in config}
         knob_labels = [f"{names[k]}={knob_values[names[k]]}" for k in knobs if k in config and k != weight]
         group_labels = [str(config[group]) for group in groups if group in config]
@@ -68,9 +73,11 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
             | knob_values
             | {"seed": results.seed, "status": results.status, "reason": results.reason, "series": series}
             | {"setting": f"{series} {names[weight]}={beta:g}" if weight in knobs else series, "beta": beta}
-            | {name: metrics.get(name) for name in (*COMMON, *penalties)}
-            | {"rate": metrics.get(declaration.rate or "")}
+            | {name: metrics.get(f"test/{name}") for name in (*COMMON, *penalties)}
+            | {"rate": metrics.get(f"test/{declaration.rate}")}
             | {
+                **{f"{name}_se": errors.get(f"test/{term}") for name, term in image_means.items()},
+                **{f"val/{name}": metrics.get(f"val/{term}") for name, term in image_means.items()},
                 "overfit_gap": overfit_gap(run),
                 "latent_dim": width,
                 "likelihood": format_setting("_target_", str(config.get("model.likelihood._target_", ""))),
@@ -81,7 +88,8 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
             | {"parameters": results.parameters, "config_hash": results.config_hash, "seconds": results.seconds}
         )
     frame = pd.DataFrame(rows)
-    frame = frame.astype(dict.fromkeys([*COMMON, *penalties, *COSTS], float))
+    by_split = [column for name in IMAGE_MEANS for column in (f"{name}_se", f"val/{name}")]
+    frame = frame.astype(dict.fromkeys([*COMMON, *penalties, *COSTS, *by_split], float))
     keys = ("study", "model", *names.values(), "seed", "run")
     order = sorted(range(len(rows)), key=lambda i: [natural(rows[i].get(key)) for key in keys])
     frame = frame.iloc[order]
@@ -154,15 +162,19 @@ def overfit_gap(run: Run) -> float:
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per setting over its completed runs: `NAME` and `NAME_sd` for each metric, and the number of runs `n`.
+    """One row per setting over its completed runs: `NAME` and its standard error `NAME_se`, and the number of runs `n`.
 
-    The standard deviation is that of a sample (n - 1), and missing for one run.
+    With two runs or more it is the standard error over them, s / sqrt(n); with one it is that over its test images,
+    where the metric is a mean over images. `val/NAME` are means of the validation split.
     """
     metrics = metric_names(frame)
     completed = frame[frame.status == "completed"]
     groups = completed.groupby("setting", sort=False)
     descriptions = groups[["study", "model", *COMPARABLE, "series", "beta", "latent_dim"]].first()
-    spread = groups[metrics].std().add_suffix("_sd")
-    means = descriptions.join(groups[metrics].mean()).join(spread).join(groups.size().rename("n")).reset_index()
+    means = groups[[*metrics, *(f"val/{name}" for name in IMAGE_MEANS)]].mean()
+    errors = groups[metrics].sem().add_suffix("_se")
+    over_images = groups[[f"{name}_se" for name in IMAGE_MEANS]].first()
+    errors = errors.where(groups.size() > 1, over_images.reindex(columns=errors.columns))
+    means = descriptions.join(means).join(errors).join(groups.size().rename("n")).reset_index()
     means.attrs = frame.attrs
     return means

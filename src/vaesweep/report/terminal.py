@@ -13,6 +13,7 @@ from rich.text import Text
 
 from vaesweep.report import report
 from vaesweep.report.collection import read
+from vaesweep.report.differences import Differences
 from vaesweep.report.evaluations import KEYS
 from vaesweep.report.report import PAGE, Report
 from vaesweep.report.tables import summary, table
@@ -41,7 +42,9 @@ def print_study(study: Path) -> None:
     runs = [run for run in collection.runs if run.results.status == "completed"]
     if runs:
         frame = table(runs)
-        content = Report(collection.studies, frame, summary(frame), [], {}, {}, pd.DataFrame(), [])
+        content = Report(
+            collection.studies, frame, summary(frame), [], {}, {}, pd.DataFrame(), [], Differences(frame, runs)
+        )
         console.print(settings(content, console.width))
     folder = shlex.quote(os.path.relpath(study))
     console.print(f"compare    python src/compare.py {folder}", markup=False, soft_wrap=True)
@@ -93,7 +96,7 @@ def blocks(widths: Sequence[int], room: int) -> list[list[int]]:
 def settings(content: Report, columns: int) -> Table:
     """The table of settings with as many of its columns as so many `columns` of a terminal have room for."""
     heads = [head.replace(" (", "\n(").replace(" per ", "\nper ") for head in content.columns]
-    rows = report.cells(content.means)
+    rows = report.cells(content.means, content.differences)
     widths = [width([head, *(row[i].text for row in rows)]) + GAP for i, head in enumerate(heads)]
     shown = list(range(len(heads)))
     places = {head.split("\n")[0]: i for i, head in enumerate(heads)}
@@ -102,6 +105,7 @@ def settings(content: Report, columns: int) -> Table:
         shown = sorted(candidates)
         candidates.pop()
     table = Table(title=Text(content.title), box=None, header_style="bold", padding=(0, GAP, 0, 0))
+    table.caption, table.caption_justify = Text(report.error_note(content.means)), "left"
     for i in shown:
         table.add_column(heads[i], justify="right" if i else "left", no_wrap=True)
     for row in rows:
