@@ -12,7 +12,7 @@ import torch
 
 from support.commands import QUICK, command, record, train, weights
 from support.paths import ROOT
-from vaesweep.records.image_scores import read_image_scores
+from vaesweep.records.per_image_scores import read_image_scores
 from vaesweep.training.run_and_record import run
 
 pytestmark = pytest.mark.slow

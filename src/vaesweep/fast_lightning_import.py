@@ -15,7 +15,7 @@ import torch  # noqa: F401  before anything is hidden from it
 from lightning_utilities.core import imports
 
 
-class Hidden(MetaPathFinder):
+class HiddenPackageFinder(MetaPathFinder):
     """Import finder, first in `sys.meta_path`, that makes `packages` look not installed."""
 
     def __init__(self, packages: set[str]) -> None:
@@ -32,9 +32,9 @@ class Hidden(MetaPathFinder):
 
 
 @contextmanager
-def without(*packages: str) -> Iterator[None]:
+def hide_packages(*packages: str) -> Iterator[None]:
     """Hide those `packages` that are not imported yet from the imports in the block."""
-    finder = Hidden(set(packages) - sys.modules.keys())
+    finder = HiddenPackageFinder(set(packages) - sys.modules.keys())
     sys.meta_path.insert(0, finder)
     try:
         yield
@@ -45,5 +45,5 @@ def without(*packages: str) -> Iterator[None]:
         imports.module_available.cache_clear()
 
 
-with without("matplotlib", "scipy", "torchvision"):
+with hide_packages("matplotlib", "scipy", "torchvision"):
     import torchmetrics  # noqa: F401

@@ -30,7 +30,7 @@ from vaesweep.training.run_and_record import run
 
 QUICK = [
     "nll.k=5", "rate.images=50", "inpainting.images=20", "inpainting.steps=3", "traversal.dims=3", "traversal.frames=3",
-    "noise_robustness.images=50", "interpolation.pairs=1", "samples.components=2", "grid.size=4",
+    "noise_robustness.images=50", "interpolation.pairs=1", "samples.components=2", "latent_manifold.size=4",
     "disentanglement.images=200",
 ]  # fmt: skip
 NUMBERS = ["reconstruction", "explained_variance", "probe", "code_jacobian"]
@@ -104,13 +104,15 @@ def test_every_measure_of_every_model(copied, name, capsys):
     assert list(found) == known
     probabilistic = "vae" in name
     absent = {key for key, entry in found.items() if key in entry["absent"]}
-    none = {"linear_optimum", "field", "disentanglement", "anomaly"} | ({"sparse_units"} if name != "sparse" else set())
+    none = {"linear_optimum", "reconstruction_field", "disentanglement", "anomaly"} | (
+        {"sparse_units"} if name != "sparse" else set()
+    )
     # the class is no factor, and other data have no class to be told
-    none |= set() if probabilistic else {"nll", "rate", "posterior_spread", "grid"}
+    none |= set() if probabilistic else {"nll", "rate", "posterior_spread", "latent_manifold"}
     none |= {"probe", "retrieval", "arithmetic"} if name == "cvae" else set()  # its codes may leave the class out
     assert absent == none
     for key, entry in found.items():
-        assert entry["values"] or entry["absent"] or key in ("interpolation", "traversal", "grid"), key
+        assert entry["values"] or entry["absent"] or key in ("interpolation", "traversal", "latent_manifold"), key
         assert all(isinstance(value["value"], float | int) and value["unit"] for value in entry["values"].values())
     figures = {path.name for path in (folder / "evaluation").iterdir()}
     assert {

@@ -93,7 +93,7 @@ def test_k_is_a_whole_number(k):
 
 
 @pytest.mark.parametrize(
-    "measure", [measures.NLL(5), measures.Rate(50), measures.PosteriorSpread(), measures.Grid(4, [0.1, 0.9])]
+    "measure", [measures.NLL(5), measures.Rate(50), measures.PosteriorSpread(), measures.LatentManifold(4, [0.1, 0.9])]
 )
 def test_a_point_code_has_no_rate_no_density_no_prior(context, measure):
     with pytest.raises(NotApplicable, match="a point code has no"):
@@ -301,9 +301,9 @@ def test_units_that_are_off_are_counted(context):
 
 
 def test_a_projection_is_where_it_moves_to(pca):
-    assert numbers(measures.Field(size=5), pca(2))["change"] == pytest.approx(0, abs=1e-5)
+    assert numbers(measures.ReconstructionField(size=5), pca(2))["change"] == pytest.approx(0, abs=1e-5)
     with pytest.raises(NotApplicable, match="codes of 2 dimensions"):
-        measures.Field(size=5)(pca(3))
+        measures.ReconstructionField(size=5)(pca(3))
 
 
 def test_a_mixture_says_more_of_codes_in_clusters(context):
@@ -342,7 +342,7 @@ def test_a_film_goes_there_and_back(context):
 
 
 def test_the_plane_of_a_grid_is_as_large_as_was_asked_for(context):
-    (figure,) = measures.Grid(size=6, range=[0.1, 0.8])(context("model=vae")).figures.values()
+    (figure,) = measures.LatentManifold(size=6, range=[0.1, 0.8])(context("model=vae")).figures.values()
     (axes,) = figure.axes
     labels = [
         float(text.get_text().replace("\N{MINUS SIGN}", "-")) for text in axes.get_xticklabels() if text.get_text()
@@ -350,7 +350,7 @@ def test_the_plane_of_a_grid_is_as_large_as_was_asked_for(context):
     assert labels == pytest.approx([-1.3, 0.8], abs=0.05)
     for ends in ([0, 0.9], [0.9, 0.1], [0.5], "wide"):
         with pytest.raises(ConfigError, match="range"):
-            measures.Grid(6, ends)
+            measures.LatentManifold(6, ends)
 
 
 def test_data_without_factors_are_told_so(context):
@@ -428,7 +428,7 @@ def test_what_is_learnt_is_learnt_from_the_training_split(context):
 
 def test_hits_are_training_images(context, monkeypatch):
     shown = []
-    monkeypatch.setattr(figures, "hits", lambda *given: shown.append(given))
+    monkeypatch.setattr(figures, "retrieved_images", lambda *given: shown.append(given))
     made = coded(context("model=ae"), one_hot)
     measures.Retrieval(k=10, images=10_000)(made)
     ((queries, found, right),) = shown
@@ -480,7 +480,7 @@ def test_a_grid_is_that_of_the_most_active_dimensions(context, monkeypatch):
     monkeypatch.setattr(made, "posterior", lambda split: DiagonalGaussian(mean, torch.zeros_like(mean)))
     seen = []
     monkeypatch.setattr(made.model, "generate", lambda z, y: seen.append(z) or torch.zeros(len(z), 1, 8, 8))
-    (figure,) = measures.Grid(size=3, range=[0.1, 0.9])(made).figures.values()
+    (figure,) = measures.LatentManifold(size=3, range=[0.1, 0.9])(made).figures.values()
     assert figure.axes[0].get_xlabel().startswith("z4")
     assert figure.axes[0].get_ylabel().startswith("z2")
     z = seen[0].view(3, 3, 4)

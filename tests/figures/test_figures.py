@@ -9,7 +9,7 @@ from matplotlib.text import Text
 
 from support.paths import MODELS
 from vaesweep import figures
-from vaesweep.figures.latents import symmetric_ticks
+from vaesweep.figures.latent_space import symmetric_ticks
 from vaesweep.figures.model_figures import first_layer, model_figures, plane, run_caption
 from vaesweep.metrics import activity
 from vaesweep.models import Batch, Spec
@@ -47,8 +47,8 @@ def test_every_model_gets_its_figures(model, batch, name):
 @torch.no_grad()
 def test_a_plane_gets_its_grid_at_equal_prior_probability(model, batch):
     drawn = dict(model_figures(model("model=vae", "model.latent_dim=2"), batch, torch.Generator().manual_seed(0)))
-    assert "latent_grid" in drawn
-    ticks = [float(t.get_text()) for t in drawn["latent_grid"].axes[0].get_xticklabels() if t.get_text()]
+    assert "latent_manifold" in drawn
+    ticks = [float(t.get_text()) for t in drawn["latent_manifold"].axes[0].get_xticklabels() if t.get_text()]
     assert ticks == sorted(ticks)
     assert ticks == [-t for t in reversed(ticks)]
 

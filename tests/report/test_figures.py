@@ -9,14 +9,14 @@ import vl_convert
 from support.handmade import leave, rates
 from vaesweep.records.results import FILE
 from vaesweep.report.collection import read
-from vaesweep.report.learning_curves import learning_curves
-from vaesweep.report.penalty_chart import penalty
+from vaesweep.report.data_frames import summary, table
+from vaesweep.report.learning_curve_chart import learning_curves
 from vaesweep.report.per_dimension_chart import latent_dimensions
-from vaesweep.report.plane_chart import plane
+from vaesweep.report.rate_distortion_chart import plane
+from vaesweep.report.reconstruction_penalty_chart import penalty
 from vaesweep.report.report import VEGA_LITE, report
 from vaesweep.report.slope_chart import slope
 from vaesweep.report.slopes import slopes
-from vaesweep.report.tables import summary, table
 
 
 def read_table(folder):

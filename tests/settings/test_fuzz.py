@@ -160,7 +160,7 @@ def build_parts(config):
     module = LitAutoencoder(model, build(config, "optimizer"), config.seed)
     module.optimizer_recipe([{"params": list(model.parameters())}], 100)
     callbacks = build_callbacks(config)
-    check_callbacks(config, callbacks, module.means)
+    check_callbacks(config, callbacks, module.tracker)
     build(config, "trainer", callbacks=callbacks, logger=False, default_root_dir=config.folder)
 
 

@@ -79,15 +79,15 @@ def test_in_float64_weights_agree_with_training_alone_to_1e_8_after_100_steps(mo
         alone, one = trained_alone(digits, module(*job), precision="64-true"), view.module
         for weight, own in zip(alone.model.parameters(), one.model.parameters(), strict=True):
             assert (weight - own).abs().max() < 1e-8
-        assert one.means.training_means() == pytest.approx(alone.means.training_means(), rel=1e-8)
-        metrics, expected = one.means.metrics, alone.means.metrics
+        assert one.tracker.training_means() == pytest.approx(alone.tracker.training_means(), rel=1e-8)
+        metrics, expected = one.tracker.metrics, alone.tracker.metrics
         assert metrics.keys() == expected.keys()
         # metrics are kept in float32
         assert all(metrics[name] == pytest.approx(expected[name].item(), rel=1e-5) for name in expected)
-        assert one.means.dimensions == pytest.approx(alone.means.dimensions, rel=1e-5, abs=1e-6)
-        assert one.means.errors() == pytest.approx(alone.means.errors(), rel=1e-5)
-        for name, scores in alone.means.image_metrics("test").items():
-            assert torch.allclose(one.means.image_metrics("test")[name], scores, rtol=1e-4)
+        assert one.tracker.dimensions == pytest.approx(alone.tracker.dimensions, rel=1e-5, abs=1e-6)
+        assert one.tracker.errors() == pytest.approx(alone.tracker.errors(), rel=1e-5)
+        for name, scores in alone.tracker.image_metrics("test").items():
+            assert torch.allclose(one.tracker.image_metrics("test")[name], scores, rtol=1e-4)
 
 
 BY_VALUE = {"gradient_clip_val": 0.1, "gradient_clip_algorithm": "value"}
@@ -99,8 +99,8 @@ def test_in_float32_test_metrics_agree_to_1e_3(module, digits, network, options)
     jobs = [["model=beta_vae", *NETWORKS[network], *own] for own in STUDIES["beta_vae"][:2]]
     together = trained_together(digits, [module(*job) for job in jobs], max_epochs=3, **options)
     for job, view in zip(jobs, together, strict=True):
-        alone, metrics = trained_alone(digits, module(*job), max_epochs=3, **options), view.module.means.metrics
-        expected = {name: value.item() for name, value in alone.means.metrics.items()}
+        alone, metrics = trained_alone(digits, module(*job), max_epochs=3, **options), view.module.tracker.metrics
+        expected = {name: value.item() for name, value in alone.tracker.metrics.items()}
         if "precision" in options:  # products of bfloat16 are summed in another order, and a KL near 0 feels it
             assert metrics["test/loss"].item() == pytest.approx(expected["test/loss"], rel=1e-2)
         else:
@@ -132,10 +132,10 @@ def test_a_member_that_diverges_is_dropped_and_the_others_are_what_they_would_be
     views = trained_together(digits, [module(*job) for job in jobs], callbacks=[Poison()], max_epochs=3)
     assert [view.is_active for view in views] == [True, False, True]
     assert re.match(r"(kl is inf|distortion is nan) at training step 27", str(views[1].failure))
-    assert not any(name.startswith("test/") for name in views[1].module.means.metrics)
+    assert not any(name.startswith("test/") for name in views[1].module.tracker.metrics)
     for k in (0, 2):
-        alone = trained_alone(digits, module(*jobs[k]), max_epochs=3).means.metrics
-        assert views[k].module.means.metrics["test/loss"] == pytest.approx(alone["test/loss"].item(), rel=1e-4)
+        alone = trained_alone(digits, module(*jobs[k]), max_epochs=3).tracker.metrics
+        assert views[k].module.tracker.metrics["test/loss"] == pytest.approx(alone["test/loss"].item(), rel=1e-4)
 
 
 def test_members_are_rows_of_the_stack(model, batch):

@@ -22,8 +22,8 @@ from vaesweep.stacking.memory import PeakMemory, footprint
 from vaesweep.stacking.stack import Stack
 from vaesweep.stacking.train import run_stack
 from vaesweep.training import run_and_record as running
+from vaesweep.training.job import RunJob
 from vaesweep.training.run_and_record import run
-from vaesweep.training.run_job import RunJob
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +84,7 @@ def test_nobody_downstream_can_tell(config, tmp_path, job):
         assert outline(kept[0]) == outline(kept[1])
         rates = [[g["lr"] for g in k["optimizer_states"][0]["param_groups"]] for k in kept]
         assert rates[0] == pytest.approx(rates[1])
-        assert kept[0]["metric_means"]["settings"] == kept[1]["metric_means"]["settings"]
+        assert kept[0]["metric_tracker"]["settings"] == kept[1]["metric_tracker"]["settings"]
 
     seen = [recorded(folder) for folder in (one.folder, alone)]
     assert seen[0]["summary"].keys() == seen[1]["summary"].keys()
@@ -128,7 +128,7 @@ def test_the_checkpoint_of_a_stack_is_those_of_its_members(job):
     assert len(whole["optimizer_states"][0]["param_groups"]) == 4
     for k, one in enumerate(members):
         own = split_checkpoint(whole, k, slices)
-        for part in ("state_dict", "optimizer_states", "lr_schedulers", "metric_means"):
+        for part in ("state_dict", "optimizer_states", "lr_schedulers", "metric_tracker"):
             assert same(own[part], one[part]), part
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import torch
 
 from vaesweep.metrics import standard_error
-from vaesweep.records.image_scores import write_image_scores
+from vaesweep.records.per_image_scores import write_image_scores
 from vaesweep.records.results import Results
 
 UNITS = {"sparsity": "nats", "contraction": "squared norm of dz/dx"}

@@ -14,7 +14,7 @@ from support.runs import recorded_metrics
 from vaesweep.data import Digits, ImageDataModule
 from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.models import Batch, Spec
-from vaesweep.records.image_scores import read_image_scores
+from vaesweep.records.per_image_scores import read_image_scores
 from vaesweep.records.results import Results
 from vaesweep.training.module import LitAutoencoder, draw_noise
 from vaesweep.training.optimizers import Adam

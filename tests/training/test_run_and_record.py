@@ -24,7 +24,7 @@ from vaesweep.records import wandb_recording
 from vaesweep.records.results import Results
 from vaesweep.training.callbacks import FigureLogger, GracefulStop
 from vaesweep.training.checkpoints import PARTS, AtomicCheckpointIO
-from vaesweep.training.metric_means import MetricMeans
+from vaesweep.training.metric_tracker import MetricTracker
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.run_and_record import run
 
@@ -481,14 +481,14 @@ def test_a_setting_that_is_refused_as_no_number_is_recorded(config, folder):
 
 
 def test_a_metric_that_is_no_finite_number_is_recorded(config, folder, monkeypatch, capsys):
-    original = MetricMeans.finish_split
+    original = MetricTracker.finish_split
 
     def finish_split(self, stage, *rest):
         original(self, stage, *rest)
         self.metrics |= {f"{stage}/mse": torch.tensor(math.nan)}
         return self.metrics
 
-    monkeypatch.setattr(MetricMeans, "finish_split", finish_split)
+    monkeypatch.setattr(MetricTracker, "finish_split", finish_split)
     run(config("model=ae", SHORT))
     assert record(folder)["status"] == "completed"
     assert math.isnan(Results.read(folder).metrics["test/mse"])

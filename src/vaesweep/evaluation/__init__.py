@@ -6,10 +6,9 @@ from vaesweep.evaluation.code_jacobian import CodeJacobian
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.disentanglement import Disentanglement
 from vaesweep.evaluation.explained_variance import ExplainedVariance
-from vaesweep.evaluation.field import Field
-from vaesweep.evaluation.grid import Grid
 from vaesweep.evaluation.inpainting import Inpainting
 from vaesweep.evaluation.interpolation import Interpolation
+from vaesweep.evaluation.latent_manifold import LatentManifold
 from vaesweep.evaluation.linear_optimum import LinearOptimum
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.evaluation.nll import NLL
@@ -18,6 +17,7 @@ from vaesweep.evaluation.posterior_spread import PosteriorSpread
 from vaesweep.evaluation.probe import Probe
 from vaesweep.evaluation.rate import Rate
 from vaesweep.evaluation.reconstruction import Reconstruction
+from vaesweep.evaluation.reconstruction_field import ReconstructionField
 from vaesweep.evaluation.retrieval import Retrieval
 from vaesweep.evaluation.samples import Samples
 from vaesweep.evaluation.sparse_units import SparseUnits
@@ -31,10 +31,9 @@ __all__ = [
     "Disentanglement",
     "EvalContext",
     "ExplainedVariance",
-    "Field",
-    "Grid",
     "Inpainting",
     "Interpolation",
+    "LatentManifold",
     "LinearOptimum",
     "MeasureResult",
     "NoiseRobustness",
@@ -43,6 +42,7 @@ __all__ = [
     "Probe",
     "Rate",
     "Reconstruction",
+    "ReconstructionField",
     "Retrieval",
     "Samples",
     "SparseUnits",

@@ -11,8 +11,8 @@ from vaesweep import figures
 from vaesweep.data import ImageDataModule
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
-from vaesweep.models.contract import Batch
 from vaesweep.models.distributions import DiagonalGaussian
+from vaesweep.models.types import Batch
 from vaesweep.value_rules import check_int
 
 SCORES = {"mse": "mse per pixel", "nelbo": "nelbo (nats per image)"}

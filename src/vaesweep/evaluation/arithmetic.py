@@ -45,11 +45,11 @@ class Arithmetic:
         z, label = test_codes.mean[is_class_b], test_codes.label[is_class_b]
         is_moved = torch.cdist(z + step, means).argmin(1) == classes.index(self.a)
         share = torch.linspace(0, 1.5, STEPS, device=context.device)
-        walks = z[:ROWS, None] + share[:, None] * step
-        images = context.model.generate(walks.flatten(0, 1), label[:ROWS].repeat_interleave(STEPS, 0))
+        codes_on_line = z[:ROWS, None] + share[:, None] * step
+        images = context.model.generate(codes_on_line.flatten(0, 1), label[:ROWS].repeat_interleave(STEPS, 0))
         figure = figures.panel(
             f"Images of class {self.b}, plus t times\n(mean code of class {self.a} - mean code of class {self.b})",
-            images.unflatten(0, walks.shape[:2]),
+            images.unflatten(0, codes_on_line.shape[:2]),
             columns=[f"{t:.2f}" for t in share.tolist()],
             below="t",
         )

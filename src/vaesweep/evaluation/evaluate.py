@@ -26,8 +26,8 @@ from vaesweep.records import results
 from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
 from vaesweep.report import terminal
 from vaesweep.report.collection import read
-from vaesweep.report.evaluations import absences, markdown, side_by_side
-from vaesweep.report.tables import table
+from vaesweep.report.data_frames import table
+from vaesweep.report.evaluation_table import absences, markdown, side_by_side
 from vaesweep.run_script import TRACEBACKS
 from vaesweep.settings.instantiate import build
 from vaesweep.value_rules import check_choice, check_int

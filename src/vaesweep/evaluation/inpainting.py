@@ -9,7 +9,7 @@ from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
 from vaesweep.figures.model_figures import expectation
-from vaesweep.models.contract import Batch
+from vaesweep.models.types import Batch
 from vaesweep.value_rules import check_float, check_int
 
 COLUMNS, TRAINING_IMAGES = 10, 5000

@@ -14,8 +14,8 @@ from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
 from vaesweep.figures.model_figures import expectation
 from vaesweep.metrics import Average
-from vaesweep.models.contract import Batch
 from vaesweep.models.corruption import CORRUPTIONS, check_level, corrupt_image
+from vaesweep.models.types import Batch
 from vaesweep.value_rules import check_choice, check_int
 
 COLUMNS = 10

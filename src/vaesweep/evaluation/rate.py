@@ -9,7 +9,7 @@ from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.metrics import active_units
-from vaesweep.metrics.rate_parts import rate_parts
+from vaesweep.metrics.kl_decomposition import rate_parts
 from vaesweep.value_rules import check_int
 
 ROWS = 250

@@ -47,5 +47,7 @@ class Retrieval:
         rows = context.shuffled("queries", len(queries))[:QUERIES].cpu()
         hits = torch.from_numpy(neighbours)[rows, :NEIGHBOURS]
         pictures = context.pictures("test", None, rows), context.pictures("train", self.images, hits)
-        result.figures = {"retrieval": figures.hits(*pictures, is_hit[rows, :NEIGHBOURS] if has_classes else None)}
+        result.figures = {
+            "retrieval": figures.retrieved_images(*pictures, is_hit[rows, :NEIGHBOURS] if has_classes else None)
+        }
         return result

@@ -9,7 +9,7 @@ from torch import Tensor
 from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult
-from vaesweep.figures.model_figures import dimension_names, expectation, label_text, walks
+from vaesweep.figures.model_figures import dimension_names, expectation, label_text, traversal_codes
 from vaesweep.metrics import activity
 from vaesweep.models.distributions import Dirac
 from vaesweep.value_rules import check_int
@@ -37,7 +37,7 @@ class Traversal:
         activities = self.activities(context)
         order = activities.argsort(descending=True)[: self.dims]
         film = []
-        paths = [walks(posterior, order, self.frames, row) for row in range(min(self.rows, len(batch.image)))]
+        paths = [traversal_codes(posterior, order, self.frames, row) for row in range(min(self.rows, len(batch.image)))]
         # a column is narrow: a line for the dimension, and one or two for its KL or variance
         names = [re.sub(" · |(?<=variance) ", "\n", name) for name in dimension_names(posterior, order, activities)]
         rows = [label_text(model, batch.label[row]) for row in range(len(paths))]

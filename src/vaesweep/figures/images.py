@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from vaesweep.figures.canvas import ORANGE, canvas, grid_size, show
+from vaesweep.figures.canvas import ORANGE, canvas
+from vaesweep.figures.mosaic import grid_size, show
 
 
 def panel(title: str, images: Tensor, rows: Sequence[str] = (), columns: Sequence[str] = (), below: str = "") -> Figure:
@@ -53,7 +54,7 @@ def filters(weights: Tensor, units: int) -> Figure:
     return figure
 
 
-def hits(queries: Tensor, images: Tensor, is_hit: Tensor | None) -> Figure:
+def retrieved_images(queries: Tensor, images: Tensor, is_hit: Tensor | None) -> Figure:
     """Queries [R, C, H, W] and, nearest first, the images found for each [R, K, C, H, W], framed if not `is_hit`."""
     rows, columns = images.shape[:2]
     _, height = grid_size(rows, columns + 1)

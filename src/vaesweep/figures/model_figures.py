@@ -64,7 +64,7 @@ def uncaptioned(model: Autoencoder, batch: Batch, source: torch.Generator) -> It
         yield "posterior", figures.posterior(posterior.mean, posterior.sigma, activities)
         yield "samples", prior_samples(model, batch.label, source)
         if model.latent_dim == 2:
-            yield "latent_grid", plane(model, batch.label)
+            yield "latent_manifold", plane(model, batch.label)
     if model.declaration.sparse:
         yield "filters", figures.filters(first_layer(model), len(unit_weights(model)))
 
@@ -89,14 +89,14 @@ def plane(model: Autoencoder, label: Tensor) -> Figure:
     z = torch.stack([z1.flatten(), z2.flatten()], dim=1)
     images = model.generate(z, label[:1].expand(len(z), -1))
     grid, fixed = images.unflatten(0, (SIDE, SIDE)), label_text(model, label[0])
-    return figures.latent_grid(grid, quantiles, expectation=expectation(model), fixed=fixed)
+    return figures.latent_manifold(grid, quantiles, expectation=expectation(model), fixed=fixed)
 
 
 def traversals(
     model: Autoencoder, posterior: Dirac | DiagonalGaussian, label: Tensor, dims: Tensor, activities: Tensor
 ) -> Figure:
     """Traversals of `dims`, each from the first image's code; a row is named by its dimension and its activity."""
-    values, z = walks(posterior, dims, STEPS)
+    values, z = traversal_codes(posterior, dims, STEPS)
     flat = z.flatten(0, 1)
     images = model.generate(flat, label[:1].expand(len(flat), -1)).unflatten(0, (len(dims), STEPS))
     names = dimension_names(posterior, dims, activities)
@@ -111,7 +111,9 @@ def dimension_names(posterior: Dirac | DiagonalGaussian, dims: Tensor, activitie
     return [f"z{i + 1} · {unit.format(activities[i])}" for i in dims.tolist()]
 
 
-def walks(posterior: Dirac | DiagonalGaussian, dims: Tensor, steps: int, row: int = 0) -> tuple[Tensor, Tensor]:
+def traversal_codes(
+    posterior: Dirac | DiagonalGaussian, dims: Tensor, steps: int, row: int = 0
+) -> tuple[Tensor, Tensor]:
     """Values [R, K] of the R dimensions `dims` in K `steps`, and image `row`'s code with those values [R, K, d].
 
     From -3 to 3 if there is a prior; for a point code, from its own 1 % to its 99 % quantile.

@@ -59,10 +59,10 @@ def disentanglement_completeness(importance: Tensor) -> tuple[float, float]:
     """
     usage = importance.sum(1)
     weights = usage / usage.sum().clamp(min=torch.finfo(usage.dtype).tiny)
-    return (weights * focus(importance)).sum().item(), focus(importance.T).mean().item()
+    return (weights * concentration(importance)).sum().item(), concentration(importance.T).mean().item()
 
 
-def focus(importance: Tensor) -> Tensor:
+def concentration(importance: Tensor) -> Tensor:
     """1 - H_n(row / its sum) of every row of `importance` [m, n]; 0 for a row of zeros, and 1 for others if n is 1."""
     total = importance.sum(1, keepdim=True)
     shares = importance / total.clamp(min=torch.finfo(total.dtype).tiny)

@@ -8,8 +8,8 @@ import torch
 from torch import Generator, Tensor
 
 from vaesweep.models import Autoencoder
-from vaesweep.models.contract import Batch
 from vaesweep.models.distributions import DiagonalGaussian
+from vaesweep.models.types import Batch
 
 FLOATS = 2_000_000
 """Most numbers in the decoded images of one chunk of samples: 8 MB, which a cache may hold."""

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from vaesweep.metrics.factors import entropy, gap, mutual_information, varying_factors
+from vaesweep.metrics.factors import varying_factors
+from vaesweep.metrics.mutual_information import entropy, mutual_information, top_two_gap
 
 
 def mig(codes: Tensor, factors: Tensor, bins: int = 20) -> float:
@@ -14,4 +15,4 @@ def mig(codes: Tensor, factors: Tensor, bins: int = 20) -> float:
     """
     factors = factors[:, varying_factors(factors)]
     entropies = torch.stack([entropy(column.unique(return_counts=True)[1]) for column in factors.unbind(1)])
-    return (gap(mutual_information(codes, factors, bins)) / entropies).mean().item()
+    return (top_two_gap(mutual_information(codes, factors, bins)) / entropies).mean().item()

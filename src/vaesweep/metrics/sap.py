@@ -8,7 +8,8 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor
 
-from vaesweep.metrics.factors import check_finite, gap, varying_factors
+from vaesweep.metrics.factors import check_finite, varying_factors
+from vaesweep.metrics.mutual_information import top_two_gap
 
 
 def sap(train_codes: Tensor, train_factors: Tensor, test_codes: Tensor, test_factors: Tensor, seed: int) -> float:
@@ -21,7 +22,7 @@ def sap(train_codes: Tensor, train_factors: Tensor, test_codes: Tensor, test_fac
     """
     mask = varying_factors(train_factors)
     scores = predictability(train_codes, train_factors[:, mask], test_codes, test_factors[:, mask], seed)
-    return gap(scores).mean().item()
+    return top_two_gap(scores).mean().item()
 
 
 def predictability(
@@ -62,4 +63,4 @@ def sap_linear_svc(train_codes: Tensor, train_factors: Tensor, test_codes: Tenso
         for k in range(train_y.shape[1]):
             classifier = LinearSVC(C=0.01, class_weight="balanced", random_state=0)
             scores[j, k] = classifier.fit(train_x[:, [j]], train_y[:, k]).score(test_x[:, [j]], test_y[:, k])
-    return gap(scores).mean().item()
+    return top_two_gap(scores).mean().item()

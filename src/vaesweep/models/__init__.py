@@ -3,10 +3,10 @@
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.beta_tcvae import BetaTCVAE
 from vaesweep.models.conditional_vae import ConditionalVAE
-from vaesweep.models.contract import Batch, Declaration, Scores, Spec, Terms
 from vaesweep.models.contractive import ContractiveAutoencoder
 from vaesweep.models.denoising import DenoisingAutoencoder
 from vaesweep.models.sparse import SparseAutoencoder
+from vaesweep.models.types import Batch, Declaration, Scores, Spec, Terms
 from vaesweep.models.vae import VAE
 
 __all__ = [

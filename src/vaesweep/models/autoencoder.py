@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from vaesweep.models.across_processes import mean_over_ranks
-from vaesweep.models.contract import Batch, Declaration, Scores, Spec, Terms
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.networks import Network, activation
 from vaesweep.models.precision import upcast_half
+from vaesweep.models.types import Batch, Declaration, Scores, Spec, Terms
 from vaesweep.value_rules import check_int
 
 

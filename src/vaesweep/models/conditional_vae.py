@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from vaesweep.errors import ConfigError
-from vaesweep.models.contract import Declaration, Spec
 from vaesweep.models.distributions import Likelihood
 from vaesweep.models.networks import Network
 from vaesweep.models.schedules import Schedule
+from vaesweep.models.types import Declaration, Spec
 from vaesweep.models.vae import VAE
 
 

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from vaesweep.models.autoencoder import Autoencoder
-from vaesweep.models.contract import Batch, Spec
 from vaesweep.models.corruption import CORRUPTIONS, check_level, corrupt_image
 from vaesweep.models.distributions import Likelihood
 from vaesweep.models.networks import Network
+from vaesweep.models.types import Batch, Spec
 from vaesweep.value_rules import check_choice
 
 

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from vaesweep.errors import ConfigError
 from vaesweep.models.autoencoder import Autoencoder
-from vaesweep.models.contract import Declaration, Spec
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood, bernoulli_kl
 from vaesweep.models.networks import Network
+from vaesweep.models.types import Declaration, Spec
 from vaesweep.value_rules import check_choice, check_float
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 
 from vaesweep.errors import ConfigError
 from vaesweep.report.collection import read
-from vaesweep.report.plane_chart import plane
+from vaesweep.report.data_frames import summary, table
+from vaesweep.report.rate_distortion_chart import plane
 from vaesweep.report.read_run import Run
-from vaesweep.report.tables import summary, table
 
 
 class Study:

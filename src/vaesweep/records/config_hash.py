@@ -2,10 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
+
+from vaesweep.records.config_values import canonical
 
 NOT_HASHED = {
     *("folder", "resume", "logger", "hydra", "optimized_metric"),
@@ -23,15 +25,6 @@ def config_hash(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(canonical(hashed_config(config)), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def canonical(value: Any) -> Any:
-    """`value` with 4.0 as 4: a knob is a float either way."""
-    if isinstance(value, Mapping):
-        return {key: canonical(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [canonical(inner) for inner in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 def hashed_config(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """`config`, resolved, without what is `NOT_HASHED`."""
     kept: dict[str, Any] = {}
@@ -43,19 +36,3 @@ def hashed_config(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]
             else:
                 kept[key] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
     return kept
-
-
-def component_name(config: DictConfig, group: str, overrides: Sequence[str]) -> str:
-    """What the model or data of a run are called: the file's name in the group, or the class given instead of its."""
-    if any(override.lstrip("+").startswith(f"{group}._target_=") for override in overrides):
-        return str(config[group]["_target_"]).rpartition(".")[2]
-    return str(config.choices[group])
-
-
-def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as `model.beta`: value."""
-    out: dict[str, Any] = {}
-    for key, value in config.items():
-        name = f"{prefix}{key}"
-        out |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return out

@@ -15,7 +15,8 @@ from vaesweep import __version__
 from vaesweep.errors import ConfigError
 from vaesweep.files import atomically
 from vaesweep.records import json_checks as rules
-from vaesweep.records.config_hash import component_name, config_hash, flat, hashed_config
+from vaesweep.records.config_hash import config_hash, hashed_config
+from vaesweep.records.config_values import component_name, flat
 from vaesweep.value_rules import choice
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ class Results:
         """The record in `folder`. Raises FileNotFoundError, or ValueError in a line that names file and field."""
         kept = rules.read_json(folder / FILE)
         values = {f.name: kept[f.name] for f in fields(cls) if f.name in kept}
-        values = {name: value if name in TEXTS else each(with_numbers, value) for name, value in values.items()}
+        values = {
+            name: value if name in TEXTS else map_leaves(parse_non_finite, value) for name, value in values.items()
+        }
         rules.every(NEEDED, rules.fields(FIELDS))(f"{FILE}:", values)
         return cls(**values)
 
@@ -147,7 +150,7 @@ class Results:
 
     def write(self, folder: Path) -> None:
         """Write `folder`/results.json, whole or not at all; a number that is not finite is written as text."""
-        text = json.dumps(each(as_text, asdict(self)), indent=2, allow_nan=False, default=str)
+        text = json.dumps(map_leaves(non_finite_as_text, asdict(self)), indent=2, allow_nan=False, default=str)
         with atomically(folder / FILE) as path:
             path.write_text(text + "\n")
 
@@ -158,20 +161,20 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "vaesweep": __version__} | {name: version(name) for name in packages}
 
 
-def each(change: Callable[[Any], Any], value: Any) -> Any:
+def map_leaves(change: Callable[[Any], Any], value: Any) -> Any:
     """`value` with `change` made to whatever its mappings and lists hold in the end."""
     if isinstance(value, Mapping):
-        return {key: each(change, inner) for key, inner in value.items()}
+        return {key: map_leaves(change, inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [each(change, inner) for inner in value]
+        return [map_leaves(change, inner) for inner in value]
     return change(value)
 
 
-def as_text(value: Any) -> Any:
+def non_finite_as_text(value: Any) -> Any:
     """The text that stands for a number that is not finite; anything else as it is."""
     return str(float(value)) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def with_numbers(value: Any) -> Any:
-    """The inverse of `as_text`."""
+def parse_non_finite(value: Any) -> Any:
+    """The inverse of `non_finite_as_text`."""
     return NOT_FINITE.get(value, value) if isinstance(value, str) else value

@@ -12,7 +12,7 @@ from PIL import Image
 
 from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.records.evaluation_record import EvaluationRecord
-from vaesweep.records.image_scores import read_image_scores
+from vaesweep.records.per_image_scores import read_image_scores
 from vaesweep.records.results import FILE, Results
 from vaesweep.value_rules import FLOAT32_MAX, INT_MAX, is_int, is_number
 

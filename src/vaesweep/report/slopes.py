@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from vaesweep.records.config_hash import flat
+from vaesweep.records.config_values import flat
+from vaesweep.report.data_frames import COMPARABLE
 from vaesweep.report.read_run import Run
-from vaesweep.report.tables import COMPARABLE
 
 
 def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:

@@ -13,10 +13,11 @@ from rich.text import Text
 
 from vaesweep.report import report
 from vaesweep.report.collection import read
+from vaesweep.report.data_frames import summary, table
 from vaesweep.report.differences import Differences
-from vaesweep.report.evaluations import KEYS
+from vaesweep.report.evaluation_table import KEYS
 from vaesweep.report.report import PAGE, Report
-from vaesweep.report.tables import summary, table
+from vaesweep.report.settings_table import cells, error_note
 
 LEAST_IMPORTANT_LAST = ("setting", "distortion", "KL", "nelbo", "mse", "active dims", "runs")
 """Columns of the table of settings that a narrow terminal shows, as many as fit; a wide one shows all."""
@@ -96,7 +97,7 @@ def blocks(widths: Sequence[int], room: int) -> list[list[int]]:
 def settings(content: Report, columns: int) -> Table:
     """The table of settings with as many of its columns as so many `columns` of a terminal have room for."""
     heads = [head.replace(" (", "\n(").replace(" per ", "\nper ") for head in content.columns]
-    rows = report.cells(content.means, content.differences)
+    rows = cells(content.means, content.differences)
     widths = [width([head, *(row[i].text for row in rows)]) + GAP for i, head in enumerate(heads)]
     shown = list(range(len(heads)))
     places = {head.split("\n")[0]: i for i, head in enumerate(heads)}
@@ -105,7 +106,7 @@ def settings(content: Report, columns: int) -> Table:
         shown = sorted(candidates)
         candidates.pop()
     table = Table(title=Text(content.title), box=None, header_style="bold", padding=(0, GAP, 0, 0))
-    table.caption, table.caption_justify = Text(report.error_note(content.means)), "left"
+    table.caption, table.caption_justify = Text(error_note(content.means)), "left"
     for i in shown:
         table.add_column(heads[i], justify="right" if i else "left", no_wrap=True)
     for row in rows:

@@ -59,13 +59,13 @@ def split_checkpoint(checkpoint: Mapping[str, Any], index: int, slices: Sequence
     k = next(k for k, part in enumerate(slices) if part.start <= index < part.stop)
     weights = checkpoint["state_dict"].items()
     return {
-        **{key: value for key, value in checkpoint.items() if key != "metric_means"},
+        **{key: value for key, value in checkpoint.items() if key != "metric_tracker"},
         "state_dict": {name.replace(STACK_PREFIX, MODEL_PREFIX, 1): tensor[index].clone() for name, tensor in weights},
         "optimizer_states": [
             split_optimizer(state, k, index - slices[k].start, len(slices)) for state in checkpoint["optimizer_states"]
         ],
         "lr_schedulers": [split_scheduler(state, k, len(slices)) for state in checkpoint["lr_schedulers"]],
-        "metric_means": checkpoint["metric_means"][index],
+        "metric_tracker": checkpoint["metric_tracker"][index],
     }
 
 
@@ -74,7 +74,7 @@ def merge_checkpoints(checkpoints: Sequence[Mapping[str, Any]], slices: Sequence
     first = checkpoints[0]
     firsts = [checkpoints[part.start] for part in slices]
     return {
-        **{key: value for key, value in first.items() if key != "metric_means"},
+        **{key: value for key, value in first.items() if key != "metric_tracker"},
         "state_dict": {
             name.replace(MODEL_PREFIX, STACK_PREFIX, 1): torch.stack([part["state_dict"][name] for part in checkpoints])
             for name in first["state_dict"]
@@ -87,7 +87,7 @@ def merge_checkpoints(checkpoints: Sequence[Mapping[str, Any]], slices: Sequence
             state | {key: [rate for part in firsts for rate in part["lr_schedulers"][n][key]] for key in PER_GROUP_KEYS}
             for n, state in enumerate(first["lr_schedulers"])
         ],
-        "metric_means": [part["metric_means"] for part in checkpoints],
+        "metric_tracker": [part["metric_tracker"] for part in checkpoints],
     }
 
 

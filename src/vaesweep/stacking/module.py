@@ -83,7 +83,7 @@ class LitStack(LitAutoencoder):
         by_view = dict(zip(self.views, rows, strict=True))
 
         def log(view: MemberTrainerView) -> None:
-            metrics = view.module.means.finish_split(stage, *by_view[view], self.global_step)
+            metrics = view.module.tracker.finish_split(stage, *by_view[view], self.global_step)
             epoch = {"epoch": torch.tensor(self.current_epoch)}
             log_metrics(view.loggers if self.trainer.state.fn != "validate" else [], metrics | epoch, self.global_step)
 
@@ -117,8 +117,8 @@ class LitStack(LitAutoencoder):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.log_pending()
-        checkpoint["metric_means"] = [view.module.means.state_dict() for view in self.views]
+        checkpoint["metric_tracker"] = [view.module.tracker.state_dict() for view in self.views]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        for view, state in zip(self.views, checkpoint["metric_means"], strict=True):
-            view.module.means.load_state_dict(state)
+        for view, state in zip(self.views, checkpoint["metric_tracker"], strict=True):
+            view.module.tracker.load_state_dict(state)

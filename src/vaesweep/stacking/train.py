@@ -14,8 +14,8 @@ from vaesweep.stacking.optimizer import param_group_slices
 from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine
 from vaesweep.training.checkpoints import CHECKPOINT, best_checkpoint, load_weights
+from vaesweep.training.job import RunJob
 from vaesweep.training.run_and_record import RunRecorder, lock_run_dirs
-from vaesweep.training.run_job import RunJob
 from vaesweep.training.train import (
     Stopwatch,
     build_callbacks,
@@ -47,7 +47,7 @@ def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
     modules = [build_module(job, data) for job in jobs]
     callbacks = [build_callbacks(job.config) for job in jobs]
     for job, of_job, module in zip(jobs, callbacks, modules, strict=True):
-        check_callbacks(job.config, of_job, module.means)
+        check_callbacks(job.config, of_job, module.tracker)
     views = [
         MemberTrainerView(module, [c for c in of_job if not isinstance(c, SHARED_CALLBACKS)], job.folder)
         for module, of_job, job in zip(modules, callbacks, jobs, strict=True)
@@ -86,5 +86,5 @@ def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
             job.results.reason = None if view.failure is None else reason(view.failure)
     for view, job in zip(views, jobs, strict=True):
         if view.is_active:
-            record_metrics(job, view.module.means)
+            record_metrics(job, view.module.tracker)
             log_results(view.loggers, job.results)

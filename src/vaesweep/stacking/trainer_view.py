@@ -39,7 +39,7 @@ class MemberTrainerView:
 
     @property
     def callback_metrics(self) -> dict[str, Tensor]:
-        return self.module.means.metrics
+        return self.module.tracker.metrics
 
     def save_checkpoint(self, path: Any, weights_only: bool | None = None, storage_options: Any | None = None) -> None:
         """The member's own; see `PerMemberCheckpointIO`."""

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from vaesweep.errors import ConfigError
 from vaesweep.settings.validate import validate
-from vaesweep.training.metric_means import MetricMeans
+from vaesweep.training.metric_tracker import MetricTracker
 
 NOT_METRICS = ("epoch", "step", "loss")
 """What Lightning offers callbacks beside the validation metrics."""
@@ -41,7 +41,7 @@ def check_type(key: str, part: Any, base: type) -> None:
         raise ConfigError(key, given, f"a class that inherits from {base.__module__}.{base.__name__}")
 
 
-def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], means: MetricMeans) -> None:
+def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], means: MetricTracker) -> None:
     """Refuse callbacks that cannot work with each other or with the model. `callbacks` are in the config's order.
 
     Raises `ConfigError`.
@@ -63,7 +63,7 @@ def check_states(callbacks: Mapping[str, L.Callback]) -> None:
             raise ConfigError(key, given, "another metric, mode or interval for each ModelCheckpoint")
 
 
-def check_monitors(callbacks: Mapping[str, L.Callback], means: MetricMeans) -> None:
+def check_monitors(callbacks: Mapping[str, L.Callback], means: MetricTracker) -> None:
     """Refuse a callback that waits for a metric that the model does not have.
 
     Where a callback is the user's own it may log metrics, of which nothing is known. Raises `ConfigError`.
@@ -77,7 +77,7 @@ def check_monitors(callbacks: Mapping[str, L.Callback], means: MetricMeans) -> N
             raise ConfigError(f"callbacks.{name}.monitor", monitor, " | ".join(names))
 
 
-def validation_metrics(means: MetricMeans) -> list[str]:
+def validation_metrics(means: MetricTracker) -> list[str]:
     """The names of all metrics of a validation."""
     terms = torch.zeros(2 + len(means.model.declaration.terms))
     return [*means.metric_dict(terms, "val"), "val/mse", "val/active_units"]

@@ -21,7 +21,7 @@ CHECKPOINT = Path("checkpoints/last.ckpt")
 
 PATHS = ("dirpath", "best_model_path", "kth_best_model_path", "last_model_path")
 """What the state of a ModelCheckpoint callback names files and folders by, beside `best_k_models`."""
-PARTS = {"state_dict", "callbacks", "loops", "optimizer_states", "lr_schedulers", "global_step", "metric_means"}
+PARTS = {"state_dict", "callbacks", "loops", "optimizer_states", "lr_schedulers", "global_step", "metric_tracker"}
 """What the checkpoint of a run has."""
 
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from vaesweep.errors import ConfigError
-from vaesweep.metrics import Average, CodeVariance, ImageScores
+from vaesweep.metrics import Average, CodeVariance, PerImageScores
 from vaesweep.models import Autoencoder, Batch, Scores
 from vaesweep.random_generators import generator
 from vaesweep.records.log_to_loggers import log_metrics
 from vaesweep.training.check_contract import check_contract
-from vaesweep.training.metric_means import MetricMeans, flatten_terms, scheduled_weight
+from vaesweep.training.metric_tracker import MetricTracker, flatten_terms, scheduled_weight
 from vaesweep.training.optimizers import Adam
 from vaesweep.value_rules import check_int
 
@@ -43,10 +43,10 @@ class LitAutoencoder(L.LightningModule):
         self.names = names or (type(model).__name__, "")
         self.optimizer_recipe = optimizer
         self.seed = seed
-        self.means = MetricMeans(model, settings or {})
+        self.tracker = MetricTracker(model, settings or {})
         self.samples = check_int("test_samples", samples)
         self.split_means = Average()
-        self.image_scores = ImageScores()
+        self.image_scores = PerImageScores()
         self.code_variance = CodeVariance(model.latent_dim)
         self.steps = 0
         self.param_group = 0
@@ -126,7 +126,7 @@ class LitAutoencoder(L.LightningModule):
 
     def log_terms(self, values: Tensor, steps: tuple[int, ...]) -> Tensor:
         """Log the terms [n, 2 + t] of n `steps`, the learning rate and the weight of the rate; their mean loss."""
-        means = self.means.add_training_terms(values, steps, self.current_epoch)
+        means = self.tracker.add_training_terms(values, steps, self.current_epoch)
         if self.trainer.loggers:
             lr = self.trainer.optimizers[0].param_groups[self.param_group]["lr"]
             weight = scheduled_weight(self.model, steps[-1] / self.steps)
@@ -136,14 +136,14 @@ class LitAutoencoder(L.LightningModule):
     def training_means(self) -> dict[str, float]:
         """The mean training terms of the epoch that has just ended, by name."""
         self.log_pending()  # where max_steps ended it
-        return self.means.training_means()
+        return self.tracker.training_means()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.log_pending()
-        checkpoint["metric_means"] = self.means.state_dict()
+        checkpoint["metric_tracker"] = self.tracker.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.means.load_state_dict(checkpoint["metric_means"])
+        self.tracker.load_state_dict(checkpoint["metric_tracker"])
 
     def on_validation_start(self) -> None:
         self.model.progress.fill_(1.0)
@@ -189,7 +189,7 @@ class LitAutoencoder(L.LightningModule):
         images = self.image_scores.compute()
         for scores in (self.split_means, self.code_variance, self.image_scores):
             scores.reset()
-        metrics = self.means.finish_split(stage, values, variance, images, self.global_step)
+        metrics = self.tracker.finish_split(stage, values, variance, images, self.global_step)
         # the curves end with training
         self.log_dict(metrics, sync_dist=True, logger=None if self.trainer.state.fn != "validate" else False)
 

@@ -17,17 +17,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.data import ImageDataModule
 from vaesweep.models import Autoencoder
-from vaesweep.records.config_hash import canonical, flat
-from vaesweep.records.image_scores import write_image_scores
+from vaesweep.records.config_values import canonical, flat
 from vaesweep.records.log_to_loggers import log_results, log_settings
+from vaesweep.records.per_image_scores import write_image_scores
 from vaesweep.records.results import Results
 from vaesweep.records.wandb_recording import run_name
 from vaesweep.settings.instantiate import build
 from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine, check_type
 from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
-from vaesweep.training.metric_means import MetricMeans
+from vaesweep.training.job import RunJob
+from vaesweep.training.metric_tracker import MetricTracker
 from vaesweep.training.module import LitAutoencoder
-from vaesweep.training.run_job import RunJob
 
 IRRELEVANT_WARNINGS = (
     "isinstance.treespec, LeafSpec",  # deprecated between Lightning and torch
@@ -49,10 +49,10 @@ def train_and_test(job: RunJob) -> None:
     data = build_data(config)
     module = build_module(job, data)
     callbacks = build_callbacks(config)
-    check_callbacks(config, callbacks, module.means)
+    check_callbacks(config, callbacks, module.tracker)
     if config.resume:
         callbacks.append(LambdaCallback(on_train_epoch_start=lambda *_: save_resumed_config(job)))
-        callbacks.append(LambdaCallback(on_fit_start=lambda trainer, _: stay_stopped(trainer)))
+        callbacks.append(LambdaCallback(on_fit_start=lambda trainer, _: keep_early_stop_on_resume(trainer)))
     trainer: L.Trainer = build(
         config,
         "trainer",
@@ -78,7 +78,7 @@ def train_and_test(job: RunJob) -> None:
         # not trainer.current_epoch, which is one behind in a run that early stopping ended and that is only tested
         progress: Any = trainer.fit_loop.epoch_progress.current
         record_duration(results, progress.processed, clock.seconds())
-    record_metrics(job, module.means)
+    record_metrics(job, module.tracker)
     log_results(trainer.loggers, results)
 
 
@@ -164,7 +164,7 @@ def record_duration(results: Results, epochs: int, seconds: float) -> None:
     results.seconds_per_epoch = round(results.seconds / max(1, epochs), 4)
 
 
-def record_metrics(job: RunJob, means: MetricMeans) -> None:
+def record_metrics(job: RunJob, means: MetricTracker) -> None:
     """Enter the metrics of the tested weights, with their errors, and write those of every test image."""
     results = job.results
     results.metrics = {name: round(value.item(), 6) for name, value in means.metrics.items()}
@@ -174,7 +174,7 @@ def record_metrics(job: RunJob, means: MetricMeans) -> None:
     results.status = "completed"
 
 
-def stay_stopped(trainer: L.Trainer) -> None:
+def keep_early_stop_on_resume(trainer: L.Trainer) -> None:
     """Have a run that early stopping ended not train one more epoch when it is resumed: it is only tested."""
     stops = [each for each in trainer.callbacks if isinstance(each, EarlyStopping)]  # type: ignore[attr-defined]
     trainer.should_stop = any(stop.stopped_epoch > 0 for stop in stops)

@@ -4,7 +4,6 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from vaesweep.report.best_settings import pareto
 from vaesweep.report.chart_style import (
     DARK,
     GREY,
@@ -15,6 +14,7 @@ from vaesweep.report.chart_style import (
     padded_limits,
     series_scale,
 )
+from vaesweep.report.pareto_front import pareto
 from vaesweep.report.report_figure import ReportFigure
 
 

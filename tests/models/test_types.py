@@ -18,7 +18,7 @@ from vaesweep.models import VAE, Batch, Declaration, Spec
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.records.results import Results
 from vaesweep.report.collection import read
-from vaesweep.report.tables import table
+from vaesweep.report.data_frames import table
 from vaesweep.settings.instantiate import build
 from vaesweep.stacking.callbacks import MemberCallbacks
 from vaesweep.stacking.module import LitStack
@@ -55,14 +55,14 @@ def test_every_declared_term_and_every_dimension_is_recorded(model, digits, name
     trainer = L.Trainer(**TRAINER)
     trainer.fit(module, datamodule=digits)
     trainer.test(module, datamodule=digits, verbose=False)
-    metrics = {key: value.item() for key, value in module.means.metrics.items()}
+    metrics = {key: value.item() for key, value in module.tracker.metrics.items()}
     for stage in ("val", "test"):
         assert {f"{stage}/{term}" for term in declared.terms} < metrics.keys()
     assert set(module.training_means()) >= {f"train/{term}" for term in ("loss", "distortion", *declared.terms)}
-    assert len(module.means.dimensions) == latent_dim
+    assert len(module.tracker.dimensions) == latent_dim
     if declared.rate:
         rate = metrics[f"test/{declared.rate}"]
-        assert rate == pytest.approx(sum(module.means.dimensions), rel=1e-4)
+        assert rate == pytest.approx(sum(module.tracker.dimensions), rel=1e-4)
         assert metrics["test/nelbo"] == pytest.approx(metrics["test/distortion"] + rate, rel=1e-5)
     if declared.rate_weight:
         weight = getattr(made, declared.rate_weight).item()
@@ -91,7 +91,9 @@ def test_a_stack_trains_what_training_alone_does(model, digits, name):
     for view, one in zip(views, alone, strict=True):
         for mine, theirs in zip(view.module.model.parameters(), one.model.parameters(), strict=True):
             assert (mine - theirs).abs().max() < 1e-8
-        assert view.module.means.metrics["val/loss"] == pytest.approx(one.means.metrics["val/loss"].item(), rel=1e-6)
+        assert view.module.tracker.metrics["val/loss"] == pytest.approx(
+            one.tracker.metrics["val/loss"].item(), rel=1e-6
+        )
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Categorical, MixtureSameFamily, Normal, kl_divergence
 
-from vaesweep.metrics.rate_parts import rate_parts
+from vaesweep.metrics.kl_decomposition import rate_parts
 from vaesweep.models.distributions import DiagonalGaussian
 
 

@@ -13,7 +13,7 @@ from vaesweep.models import Autoencoder, Terms
 
 
 @dataclass(eq=False)
-class MetricMeans:
+class MetricTracker:
     """Turns terms into named metrics, checks that they are finite, and averages those of an epoch.
 
     `settings` go into every checkpoint; one with other settings is refused with `ConfigError`.

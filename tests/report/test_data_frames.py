@@ -9,12 +9,13 @@ import pytest
 
 from support.handmade import leave, rates
 from vaesweep.records.results import FILE
-from vaesweep.report.best_settings import best, pareto
 from vaesweep.report.collection import read
+from vaesweep.report.data_frames import summary, table
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.differences import Differences
+from vaesweep.report.lowest_within_error import best
+from vaesweep.report.pareto_front import pareto
 from vaesweep.report.slopes import slopes
-from vaesweep.report.tables import summary, table
 
 
 @pytest.fixture

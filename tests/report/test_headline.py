@@ -6,10 +6,11 @@ import pytest
 
 from support.handmade import leave, rates
 from vaesweep.records.results import FILE
-from vaesweep.report.answer import answer, command
 from vaesweep.report.collection import read
+from vaesweep.report.data_frames import summary, table
 from vaesweep.report.differences import Differences
-from vaesweep.report.tables import summary, table
+from vaesweep.report.headline import headline
+from vaesweep.report.provenance import command
 
 STEPS = {1: (0.0,), 4: (-0.2, -0.1, 0.1, 0.2)}
 """What the seeds of a setting add to its distortion, by their number."""
@@ -26,7 +27,7 @@ def leave_setting(folder, beta, rate, distortion, seeds=4, images=None, **same):
 def sentence(folder):
     runs = read([folder]).runs
     frame = table(runs)
-    return answer(summary(frame), Differences(frame, runs))
+    return headline(summary(frame), Differences(frame, runs))
 
 
 def test_the_price_and_the_cheapest_setting_are_said(tmp_path):

@@ -11,7 +11,7 @@ from vaesweep.value_rules import check_int
 
 
 @dataclass(frozen=True)
-class Field:
+class ReconstructionField:
     """The field r(x) - x over a two-dimensional code: the score of the data, for little noise (Alain & Bengio 2014).
 
     At each point of a grid of `size` x `size` codes z, x = E[x|z] is reconstructed: the arrow goes from z to the code
@@ -39,7 +39,7 @@ class Field:
         return MeasureResult(
             {"change": Value(change.mean().item(), "rms of a pixel")},
             figures={
-                "field": figures.field(
+                "reconstruction_field": figures.reconstruction_field(
                     z.unflatten(0, grid), (image_codes - z).unflatten(0, grid), change.unflatten(0, grid), codes
                 )
             },

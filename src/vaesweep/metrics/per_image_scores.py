@@ -6,7 +6,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 
-class ImageScores(Metric):
+class PerImageScores(Metric):
     """Rows of k scores [N, k] of the images of a split, from batches that several processes took in any order."""
 
     batches: list[Tensor]

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from vaesweep.figures.canvas import BLUE, CLASSES, GREY, ORANGE, SMALL, canvas, grid_size, show
+from vaesweep.figures.canvas import BLUE, CLASSES, GREY, ORANGE, SMALL, canvas
+from vaesweep.figures.mosaic import grid_size, show
 from vaesweep.metrics.latent_activity import THRESHOLD
 
 GLYPHS = 500
@@ -16,7 +17,7 @@ LABELLED = 20
 """Latent dimensions up to which each bar carries its number."""
 
 
-def latent_grid(
+def latent_manifold(
     images: Tensor, quantiles: Tensor, dims: tuple[int, int] = (0, 1), expectation: str = "E[x|z]", fixed: str = ""
 ) -> Figure:
     """Decoded plane [K, K, C, H, W] of latent dimensions `dims` at the prior's `quantiles` [K]; the second upwards.
@@ -169,7 +170,7 @@ def aggregate(z: Tensor, dims: Sequence[int]) -> Figure:
     return figure
 
 
-def field(start: Tensor, step: Tensor, error: Tensor, codes: Tensor) -> Figure:
+def reconstruction_field(start: Tensor, step: Tensor, error: Tensor, codes: Tensor) -> Figure:
     """Arrows `step` [S, S, 2] on a grid of codes `start`, over the pixels' rms `error` [S, S]; images at `codes`."""
     figure, axes = canvas(7, 6, "Where reconstruction moves an image, in code space")
     x, y = start.float().cpu().numpy().transpose(2, 0, 1)

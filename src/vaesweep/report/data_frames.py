@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vaesweep.records.config_hash import canonical, flat
+from vaesweep.records.config_values import canonical, flat
 from vaesweep.report.collection import printable
 from vaesweep.report.read_run import Run, finite
 
@@ -91,7 +91,7 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     by_split = [column for name in IMAGE_MEANS for column in (f"{name}_se", f"val/{name}")]
     frame = frame.astype(dict.fromkeys([*COMMON, *penalties, *COSTS, *by_split], float))
     keys = ("study", "model", *names.values(), "seed", "run")
-    order = sorted(range(len(rows)), key=lambda i: [natural(rows[i].get(key)) for key in keys])
+    order = sorted(range(len(rows)), key=lambda i: [natural_sort_key(rows[i].get(key)) for key in keys])
     frame = frame.iloc[order]
     frame.attrs["penalties"] = penalties
     return frame
@@ -147,7 +147,7 @@ def format_setting(key: str, value: Any) -> Any:
     return value if value is None or not np.isnan(finite(value)) or isinstance(value, bool) else str(value)
 
 
-def natural(value: Any) -> tuple[bool, float, str]:
+def natural_sort_key(value: Any) -> tuple[bool, float, str]:
     """Sort key: numbers by size, before words."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return not number, value if number else 0.0, str(value)

@@ -3,13 +3,10 @@
 import json
 from collections.abc import Sequence
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
-from vaesweep.report.chart_style import PANEL, numbers, panel_title, series_scale
 from vaesweep.report.read_run import Run
-from vaesweep.report.report_figure import ReportFigure
 
 KEYS = ["measure", "value", "unit"]
 ACRONYMS = {"dci", "kl", "l0", "mig", "mse", "nll", "pca", "psnr", "sap", "ssim", "svc", "vae"}
@@ -58,73 +55,6 @@ def measures(run: Run) -> list[tuple[str, dict]]:
 def all_measures(runs: Sequence[Run]) -> list[str]:
     """Names of all measures, in the order in which they were taken."""
     return list(dict.fromkeys(name for run in runs for name, _ in measures(run)))
-
-
-def scores(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure | None:
-    """Disentanglement by beta, a panel per score: means over the runs of a setting, and their standard errors."""
-    long = measure_table(frame, runs)
-    long = long[(long.measure == "disentanglement") & long.beta.notna()]
-    long = long[long.groupby("value").beta.transform("nunique") > 1]
-    if long.empty:
-        return None
-    groups = long.groupby(["series", "beta", "value"], sort=False).number
-    means = groups.agg(mean="mean", se="sem", n="size").reset_index()
-    means = means.assign(low=means["mean"] - means.se, high=means["mean"] + means.se)
-    colour, shape, legend = series_scale(frame.series.unique(), means.series)
-    scale = alt.Scale(type="log" if means.beta.min() > 0 else "symlog", nice=False, padding=12)
-    betas = alt.Axis(values=sorted(means.beta.unique()), format="~g")
-    panels = []
-    for name, part in means.groupby("value", sort=False):
-        x = alt.X("beta:Q", scale=scale, axis=betas)
-        base = alt.Chart(part)
-        tip = ["series", "beta", "n", *numbers("mean", "se")]
-        y = alt.Y("mean:Q", title="score", scale=alt.Scale(zero=False))
-        panels.append(
-            alt.layer(
-                base.mark_line().encode(x, y, colour, detail="series:N"),
-                base.mark_rule().encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), colour),
-                base.mark_point(filled=True, size=50).encode(x, y, colour, shape, tooltip=tip),
-                title=panel_title(display_name(str(name))),
-                height=200,
-            )
-        )
-    caption = (
-        "Whether each factor of the data has a latent dimension of its own, by beta: means over seeds ± standard "
-        "error; 1 is best."
-    )
-    return ReportFigure("Disentanglement", caption, panels, legend, PANEL)
-
-
-def robustness(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure | None:
-    """PSNR of reconstructions from noisy images by noise level, a line per setting, means over its runs."""
-    rows = [
-        {"setting": row.setting, "level": level, "psnr": psnr, "noise": noise}
-        for row in frame.itertuples()
-        for measure, entry in measures(runs[row.Index])
-        if measure == "noise_robustness" and entry["series"]
-        for noise in entry["settings"]["corruptions"]
-        for level, psnr in zip(entry["series"]["level"], entry["series"][noise], strict=True)
-    ]
-    levels = pd.DataFrame(rows, columns=["setting", "level", "psnr", "noise"])
-    levels = levels[levels.groupby("noise")["level"].transform("nunique") > 1]
-    if levels.empty:
-        return None
-    means = levels.groupby(["noise", "setting", "level"], sort=False).psnr.mean().reset_index()
-    colour, shape, legend = series_scale(means.setting.unique(), means.setting, "setting")
-    panels = [
-        alt.Chart(part, height=260)
-        .mark_line(point=alt.OverlayMarkDef(size=50, filled=True))
-        .encode(
-            alt.X("level:Q", title=f"level of {display_name(noise)} noise", axis=alt.Axis(tickCount=6)),
-            alt.Y("psnr:Q", title="PSNR to the clean image (dB)", scale=alt.Scale(zero=False)),
-            colour,
-            shape,
-            tooltip=["setting", "level", *numbers("psnr")],
-        )
-        for noise, part in means.groupby("noise", sort=False)
-    ]
-    caption = "How much of the clean image comes back from a noisy one, means over seeds; up is better."
-    return ReportFigure("Robustness to noise", caption, panels, legend, PANEL)
 
 
 def display_name(name: str) -> str:

@@ -15,7 +15,7 @@ from vaesweep.value_rules import check_int
 
 
 @dataclass(frozen=True)
-class Grid:
+class LatentManifold:
     """E[x|z] at `size` x `size` quantiles of the prior, Phi^-1(p) for p in equal steps over `range`.
 
     As in Kingma & Welling 2014, fig. 4. With more than two latent dimensions the plane is that of the two most active
@@ -50,4 +50,6 @@ class Grid:
         count = model.latent_dim - 2
         others = f"the other {count} dimension{'s' * (count > 1)} at 0, the prior's mean" if count else ""
         fixed = "; ".join(filter(None, (others, label_text(model, label[0]))))
-        return MeasureResult(figures={"grid": figures.latent_grid(images, quantiles, dims, expectation(model), fixed)})
+        return MeasureResult(
+            figures={"latent_manifold": figures.latent_manifold(images, quantiles, dims, expectation(model), fixed)}
+        )

@@ -1,27 +1,11 @@
-"""Which settings of a study are best: the Pareto front, and the lowest of a metric within its error."""
+"""Which settings of a study have the lowest of a metric, or cannot be told from it."""
 
-import numpy as np
 import pandas as pd
 
+from vaesweep.report.data_frames import COMPARABLE
 from vaesweep.report.differences import Differences
-from vaesweep.report.tables import COMPARABLE
 
 LOWER_IS_BETTER = ("distortion", "nelbo", "mse")
-
-
-def pareto(means: pd.DataFrame) -> pd.DataFrame:
-    """The settings that none of those they compare with (COMPARABLE) beats in both rate and distortion.
-
-    A setting that compares with no other is on no front.
-    """
-    front = []
-    for _, part in means.dropna(subset=["rate"]).groupby(list(COMPARABLE), sort=False):
-        best = np.inf
-        for index, row in part.sort_values(["rate", "distortion"]).iterrows() if len(part) > 1 else ():
-            if row.distortion < best:
-                front.append(index)
-                best = row.distortion
-    return means.loc[front]
 
 
 def lowest(group: pd.DataFrame, metric: str) -> pd.Series:

@@ -1,0 +1,75 @@
+"""The table of settings as text: a mean with its error in each cell, and a mark at the lowest."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from vaesweep.report.data_frames import metric_names
+from vaesweep.report.differences import Differences
+from vaesweep.report.lowest_within_error import LOWER_IS_BETTER, best
+
+DIGITS = {"mse": 4, "active_units": 1, "seconds": 1}
+"""Decimals of a metric, where not 2."""
+HEADS = {
+    "distortion": "distortion (nats)",
+    "rate": "KL (nats)",
+    "nelbo": "nelbo (nats)",
+    "mse": "mse per pixel",
+    "active_units": "active dims",
+    "overfit_gap": "test - train (nats)",
+    "seconds": "seconds",
+}
+FOOTNOTE = (
+    "* Lowest on the validation images, or not clearly above that on the test images: the 95 % interval of the "
+    "difference includes zero. The interval covers the test images and, where a setting has two runs or more, seeds. "
+    "Ranked are only settings of the same data, likelihood and conditioning on the label; a sparse code wider than "
+    "every other model's is ranked only with others like it."
+)
+
+
+def error_note(means: pd.DataFrame) -> str:
+    """What stands behind ± in the table of settings."""
+    if (means.n > 1).all():
+        return "± is the standard error over seeds."
+    if (means.n == 1).all():
+        return "± is the standard error over the test images; with one seed, how seeds vary is not known."
+    return "± is the standard error over seeds; where a setting has one seed, over the test images."
+
+
+@dataclass
+class Cell:
+    """A value in the table: as text, to sort by (None where there is no value), and whether it is marked as lowest."""
+
+    text: str
+    order: float | None
+    best: bool = False
+
+
+def present_metrics(means: pd.DataFrame) -> list[str]:
+    """The metrics that any setting has."""
+    return [name for name in metric_names(means) if means[name].notna().any()]
+
+
+def cells(means: pd.DataFrame, differences: Differences) -> list[list[Cell]]:
+    """One row per setting: mean ± standard error, see `summary`; see `best` for the marks."""
+    columns = [metric_cells(means, name, differences) for name in present_metrics(means)]
+    return [
+        [Cell(setting.setting, i), Cell(str(setting.n), setting.n), *values]
+        for i, (setting, values) in enumerate(zip(means.itertuples(), zip(*columns, strict=True), strict=True))
+    ]
+
+
+def metric_cells(means: pd.DataFrame, name: str, differences: Differences) -> list[Cell]:
+    """The column of a metric."""
+    digits = DIGITS.get(name, 2)
+    marks = best(means, name, differences) if name in LOWER_IS_BETTER else [False] * len(means)
+    rows = zip(means[name], means[f"{name}_se"], marks, strict=True)
+    return [metric_cell(value, spread, digits, bool(mark)) for value, spread, mark in rows]
+
+
+def metric_cell(value: float, spread: float, digits: int, mark: bool) -> Cell:
+    """A mean and its standard error, if it has one."""
+    if pd.isna(value):
+        return Cell("", None)
+    error = "" if pd.isna(spread) else f" ± {spread:.{digits}f}"
+    return Cell(f"{value:.{digits}f}{error}", float(value), mark)
