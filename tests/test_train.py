@@ -116,7 +116,14 @@ def test_a_sweep_runs_every_job_and_the_code_tells_of_a_failure(tmp_path):
 
 
 def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
-    settings = ["model=vae", "callbacks=no_figures", "trainer=cpu", "trainer.max_epochs=20", "hydra.run.dir=run"]
+    settings = [
+        "model=vae",
+        "callbacks=no_figures",
+        "trainer=cpu",
+        "trainer.max_epochs=100",
+        "data=digits",
+        "hydra.run.dir=run",
+    ]
     with subprocess.Popen(command(*settings), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as job:
         checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
         for _ in range(600):
@@ -130,8 +137,8 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
     reached = weights(tmp_path / "run")["epoch"]
     done = train(tmp_path, "resume=run")
     assert done.returncode == 0, done.stderr
-    assert reached < 20
-    assert record(tmp_path / "run")["epochs"] == 20
+    assert reached < 100
+    assert record(tmp_path / "run")["epochs"] == 100
 
 
 @pytest.mark.parametrize(
@@ -139,10 +146,9 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
     [
         ["model=sparse"],
         ["model=vae", "model.free_bits=0.1", "data.binarize=dynamic"],
-        ["model=contractive", "network=conv"],
         ["model=beta_tcvae"],
     ],
-    ids=["sparse", "vae", "contractive", "beta_tcvae"],
+    ids=["sparse", "vae", "beta_tcvae"],
 )
 def test_two_processes_give_the_weights_of_one(config, tmp_path, settings):
     exact = [*settings, *QUICK, "trainer.precision=64-true", "logger.wandb.mode=disabled"]

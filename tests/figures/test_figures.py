@@ -82,15 +82,16 @@ def test_traversals_move_one_of_the_most_active_dimensions_at_a_time(model, batc
     use = activity(made.posterior(*batch))
     asked = spied(made, monkeypatch)
     gallery_of = dict(model_figures(made, batch, torch.Generator().manual_seed(0)))
-    z = next(z for z, _ in asked if len(z) == 8 * 9).unflatten(0, (8, 9))
+    z = next(z for z, _ in asked if len(z) == 10 * 9).unflatten(0, (10, 9))
     moving = (z.std(1) > 0).int()
     assert (moving.sum(1) == 1).all()
-    order = use.argsort(descending=True)[:8]
+    order = use.argsort(descending=True)[:10]
     assert moving.argmax(1).tolist() == order.tolist()
     assert order[0] == 3
     assert z[0, :, 3].tolist() == pytest.approx([-3 + 0.75 * i for i in range(9)])
     names = [t.get_text() for t in gallery_of["traversals"].axes[0].get_yticklabels()]
     assert names == [f"z{i + 1} · {use[i]:.2f} nats" for i in order.tolist()]
+    assert gallery_of["traversals"].get_suptitle().endswith("the 10 most active of 12 dimensions")
 
 
 @torch.no_grad()

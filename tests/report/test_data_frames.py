@@ -246,15 +246,16 @@ def test_what_to_beware_of_is_said_once_a_setting(tmp_path):
     for seed in (0, 1):
         leave(tmp_path / f"collapsed{seed}", beta=16, seed=seed, metrics=rates(0, 20, active=0))
     leave(tmp_path / "partly", beta=4, metrics=rates(3, 20, active=3))
-    leave(tmp_path / "fine", beta=1, train={"nelbo": 24.0}, metrics=rates(5, 20))
-    leave(tmp_path / "overfit", beta=0.5, train={"nelbo": 20.0}, metrics=rates(5, 20))
+    images = {"nelbo": [15.0, 25.0, 35.0]}  # a standard deviation of 8.2 nats
+    leave(tmp_path / "fine", beta=1, train={"nelbo": 23.5}, metrics=rates(5, 20), images=images)
+    leave(tmp_path / "overfit", beta=0.5, train={"nelbo": 23.0}, metrics=rates(5, 20), images=images)
     leave(tmp_path / "failed", beta=2, status="failed", reason="killed by SIGKILL")
     leave(tmp_path / "dead", "sparse", metrics={"distortion": 1.0, "sparsity": 1.0, "active_units": 1})
     capacity = {"_target_": "vaesweep.models.schedules.Capacity", "C": 10.0}
     leave(tmp_path / "missed", "vae", beta=1.0, schedule=capacity, metrics=rates(5, 20))
     runs = read([tmp_path]).runs
     assert sorted(diagnostics(table(runs), runs)) == [
-        "beta_vae beta=0.5, seed 0: overfit: over 5% more nats on the test split than in training",
+        "beta_vae beta=0.5, seed 0: overfit: over 0.2 standard deviations of an image worse on the test split",
         "beta_vae beta=16, seeds 0, 1: posterior collapse: no latent dimension is used",
         "beta_vae beta=2, seed 0: failed: killed by SIGKILL",
         "beta_vae beta=4, seed 0: 1 of 4 latent dimensions unused",

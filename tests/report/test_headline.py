@@ -59,6 +59,12 @@ def test_what_is_bought_within_its_error_is_not_called_bought(tmp_path):
     assert "buy" not in text
 
 
+def test_a_lowest_total_at_the_end_of_the_ladder_is_said(tmp_path):
+    for beta, rate, distortion in ((2, 10, 110), (4, 8, 115), (8, 5, 125)):
+        leave_setting(tmp_path, beta, rate, distortion)
+    assert sentence(tmp_path).endswith("Beta 2 is the smallest here: one beyond it may be cheaper.")
+
+
 def test_one_seed_has_the_error_over_its_images(tmp_path):
     for beta, rate, distortion in ((1, 20, 100), (4, 10, 125)):
         scores = {"kl": [rate - 1.0, rate, rate + 1.0], "distortion": [distortion - 1.0, distortion, distortion + 1.0]}

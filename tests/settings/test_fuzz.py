@@ -29,7 +29,7 @@ from vaesweep.training.check_machine_and_callbacks import check_callbacks, check
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.train import build_callbacks, silence_lightning
 
-EXAMPLES = int(os.environ.get("VAESWEEP_FUZZ", "100"))
+EXAMPLES = int(os.environ.get("VAESWEEP_FUZZ", "40"))
 GROUPS = ("model", "model/likelihood", "model/schedule", "network", "optimizer", "trainer", "logger", "callbacks")
 ODD = (
     "null", "nan", "inf", "-inf", "-1", "0", "1", "2", "3", "0.5", "1.5", "-0.0", "1e-400", "1e39", "1e400",

@@ -23,24 +23,24 @@ def kill(folder, job):
     assert subprocess.run(["pkill", "-KILL", "-f", f"{job} .*hydra.run.dir='{folder}"]).returncode == 0
 
 
-def test_six_jobs_of_which_one_raises_and_one_is_killed_and_resume_runs_just_those(tmp_path):
-    arguments = ["-m", "model=vae", "seed=0,1,2,3,4,-1", *LONG, *POOL]
+def test_four_jobs_of_which_one_raises_and_one_is_killed_and_resume_runs_just_those(tmp_path):
+    arguments = ["-m", "model=vae", "seed=0,1,2,-1", *LONG, *POOL]
     with started(tmp_path, *arguments) as study:
         wait_for(lambda: list(tmp_path.glob("runs/*/*seed=2*/checkpoints/last.ckpt")))
         kill(tmp_path, "seed=2")
         said, errors = study.communicate()
     assert study.returncode == 1, errors
-    assert "2 of 6 jobs failed" in errors
-    expected = dict.fromkeys(range(5), ("completed", None))
+    assert "2 of 4 jobs failed" in errors
+    expected = dict.fromkeys(range(3), ("completed", None))
     refused = ("failed", "seed: got -1; allowed: a whole number from 0 to 4294967295")
     assert statuses(only(tmp_path)) == expected | {2: ("failed", "killed by SIGKILL (out of memory?)"), -1: refused}
     assert "SIGKILL" in said
-    assert "4 completed" not in said  # nothing was there before
+    assert "2 completed" not in said  # nothing was there before
 
     written = {path: path.stat().st_mtime_ns for path in only(tmp_path).glob("*/results.json")}
     again = train(tmp_path, *arguments, "resume=true")
     assert again.returncode == 1
-    assert "6 jobs, 4 completed earlier" in again.stdout
+    assert "4 jobs, 2 completed earlier" in again.stdout
     assert statuses(only(tmp_path)) == expected | {-1: refused}
     anew = {path for path, time in written.items() if path.stat().st_mtime_ns != time}
     assert {record(path.parent)["seed"] for path in anew} == {2, -1}

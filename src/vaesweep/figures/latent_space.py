@@ -95,11 +95,23 @@ def principal_plane(codes: np.ndarray) -> tuple[np.ndarray, list[float]]:
 
 
 def traversals(
-    images: Tensor, values: Tensor, rows: Sequence[str], expectation: str = "E[x|z]", fixed: str = ""
+    images: Tensor,
+    values: Tensor,
+    rows: Sequence[str],
+    latent_dim: int,
+    expectation: str = "E[x|z]",
+    fixed: str = "",
 ) -> Figure:
-    """Decoded images [R, K, C, H, W]: in each row one latent dimension takes `values` [R, K], all else is `fixed`."""
+    """Decoded images [R, K, C, H, W]: in each row one of `latent_dim` dimensions takes `values` [R, K], the rest is
+    `fixed`.
+    """
     width, height = grid_size(len(images), images.shape[1], rows)
-    title = f"{expectation} along the most active latent dimensions"
+    which = (
+        "each latent dimension"
+        if len(rows) == latent_dim
+        else f"the {len(rows)} most active of {latent_dim} dimensions"
+    )
+    title = f"{expectation} along {which}"
     figure, axes = canvas(width, height + 0.5 + 0.2 * bool(fixed), title)
     is_shared = bool((values == values[:1]).all())
     show(axes, images, rows=rows, columns=[f"{v:.3g}" for v in values[0].tolist()] if is_shared else ())

@@ -12,7 +12,7 @@ from vaesweep.metrics import activity
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.models.distributions import DiagonalGaussian, Dirac
 
-ROW, STEPS, DIMS, SIDE = 12, 9, 8, 16
+ROW, STEPS, DIMS, SIDE = 12, 9, 10, 16
 
 
 def model_figures(
@@ -102,7 +102,7 @@ def traversals(
     names = dimension_names(posterior, dims, activities)
     others = "other dimensions at the code of the first validation image" if model.latent_dim > 1 else ""
     fixed = "; ".join(filter(None, (others, label_text(model, label[0]))))
-    return figures.traversals(images, values, names, expectation(model), fixed)
+    return figures.traversals(images, values, names, model.latent_dim, expectation(model), fixed)
 
 
 def dimension_names(posterior: Dirac | DiagonalGaussian, dims: Tensor, activities: Tensor) -> list[str]:

@@ -41,6 +41,8 @@ class Study:
     def plane(self) -> alt.TopLevelMixin:
         """The rate-distortion plane: runs as points, means over seeds on lines over beta.
 
+        `save("plane.png")` needs no network, nor does `save("plane.html", inline=True)`; without `inline` the page
+        loads its scripts from one.
         Raises `ConfigError` where no completed run has a rate.
         """
         frame = self.frame()

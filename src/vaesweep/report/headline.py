@@ -12,7 +12,7 @@ from vaesweep.report.lowest_within_error import equal_to_lowest, lowest
 
 
 def headline(means: pd.DataFrame, differences: Differences) -> str:
-    """What KL buys along the longest ladder of weights, and where the description is cheapest, in one sentence.
+    """What KL buys along the longest ladder of weights, and where the description is cheapest.
 
     `means` has a row per setting: `series`, `setting`, `beta`, `rate`, `distortion`, `nelbo`, `mse` and their `_se`,
     `n`, `val/nelbo` and the columns COMPARABLE. Only settings that compare with the ladder are ranked. Errors are
@@ -33,10 +33,14 @@ def headline(means: pd.DataFrame, differences: Differences) -> str:
     group = rated[(rated[list(COMPARABLE)] == ladder[list(COMPARABLE)].iloc[0]).all(axis=1)]
     names = [f"beta {row.beta:g}" if group.series.nunique() == 1 else row.setting for row in rows(group)]
     steps = ladder.sort_values("beta", ascending=False).reset_index(drop=True)
-    stops = sorted({0, steps.index[steps.setting == lowest(steps, "nelbo").setting][0], len(steps) - 1})
+    place = int(steps.index[steps.setting == lowest(steps, "nelbo").setting][0])
+    stops = sorted({0, place, len(steps) - 1})
     trades = [trade(steps.loc[a], steps.loc[b], differences, first=a == 0) for a, b in pairwise(stops)]
     name = f"{ladder.series.iloc[0]}: " if rated.series.nunique() > 1 else ""
     text = f"{name}{'; '.join([*trades, cheapest(group.assign(name=names), differences)])}."
+    end = {0: "largest", len(steps) - 1: "smallest"}.get(place)
+    if end:
+        text += f" Beta {steps.beta[place]:g} is the {end} here: one beyond it may be cheaper."
     return text if name else text[0].upper() + text[1:]
 
 

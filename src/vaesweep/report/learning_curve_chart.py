@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 
 from vaesweep.report.chart_style import NATS, PANEL, beta_scale, nice_step, numbers, padded_limits, series_scale
+from vaesweep.report.evaluation_table import display_name
 from vaesweep.report.read_run import Run
 from vaesweep.report.report_figure import ReportFigure
 
@@ -44,7 +45,8 @@ def learning_curves(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure | 
             ),
             alt.Y(
                 "value:Q",
-                title=f"{term} ({units[term]})",
+                title=f"{display_name(str(term))} ({units[term]})",
+                axis=alt.Axis(minExtent=34),  # the panels of a row begin at the same place
                 scale=alt.Scale(domain=limits_without_start(part), nice=False),
             ),
             colour,

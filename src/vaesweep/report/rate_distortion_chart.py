@@ -1,4 +1,4 @@
-"""Figures of the rate-distortion plane and of its slope."""
+"""Figure of the rate-distortion plane."""
 
 import altair as alt
 import numpy as np
@@ -62,12 +62,12 @@ def plane_caption(means: pd.DataFrame, front: pd.DataFrame) -> str:
     """What the plane shows: only what is there."""
     sentences = [
         "Down is a better reconstruction, left is a cheaper code: a model below and to the left of another beats it.",
-        "Points are runs, crosses are means over seeds ± standard deviation." if (means.n > 1).any() else "",
+        "Points are runs, crosses are means over seeds ± standard error." if (means.n > 1).any() else "",
         "Lines join the betas of a model." if means.series.duplicated().any() else "",
         "A ring: no setting that compares with it has both a lower rate and a lower distortion (the Pareto front)."
         if len(front)
         else "",
-        "Along a grey line the total D + R (nelbo) is the same.",
+        "Along a dashed line the total D + R (nelbo) is the same.",
     ]
     return " ".join(filter(None, sentences))
 
@@ -85,7 +85,9 @@ def equal_nelbo(
     lines = pd.DataFrame(rows, columns=["total", "rate", "distortion"])
     ends = lines.groupby("total").first().reset_index().assign(text=lambda f: f.total.map("{:g}".format))
     ends = ends[(right - ends.rate > 0.18 * (right - left)) & (ends.distortion - low > 0.08 * (high - low))]
-    line_layer = alt.Chart(lines).mark_line(color="#D0D0D0", strokeWidth=1).encode(x, y, detail="total:N")
+    line_layer = (
+        alt.Chart(lines).mark_line(color="#A8A8A8", strokeWidth=1, strokeDash=[5, 4]).encode(x, y, detail="total:N")
+    )
     label_layer = (
         alt.Chart(ends, name="totals").mark_text(color=GREY, align="left", dx=4, dy=9).encode(x, y, alt.Text("text:N"))
     )

@@ -106,7 +106,11 @@ def settings(content: Report, columns: int) -> Table:
         shown = sorted(candidates)
         candidates.pop()
     table = Table(title=Text(content.title), box=None, header_style="bold", padding=(0, GAP, 0, 0))
-    table.caption, table.caption_justify = Text(error_note(content.means)), "left"
+    hidden = len(heads) - len(shown)
+    notes = [error_note(content.means)] + [f"{hidden} more columns in a wider terminal and in the report."] * (
+        hidden > 0
+    )
+    table.caption, table.caption_justify = Text("\n".join(notes)), "left"
     for i in shown:
         table.add_column(heads[i], justify="right" if i else "left", no_wrap=True)
     for row in rows:
