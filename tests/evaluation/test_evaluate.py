@@ -103,7 +103,7 @@ def test_every_measure_of_every_model(copied, name, capsys):
         known = [key for key, node in compose("evaluate", ["run=x"]).items() if OmegaConf.is_dict(node)]
     assert list(found) == known
     probabilistic = "vae" in name
-    absent = {key for key, entry in found.items() if key in entry["absent"]}
+    absent = {key for key, entry in found.items() if key in entry["remarks"]}
     none = {"linear_optimum", "reconstruction_field", "disentanglement", "anomaly"} | (
         {"sparse_units"} if name != "sparse" else set()
     )
@@ -112,7 +112,7 @@ def test_every_measure_of_every_model(copied, name, capsys):
     none |= {"probe", "retrieval", "arithmetic"} if name == "cvae" else set()  # its codes may leave the class out
     assert absent == none
     for key, entry in found.items():
-        assert entry["values"] or entry["absent"] or key in ("interpolation", "traversal", "latent_manifold"), key
+        assert entry["values"] or entry["remarks"] or key in ("interpolation", "traversal", "latent_manifold"), key
         assert all(isinstance(value["value"], float | int) and value["unit"] for value in entry["values"].values())
     figures = {path.name for path in (folder / "evaluation").iterdir()}
     assert {
@@ -217,7 +217,7 @@ def test_what_was_measured_otherwise_is_said(copied, tmp_path):
     for seed in (0, 1):
         folder = copied("model=ae", f"seed={seed}", name=f"study/{seed}")
         measure(folder, "measures=probe", f"probe.images={100 + seed}")
-    told = report(read([tmp_path / "study"])).absences
+    told = report(read([tmp_path / "study"])).remarks
     assert any(line.startswith("probe: not measured alike in all runs: ") for line in told)
 
 
@@ -385,7 +385,7 @@ def test_the_command_tells_what_it_could_not_do(copied, tmp_path):
     assert done.returncode == 1
     assert done.stderr.strip() == f"error: {tmp_path}/nowhere: no such folder"
     assert "the code is not meant to be sparse" in done.stdout
-    assert kept(folder)["measures"]["sparse_units"]["absent"]
+    assert kept(folder)["measures"]["sparse_units"]["remarks"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["beta=4"]
 
 

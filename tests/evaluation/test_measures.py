@@ -100,6 +100,33 @@ def test_a_point_code_has_no_rate_no_density_no_prior(context, measure):
         measure(context("model=ae"))
 
 
+@torch.no_grad()
+def test_a_loose_bound_is_said_to_be_loose(context):
+    """A posterior at the prior: exact for a decoder that ignores z, poor for one that does not."""
+    made = context("model=vae", "model/likelihood=gaussian", "model.likelihood.sigma=0.1")
+    made.model.encoder.body[-1].weight.zero_()
+    made.model.encoder.body[-1].bias.zero_()
+    loose = measures.NLL(k=20)(made)
+    assert loose.values["looseness"].value > 0.1
+    assert loose.remarks["nll"].startswith("the last doubling of k still lowered it by more than 0.1 nats")
+    next(made.model.decoder.parameters()).zero_()
+    tight = measures.NLL(k=20)(made)
+    assert tight.values["looseness"].value == pytest.approx(0, abs=1e-4)
+    assert tight.remarks == {}
+
+
+@torch.no_grad()
+def test_a_part_of_the_rate_that_the_images_do_not_resolve_is_an_interval(context):
+    made = context("model=vae")
+    made.model.encoder.body[-1].weight *= 60  # images that do not overlap in the code
+    outcome, count = measures.Rate(images=200)(made), len(made.posterior("test").mean)
+    found = {name: value.value for name, value in outcome.values.items()}
+    assert found["mutual_information_lower"] <= math.log(count) + 1e-6
+    assert found["mutual_information_upper"] - found["mutual_information_lower"] > 0.1
+    assert "mutual_information" not in found
+    assert outcome.remarks["mutual_information"] == f"{count} test images leave its two bounds more than 0.1 nats apart"
+
+
 def test_rate_and_posterior_are_those_of_the_test_split(context, digits):
     made = context("model=vae")
     posterior = made.posterior("test")
@@ -109,7 +136,6 @@ def test_rate_and_posterior_are_those_of_the_test_split(context, digits):
     assert found["kl"] == pytest.approx(posterior.kl().sum(1).mean().item(), rel=1e-5)
     assert sum(outcome.series["kl_per_dimension"]) == pytest.approx(found["kl"], rel=1e-5)
     assert found["mutual_information"] + found["marginal_kl"] == pytest.approx(found["kl"], abs=0.1)
-    assert found["mutual_information_limit"] == pytest.approx(math.log(len(posterior.mean)))
     assert numbers(measures.PosteriorSpread(), made)["width"] == pytest.approx(posterior.sigma.mean().item())
 
 
@@ -120,7 +146,7 @@ def test_reconstruction_is_the_mean_over_images(pca):
     outcome = measures.Reconstruction()(made)
     assert outcome.values["mse"].value == pytest.approx(error.mean().item(), rel=1e-5)
     assert outcome.values["psnr"].value == pytest.approx(-10 * error.mean().log10().item(), rel=1e-5)
-    assert "11 x 11" in outcome.absent["ssim"]
+    assert "11 x 11" in outcome.remarks["ssim"]
 
 
 def test_a_linear_autoencoder_explains_what_pca_does(pca):
@@ -248,7 +274,7 @@ def test_anomalies_are_found_by_the_scores_that_are_drawn(context):
     left_out.setup()
     made = context("model=vae", data=left_out)
     outcome = measures.Anomaly(left_out, 1000)(made)
-    assert "the same data" in outcome.absent["other"]
+    assert "the same data" in outcome.remarks["other"]
     test, excluded = (list(made.batches(split)) for split in ("test", "excluded"))
     assert all((batch.label[:, 0] == 1).all() for batch in excluded)
     mse = [
@@ -271,7 +297,7 @@ def test_other_data_are_made_to_fit(context, digits, tmp_path):
     other = Folder(path=str(photos), cache=str(tmp_path / "cache"), size=20, color="rgb", batch_size=1, **options)
     outcome = measures.Anomaly(other, 1000)(context("model=ae"))
     assert set(outcome.values) == {"other_by_mse"}
-    assert outcome.absent.keys() == {"excluded", "by_nelbo"}
+    assert outcome.remarks.keys() == {"excluded", "by_nelbo"}
     with pytest.raises(NotApplicable, match="exclude_label"):
         measures.Anomaly(digits, 1000)(context("model=ae"))
 
@@ -365,7 +391,7 @@ def test_images_without_classes_are_told_so(context, digits):
     for measure in (measures.Probe(10_000, 5), measures.Arithmetic(1, 0, 10_000)):
         with pytest.raises(NotApplicable, match="no classes"):
             measure(made)
-    assert "no classes" in measures.Retrieval(10, 10_000)(made).absent["precision"]
+    assert "no classes" in measures.Retrieval(10, 10_000)(made).remarks["precision"]
 
 
 class Sorted(ImageDataModule):

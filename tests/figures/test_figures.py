@@ -312,15 +312,14 @@ def test_text_around_images_is_not_cut(shape, columns, below):
 
 
 def test_parts_of_the_rate_carry_their_unit():
-    figure = figures.parts_bar("parts", {"a": 6.0, "b": 2.5, "c": 0.0}, "nats")
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["a: 6.00 nats", "b: 2.50 nats", "c: 0.00 nats"]
+    figure = figures.intervals("parts", {"a": (6.0, 7.5), "b": (2.5, 2.501), "c": (0.0, 0.0)}, "nats per image")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["6.00 to 7.50", "2.50", "0.00"]
     assert figure.axes[0].get_xlabel() == "nats per image"
     assert_legible(figure)
 
 
 def test_axes_do_not_magnify_what_is_nothing():
-    (axes,) = figures.parts_bar("parts", {"a": 1e-6, "b": 0.0, "c": 0.0}, "nats").axes
+    (axes,) = figures.intervals("parts", {"a": (0.0, 1e-6), "b": (0.0, 0.0)}, "nats").axes
     assert axes.get_xlim()[1] >= 0.1
     (axes,) = figures.activations(torch.full((40,), 1e-9), None).axes
     assert axes.get_xlim()[0] <= 0

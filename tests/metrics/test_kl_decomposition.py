@@ -6,32 +6,34 @@ import pytest
 import torch
 from torch.distributions import Categorical, MixtureSameFamily, Normal, kl_divergence
 
-from vaesweep.metrics.kl_decomposition import rate_parts
+from vaesweep.metrics.kl_decomposition import RateParts, rate_parts
 from vaesweep.models.distributions import DiagonalGaussian
 
 
 def parts(mean, sigma, draws=4000, seed=0):
-    """`rate_parts` of posteriors at `mean` [N, d], each image repeated until there are `draws`."""
+    """`rate_parts` of posteriors at `mean` [N, d], each repeated until there are `draws`, so that the bounds meet."""
     repeats = draws // len(mean)
     means = torch.as_tensor(mean, dtype=torch.float64).repeat(repeats, 1)
     posterior = DiagonalGaussian(means, torch.full_like(means, 2 * math.log(sigma)))
     noise = torch.randn(means.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     rows = torch.arange(len(means)).split(1000)
-    return rate_parts(posterior, posterior.sample(noise), rows), posterior
+    found = rate_parts(posterior, posterior.sample(noise), rows)
+    assert all(upper - lower < 0.02 for lower, upper in found)
+    return RateParts(*(sum(bounds) / 2 for bounds in found)), posterior
 
 
 def test_equal_posteriors_carry_no_information():
     found, posterior = parts([[0.5, -1.0, 0.0]], 0.8)
-    assert found.mutual_information == pytest.approx(0, abs=1e-6)
-    assert found.total_correlation == pytest.approx(0, abs=1e-6)
+    assert found.mutual_information == pytest.approx(0, abs=1e-3)
+    assert found.total_correlation == pytest.approx(0, abs=1e-3)
     assert found.marginal_kl == pytest.approx(posterior.kl().sum(1).mean().item(), abs=0.05)
 
 
 def test_two_images_far_apart_on_a_diagonal():
     """Which of the two it is: ln 2 nats, told by z, and told by each dimension about the other."""
     found, _ = parts([[-3.0, -3.0], [3.0, 3.0]], 0.3)
-    assert found.mutual_information == pytest.approx(math.log(2), abs=1e-4)
-    assert found.total_correlation == pytest.approx(math.log(2), abs=1e-4)
+    assert found.mutual_information == pytest.approx(math.log(2), abs=1e-3)
+    assert found.total_correlation == pytest.approx(math.log(2), abs=1e-3)
     one = kl_divergence(Normal(3.0, 0.3), Normal(0.0, 1.0)).item() - math.log(2)  # of a mixture that does not overlap
     assert found.dimensionwise_kl == pytest.approx(2 * one, abs=0.1)
 
@@ -39,7 +41,7 @@ def test_two_images_far_apart_on_a_diagonal():
 def test_independent_dimensions_have_no_total_correlation():
     corners = [[-2.0, -2.0], [-2.0, 2.0], [2.0, -2.0], [2.0, 2.0]]
     found, _ = parts(corners, 0.7)
-    assert found.total_correlation == pytest.approx(0, abs=1e-6)
+    assert found.total_correlation == pytest.approx(0, abs=1e-2)
     grid = torch.linspace(-8, 8, 4001, dtype=torch.float64)
     mixture = MixtureSameFamily(
         Categorical(torch.ones(2, dtype=torch.float64)), Normal(torch.tensor([-2.0, 2.0], dtype=torch.float64), 0.7)
@@ -52,16 +54,49 @@ def test_independent_dimensions_have_no_total_correlation():
     assert found.mutual_information == pytest.approx(2 * (entropy - noise), abs=0.05)
 
 
+def gaussian(dimensions, sigma, images=1000):
+    """`rate_parts` of images at x ~ N(0, (1 - sigma^2) I): q(z) is N(0, I), and I(x; z) = -d ln sigma."""
+    source = torch.Generator().manual_seed(0)
+    means = (1 - sigma**2) ** 0.5 * torch.randn(images, dimensions, generator=source, dtype=torch.float64)
+    posterior = DiagonalGaussian(means, torch.full_like(means, 2 * math.log(sigma)))
+    noise = torch.randn(means.shape, generator=source, dtype=torch.float64)
+    return rate_parts(posterior, posterior.sample(noise), torch.arange(images).split(250))
+
+
+@pytest.mark.parametrize(("dimensions", "sigma"), [(1, 0.5), (2, 0.5), (5, 0.3), (10, 0.2), (30, 0.05)])
+def test_the_bounds_hold_what_is_known(dimensions, sigma):
+    """A total correlation of 0, which one estimate from 1,000 images puts at 9 nats for 10 dimensions."""
+    found, noise = gaussian(dimensions, sigma), 0.1 * dimensions**0.5
+    lower, upper = found.mutual_information
+    assert lower - noise <= -dimensions * math.log(sigma) <= upper + noise
+    for part in found[1:]:
+        assert part.lower <= noise
+        assert part.upper >= 0
+    if dimensions >= 10:
+        assert found.total_correlation.upper > 5
+        assert upper - lower > 5
+
+
+def test_the_bounds_of_few_dimensions_meet():
+    found = gaussian(1, 0.5, images=4000)
+    assert all(upper - lower < 0.02 for lower, upper in found)
+    assert found.mutual_information.upper == pytest.approx(math.log(2), abs=0.05)
+
+
 def test_parts_add_up_to_the_kl():
     torch.manual_seed(0)
-    found, posterior = parts(torch.randn(400, 3) * 1.5, 0.4)
-    assert found.marginal_kl == pytest.approx(found.total_correlation + found.dimensionwise_kl)
-    assert found.mutual_information + found.marginal_kl == pytest.approx(posterior.kl().sum(1).mean().item(), abs=0.1)
+    means = torch.randn(400, 3) * 1.5
+    posterior = DiagonalGaussian(means, torch.full_like(means, 2 * math.log(0.4)))
+    found = rate_parts(posterior, posterior.sample(torch.randn_like(means)), torch.arange(400).split(100))
+    kl = posterior.kl().sum(1).mean().item()
+    assert found.mutual_information.lower + found.marginal_kl.upper == pytest.approx(kl, abs=0.15)
+    assert found.mutual_information.upper + found.marginal_kl.lower == pytest.approx(kl, abs=0.15)
 
 
-def test_information_about_the_image_is_at_most_the_logarithm_of_their_number():
+def test_without_an_overlap_the_lower_bound_is_the_logarithm_of_the_number_of_images():
     torch.manual_seed(0)
     means = torch.randn(50, 6) * 9
     posterior = DiagonalGaussian(means, torch.full_like(means, -9.0))
     found = rate_parts(posterior, posterior.sample(torch.randn_like(means)), [torch.arange(50)])
-    assert found.mutual_information == pytest.approx(math.log(50), abs=1e-4)
+    assert found.mutual_information.lower == pytest.approx(math.log(50), abs=1e-4)
+    assert found.mutual_information.upper == pytest.approx(posterior.kl().sum(1).mean().item(), rel=0.05)

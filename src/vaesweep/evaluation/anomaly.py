@@ -38,17 +38,17 @@ class Anomaly:
         normal_scores = scores(context, list(context.batches("test", self.images)))
         anomaly_scores, result = {}, MeasureResult()
         if "excluded" in context.data.splits and not len(context.data.splits["excluded"].indices):
-            result.absent["excluded"] = "the test split has no image of the class that was left out"
+            result.remarks["excluded"] = "the test split has no image of the class that was left out"
         elif "excluded" in context.data.splits:
             anomaly_scores["excluded"] = scores(context, list(context.batches("excluded", self.images)))
         else:
-            result.absent["excluded"] = "training left no class out (data.exclude_label)"
+            result.remarks["excluded"] = "training left no class out (data.exclude_label)"
         if self.against.title == context.data.title:
-            result.absent["other"] = "the same data as in training; data@anomaly.against=NAME takes others"
+            result.remarks["other"] = "the same data as in training; data@anomaly.against=NAME takes others"
         else:
             anomaly_scores["other"] = scores(context, self.other_batches(context))
         if not anomaly_scores:
-            raise NotApplicable("; ".join(result.absent.values()))
+            raise NotApplicable("; ".join(result.remarks.values()))
         for name, group in anomaly_scores.items():
             for score, normal in normal_scores.items():
                 anomalous = group[score]
@@ -56,7 +56,7 @@ class Anomaly:
                 auroc = binary_auroc(to_unit_interval(torch.cat([normal, anomalous])), target)
                 result.values[f"{name}_by_{score}"] = Value(auroc.item(), "AUROC")
         if not context.declaration.rate:
-            result.absent["by_nelbo"] = "a point code has no nelbo"
+            result.remarks["by_nelbo"] = "a point code has no nelbo"
         groups = {"test": normal_scores} | anomaly_scores
         panels = {SCORES[score]: {name: group[score] for name, group in groups.items()} for score in normal_scores}
         result.figures = {"anomaly": figures.histograms("Familiar and strange images", panels)}

@@ -27,7 +27,7 @@ from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
 from vaesweep.report import terminal
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import table
-from vaesweep.report.evaluation_table import absences, markdown, side_by_side
+from vaesweep.report.evaluation_table import markdown, remarks, side_by_side
 from vaesweep.run_script import TRACEBACKS
 from vaesweep.settings.instantiate import build
 from vaesweep.value_rules import check_choice, check_int
@@ -92,7 +92,7 @@ def take_measure(context: EvalContext, name: str, measure: Measure) -> dict[str,
     try:
         result = measure(context)
     except NotApplicable as reason:
-        result = MeasureResult(absent={name: str(reason)})
+        result = MeasureResult(remarks={name: str(reason)})
     run = context.results
     caption = run_caption(context.model, run.model, run.data, run.seed)
     for figure in result.figures.values():
@@ -101,12 +101,12 @@ def take_measure(context: EvalContext, name: str, measure: Measure) -> dict[str,
             figures.add_caption(frame, caption)
     paths = [figures.save(figure, context.folder / FIGURES / key) for key, figure in result.figures.items()]
     for key in [key for key, value in result.values.items() if not isfinite(value.value)]:
-        result.absent[key] = f"it is {result.values.pop(key).value}"
+        result.remarks[key] = f"it is {result.values.pop(key).value}"
     return {
         "settings": settings(measure),
         "values": {key: value._asdict() for key, value in result.values.items()},
         "series": {k: [v if isfinite(v) else None for v in values] for k, values in result.series.items()},
-        "absent": result.absent,
+        "remarks": result.remarks,
         "figures": [path.name for path in paths],
         "seconds": round(time.perf_counter() - start, 3),
     }
@@ -131,7 +131,7 @@ def print_table(named_folders: Sequence[Path]) -> None:
     if not runs:
         return
     frame = table(runs)
-    value_table, reasons = side_by_side(frame, runs), absences(frame, runs)
+    value_table, reasons = side_by_side(frame, runs), remarks(frame, runs)
     terminal.evaluations(value_table, reasons)
     first_folder = os.path.relpath(named_folders[0])
     if len(runs) == 1:

@@ -18,7 +18,7 @@ class Value(NamedTuple):
 
 @dataclass
 class MeasureResult:
-    """Numbers, series and figures by name, and the reasons for absent ones.
+    """Numbers, series and figures by name, and remarks: why one is missing, or how far it can be trusted.
 
     A series has a value per noise level, latent dimension, ...; several figures of one name are the frames of a film.
     """
@@ -26,7 +26,7 @@ class MeasureResult:
     values: dict[str, Value] = field(default_factory=dict)
     series: dict[str, list[float]] = field(default_factory=dict)
     figures: Mapping[str, Figure | list[Figure]] = field(default_factory=dict)
-    absent: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
 
 
 class NotApplicable(Exception):

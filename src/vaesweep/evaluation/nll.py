@@ -10,6 +10,9 @@ from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, 
 from vaesweep.metrics.importance_weighted_bound import bits_per_dim, bounds
 from vaesweep.value_rules import check_int
 
+LOOSE = 0.1
+"""Nats that the last doubling of k may gain before the bound is called loose."""
+
 
 @dataclass(frozen=True)
 class NLL:
@@ -52,4 +55,9 @@ class NLL:
         if self.k > 1:
             looseness = (bound - half).mean().item()
             result.values["looseness"] = Value(looseness, f"{images}, gained by the last doubling of k")
+            if looseness > LOOSE:
+                result.remarks["nll"] = (
+                    f"the last doubling of k still lowered it by more than {LOOSE} nats: it is an upper bound that a "
+                    "larger nll.k makes tighter"
+                )
         return result

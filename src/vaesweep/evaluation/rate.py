@@ -1,6 +1,5 @@
 """The rate by dimension and in parts."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -15,13 +14,16 @@ from vaesweep.value_rules import check_int
 ROWS = 250
 """Draws whose densities under all images are in memory at once: 10 MB over 10,000 images."""
 
+GAP = 0.1
+"""Nats between the two bounds of a part up to which their mean stands for it."""
+
 
 @dataclass(frozen=True)
 class Rate:
-    """KL by dimension, and in parts over the aggregate posterior of the test split, from draws for `images` of it.
+    """KL by dimension, and in parts over the aggregate posterior, from draws for `images` of the test split.
 
-    Mutual information with the index of an image is at most the logarithm of the number of images: near that limit,
-    the split has too few images to resolve the rate.
+    The images bound each part from both sides. A part is a value where its bounds are at most `GAP` apart; otherwise
+    its bounds are the values, as there are too few images to resolve it.
     """
 
     images: int
@@ -41,19 +43,23 @@ class Rate:
         kl = posterior.kl().mean(0)
         active = active_units(posterior.mean.var(0, correction=0))
         unit = "nats per image"
-        values = {name: Value(number, unit) for name, number in parts._asdict().items()}
-        shares = {
-            "mutual information": parts.mutual_information,
-            "total correlation": parts.total_correlation,
-            "dimension-wise KL": parts.dimensionwise_kl,
+        values, remarks = {"kl": Value(kl.sum().item(), unit)}, {}
+        for name, (lower, upper) in parts._asdict().items():
+            if upper - lower <= GAP:
+                values[name] = Value((lower + upper) / 2, unit)
+            else:
+                values |= {f"{name}_lower": Value(lower, unit), f"{name}_upper": Value(upper, unit)}
+                remarks[name] = f"{count} test images leave its two bounds more than {GAP} nats apart"
+        values["active_units"] = Value(active.item(), "dimensions")
+        shown = {
+            "mutual information": "mutual_information",
+            "total correlation": "total_correlation",
+            "dimension-wise KL": "dimensionwise_kl",
         }
+        intervals = {label: getattr(parts, name) for label, name in shown.items()}
         return MeasureResult(
-            {"kl": Value(kl.sum().item(), unit)}
-            | values
-            | {
-                "mutual_information_limit": Value(math.log(count), f"{unit}, ln {count}"),
-                "active_units": Value(active.item(), "dimensions"),
-            },
+            values,
+            remarks=remarks,
             series={"kl_per_dimension": kl.tolist()},
-            figures={"rate": figures.parts_bar("What the rate is spent on", shares, "nats")},
+            figures={"rate": figures.intervals(f"What the rate of {kl.sum():.1f} nats is spent on", intervals, unit)},
         )

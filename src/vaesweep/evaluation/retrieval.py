@@ -43,7 +43,7 @@ class Retrieval:
         if has_classes:
             result.values[f"precision_at_{k}"] = Value(is_hit[:, :k].float().mean().item(), "share of hits")
         else:
-            result.absent["precision"] = "the images have no classes"
+            result.remarks["precision"] = "the images have no classes"
         rows = context.shuffled("queries", len(queries))[:QUERIES].cpu()
         hits = torch.from_numpy(neighbours)[rows, :NEIGHBOURS]
         pictures = context.pictures("test", None, rows), context.pictures("train", self.images, hits)

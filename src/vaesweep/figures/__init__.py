@@ -1,7 +1,7 @@
 """Matplotlib figures from tensors alone. Colours are chosen for colour-blind readers."""
 
 from vaesweep.figures.canvas import add_caption
-from vaesweep.figures.charts import activations, histograms, lines, parts_bar, spectrum
+from vaesweep.figures.charts import activations, histograms, intervals, lines, spectrum
 from vaesweep.figures.export import save
 from vaesweep.figures.images import filters, panel, reconstructions, retrieved_images, samples
 from vaesweep.figures.latent_space import (
@@ -20,12 +20,12 @@ __all__ = [
     "aggregate",
     "filters",
     "histograms",
+    "intervals",
     "latent_manifold",
     "latent_scatter",
     "lines",
     "mosaic",
     "panel",
-    "parts_bar",
     "posterior",
     "reconstruction_field",
     "reconstructions",

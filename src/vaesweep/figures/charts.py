@@ -50,18 +50,21 @@ def histograms(title: str, panels: Mapping[str, Mapping[str, Tensor]]) -> Figure
     return figure
 
 
-def parts_bar(title: str, parts: Mapping[str, float], unit: str) -> Figure:
-    """Parts of what an image costs as one bar, each named with its value in `unit`."""
-    figure, axes = canvas(7, 2, title)
-    left = 0.0
-    for (name, value), color in zip(parts.items(), (BLUE, ORANGE, GREY), strict=True):
-        axes.barh(0, value, left=left, color=color, height=0.6, label=f"{name}: {value:.2f} {unit}")
-        left += value
-    axes.set_yticks([])
-    axes.set_xlim(min(0.0, axes.get_xlim()[0]), max(0.1, axes.get_xlim()[1]))  # a collapsed posterior is not magnified
-    axes.set_xlabel(f"{unit} per image")
-    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=SMALL)
-    for side in ("top", "left", "right"):
+def intervals(title: str, parts: Mapping[str, tuple[float, float]], unit: str) -> Figure:
+    """A bar a part, dark up to its lower bound and light up to its upper bound, which are written beside it."""
+    figure, axes = canvas(7, 2.2, title)
+    for row, (lower, upper) in enumerate(parts.values()):
+        axes.barh(row, upper, color=BLUE, alpha=0.25, height=0.6)
+        axes.barh(row, lower, color=BLUE, height=0.6)
+        text = f"{lower:.2f}" if f"{lower:.2f}" == f"{upper:.2f}" else f"{lower:.2f} to {upper:.2f}"
+        axes.annotate(text, (upper, row), (4, 0), textcoords="offset points", va="center", fontsize=SMALL)
+    axes.set_yticks(range(len(parts)), list(parts))
+    axes.invert_yaxis()
+    axes.set_xlim(
+        0, max(0.1, 1.2 * max(upper for _, upper in parts.values()))
+    )  # a collapsed posterior is not magnified
+    axes.set_xlabel(unit)
+    for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return figure
 

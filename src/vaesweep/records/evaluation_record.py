@@ -21,10 +21,10 @@ VALUE = rules.every(rules.fields({"value": number().check, "unit": rules.TEXT}),
 ENTRY = {
     "settings": rules.MAPPING, "values": rules.mapping_of(VALUE),
     "series": rules.mapping_of(rules.list_of(rules.or_null(number().check))),
-    "absent": rules.mapping_of(rules.TEXT), "figures": rules.list_of(FILE_NAME), "seconds": rules.DURATION,
+    "remarks": rules.mapping_of(rules.TEXT), "figures": rules.list_of(FILE_NAME), "seconds": rules.DURATION,
 }  # fmt: skip
 """The check of each field of a measure."""
-MEASURE = rules.every(rules.fields(ENTRY), rules.has("settings", "values", "series", "absent", "figures"))
+MEASURE = rules.every(rules.fields(ENTRY), rules.has("settings", "values", "series", "remarks", "figures"))
 FIELDS = {
     "config_hash": rules.LINE, "checkpoint": rules.LINE, "seed": rules.SEED, "measures": rules.mapping_of(MEASURE),
     "versions": rules.mapping_of(rules.TEXT),
@@ -37,8 +37,8 @@ NEEDED = rules.has("config_hash", "checkpoint", "seed")
 class EvaluationRecord:
     """The measures of one run, with the weights of `checkpoint`, by name.
 
-    Each has its `settings`, its `values` with their units, its `series`, why what is `absent` is so, the names of its
-    `figures`, and its `seconds`.
+    Each has its `settings`, its `values` with their units, its `series`, `remarks` on what is missing or not to be
+    trusted, the names of its `figures`, and its `seconds`.
     """
 
     config_hash: str

@@ -30,7 +30,7 @@ def values_by_run(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def side_by_side(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
-    """Mean ± standard error over the runs of a setting, as text: columns KEYS and the settings, "" where absent."""
+    """Mean ± standard error over the runs of a setting, as text: columns KEYS and the settings, "" where missing."""
     long = measure_table(frame, runs)
     if long.empty:
         return pd.DataFrame(columns=KEYS)
@@ -68,12 +68,12 @@ def format_value(mean: float, spread: float) -> str:
     return f"{mean:.{digits}f}" + ("" if np.isnan(spread) else f" ± {spread:.{digits}f}")
 
 
-def absences(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
-    """Reasons for missing values, one per line with its settings, and measures that do not compare."""
+def remarks(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
+    """Remarks on values, one per line with its settings, and measures that do not compare."""
     settings_by_reason: dict[tuple[str, str], dict[str, None]] = {}
     for row in frame.itertuples():
         for measure, entry in measures(runs[row.Index]):
-            for name, reason in entry["absent"].items():
+            for name, reason in entry["remarks"].items():
                 subject = measure if name == measure else f"{measure} {name}"
                 settings_by_reason.setdefault((subject, reason), {})[row.setting] = None
     setting_count = len(set(frame.setting[[runs[i].evaluation is not None for i in frame.index]]))

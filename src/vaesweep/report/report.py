@@ -15,7 +15,7 @@ from vaesweep.report.data_frames import summary, table
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.differences import Differences
 from vaesweep.report.disentanglement_chart import disentanglement
-from vaesweep.report.evaluation_table import KEYS, absences, side_by_side, values_by_run
+from vaesweep.report.evaluation_table import KEYS, remarks, side_by_side, values_by_run
 from vaesweep.report.examples import STRIPS, Examples, examples
 from vaesweep.report.headline import headline
 from vaesweep.report.learning_curve_chart import learning_curves
@@ -38,7 +38,7 @@ VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
 class Report:
     """Content of a report: tables with a row per run and a row per setting, diagnostics, and figures by name.
 
-    `measurements` has a row per value of the evaluations, and `absences` are the reasons for missing values.
+    `measurements` has a row per value of the evaluations, and `remarks` say why some are missing.
     """
 
     studies: dict[str, Path]
@@ -48,7 +48,7 @@ class Report:
     figures: dict[str, ReportFigure]
     examples: dict[str, Examples]
     measurements: pd.DataFrame
-    absences: list[str]
+    remarks: list[str]
     differences: Differences
     origin: list[str] = field(default_factory=list)
 
@@ -84,7 +84,7 @@ def report(collection: RunCollection) -> Report:
         "curves": learning_curves(frame, runs),
     }
     messages = [*collection.warnings, *diagnostics(frame, runs)]
-    measurements, reasons = side_by_side(frame, runs), absences(frame, runs)
+    measurements, reasons = side_by_side(frame, runs), remarks(frame, runs)
     figures_with_content = {name: figure for name, figure in figures.items() if figure is not None}
     run_table = frame.join(values_by_run(runs))
     origin = [*provenance(runs), command([run.results.overrides for run in runs])]
@@ -140,7 +140,7 @@ def page(content: Report) -> str:
         rows=rows,
         measurements=content.measurements.to_numpy().tolist(),
         settings=list(content.measurements.columns[len(KEYS) :]),
-        absences=content.absences,
+        remarks=content.remarks,
         figures=content.figures,
         specs={name: figure.specs() for name, figure in content.figures.items()},
         examples=content.examples,

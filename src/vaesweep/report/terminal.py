@@ -82,7 +82,7 @@ def width(texts: Iterable[str]) -> int:
 
 
 def blocks(widths: Sequence[int], room: int) -> list[list[int]]:
-    """Places of columns in as few groups as fit into `room`, each of at least one."""
+    """Places of columns in as few groups as fit into `room`, each of at least one; the last has two where they fit."""
     groups: list[list[int]] = []
     left = 0
     for place, needed in enumerate(widths):
@@ -91,6 +91,9 @@ def blocks(widths: Sequence[int], room: int) -> list[list[int]]:
             left = room
         groups[-1].append(place)
         left -= needed + GAP
+    # the units stand beside a value
+    if len(groups) > 1 and len(groups[-1]) == 1 < len(groups[-2]) and sum(widths[-2:]) + 2 * GAP <= room:
+        groups[-1].insert(0, groups[-2].pop())
     return groups
 
 
