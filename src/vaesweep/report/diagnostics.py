@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from vaesweep.report.collection import one_line
-from vaesweep.report.read_run import Run
+from vaesweep.report.convergence import further_gain
+from vaesweep.report.read_run import Run, finite
 from vaesweep.report.slopes import slopes
 
 MAX_RATE_ERROR, MAX_OVERFIT_GAP = 0.1, 0.2
@@ -17,11 +18,12 @@ A share of the nats themselves would say nothing for a density, whose nats may b
 
 
 def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
-    """Which runs failed, collapsed, missed their target rate or overfit: a line per setting and problem.
+    """Which runs failed, collapsed, missed their rate, overfit or ended too early: a line per setting and problem.
 
     Then the pairs of neighbouring betas between which the slope of the plane is negative.
     """
     seeds_by_problem: dict[tuple[str, str], list[int]] = {}
+    gains: dict[str, list[tuple[int, float]]] = {}
 
     def add(row: Any, text: str) -> None:
         seeds_by_problem.setdefault((row.setting, text), []).append(row.seed)
@@ -42,6 +44,13 @@ def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
         nats = runs[row.Index].image_scores.get("nelbo" if declaration.rate else "distortion")
         if nats is not None and row.overfit_gap > MAX_OVERFIT_GAP * nats.std():
             add(row, f"overfit: over {MAX_OVERFIT_GAP:g} standard deviations of an image worse on the test split")
+        gain = further_gain(runs[row.Index].history)
+        if gain > finite(runs[row.Index].results.errors.get("val/loss", 0.0)):
+            gains.setdefault(row.setting, []).append((row.seed, gain))
+    for setting, found in gains.items():
+        nats = sum(gain for _, gain in found) / len(found)
+        text = f"train longer: the validation loss was still falling, by up to {nats:.2g} nats in as many epochs again"
+        seeds_by_problem[setting, text] = [seed for seed, _ in found]
     problems = [
         f"{name}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {text}"
         for (name, text), seeds in seeds_by_problem.items()

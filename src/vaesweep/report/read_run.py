@@ -107,7 +107,7 @@ def finite(value: Any) -> float:
 
 
 def read_history(path: Path) -> pd.DataFrame:
-    """A row per epoch: `epoch`, and the terms train/* and val/*, NaN where one is not finite.
+    """A row per epoch: `epoch`, `lr`, and the terms train/* and val/*, NaN where one is not finite.
 
     Raises FileNotFoundError, or ValueError in one line that names the file.
     """
@@ -123,7 +123,7 @@ def read_history(path: Path) -> pd.DataFrame:
         raise ValueError(f"{HISTORY} has rows of more fields than its first")
     if "epoch" not in table or table.empty:
         raise ValueError(f"{HISTORY} has no {'rows' if 'epoch' in table else 'column epoch'}")
-    names = [name for name in table if name == "epoch" or name.startswith(("train/", "val/"))]
+    names = [name for name in table if name in ("epoch", "lr") or name.startswith(("train/", "val/"))]
     history = table[names].apply(pd.to_numeric, errors="coerce").astype(float)
     wrong = [name for name in names if (history[name].isna() & table[name].notna()).any()]
     if wrong:

@@ -128,10 +128,14 @@ class LitAutoencoder(L.LightningModule):
         """Log the terms [n, 2 + t] of n `steps`, the learning rate and the weight of the rate; their mean loss."""
         means = self.tracker.add_training_terms(values, steps, self.current_epoch)
         if self.trainer.loggers:
-            lr = self.trainer.optimizers[0].param_groups[self.param_group]["lr"]
             weight = scheduled_weight(self.model, steps[-1] / self.steps)
-            log_metrics(self.trainer.loggers, means | {"lr": lr} | weight, self.global_step)
+            log_metrics(self.trainer.loggers, means | {"lr": self.learning_rate} | weight, self.global_step)
         return means["train/loss"]
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the next optimizer step."""
+        return float(self.trainer.optimizers[0].param_groups[self.param_group]["lr"])
 
     def training_means(self) -> dict[str, float]:
         """The mean training terms of the epoch that has just ended, by name."""

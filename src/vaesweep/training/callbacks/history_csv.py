@@ -11,7 +11,9 @@ from vaesweep.training.module import LitAutoencoder
 
 
 class HistoryCSV(L.Callback):
-    """Writes `path`, a row an epoch: mean train/* terms, and val/* metrics. A resumed run goes on with its rows."""
+    """Writes `path`, a row an epoch: learning rate at its end, mean train/* terms, val/* metrics.
+
+    A resumed run goes on with its rows."""
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
@@ -26,7 +28,8 @@ class HistoryCSV(L.Callback):
         seen = trainer.callback_metrics.items() if self.validated else ()  # of this epoch, not of an earlier one
         scores = {name: value.item() for name, value in seen if name.startswith("val/")}
         self.validated = False
-        self.rows.append({"epoch": trainer.current_epoch + 1} | pl_module.training_means() | scores)
+        row = {"epoch": trainer.current_epoch + 1, "lr": pl_module.learning_rate}
+        self.rows.append(row | pl_module.training_means() | scores)
         if trainer.is_global_zero:
             with atomically(self.path) as path, path.open("w", newline="") as file:
                 writer = csv.DictWriter(
