@@ -13,6 +13,7 @@ from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.differences import Differences
+from vaesweep.report.headline import headline
 from vaesweep.report.lowest_within_error import best
 from vaesweep.report.pareto_front import pareto
 from vaesweep.report.slopes import slopes
@@ -157,6 +158,45 @@ def test_only_settings_that_compare_are_marked(tmp_path):
     assert means.setting[means.wide].tolist() == ["sparse"]
     narrow = summary(table([run for run in read([tmp_path]).runs if run.results.model == "sparse"]))
     assert not narrow.wide.any()  # wider than no other model's code
+
+
+DIFFERENCES = {
+    "grey and binarised": ({"data": {"binarize": "none"}}, {"data": {"binarize": "dynamic"}}),
+    "all classes and all but one": ({"data": {"exclude_label": None}}, {"data": {"exclude_label": 3}}),
+    "Bernoulli and Gaussian": (
+        {"model": {"likelihood": {"_target_": "vaesweep.models.distributions.Bernoulli"}}},
+        {"model": {"likelihood": {"_target_": "vaesweep.models.distributions.Gaussian", "sigma": 0.2}}},
+    ),
+    "with and without the label": ({"conditional": False}, {"conditional": True}),
+}
+
+
+@pytest.mark.parametrize("sides", DIFFERENCES.values(), ids=DIFFERENCES)
+def test_nothing_is_marked_across_what_does_not_compare(tmp_path, sides):
+    """Two ladders on the curve D = 10 / R, one of which is lower everywhere, by what it scores and not by its merit."""
+    for side, changes in enumerate(sides):
+        for beta, rate in ((1, 4.0), (2, 2.0)):
+            for seed in (0, 1):
+                folder = tmp_path / f"{side}{beta}{seed}"
+                leave(folder, seed=seed, beta=beta, metrics=rates(rate / (side + 1), 10 / rate + seed / 100 - 5 * side))
+                record = json.loads((folder / FILE).read_text())
+                for part in ("data", "model"):
+                    record["config"][part] |= changes.get(part, {})
+                record["declaration"]["conditional"] = changes.get("conditional", False)
+                record["model"] = "cvae" if changes.get("conditional") else "beta_vae"
+                (folder / FILE).write_text(json.dumps(record | {"config_hash": folder.name}))
+    runs = read([tmp_path]).runs
+    frame = table(runs)
+    means = summary(frame)
+    of_side = {row.setting: int(frame.run[frame.setting == row.setting].iloc[0][0]) for row in means.itertuples()}
+    assert len(of_side) == 4
+    assert len(pareto(means)) == 4  # each ladder has its own front
+    marked_sides = means.setting[best(means, "nelbo", Differences(frame, runs))].map(of_side)
+    assert set(marked_sides) == {0, 1}  # and its own lowest
+    found = slopes(frame, runs)
+    assert len(found) == 2  # no slope from one ladder to the other
+    told = headline(means, Differences(frame, runs))
+    assert told.count("from beta") + told.count("From beta") == 1
 
 
 def test_knobs_are_named_by_their_last_part_unless_that_is_taken(tmp_path):
