@@ -74,7 +74,7 @@ def remarks(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     for row in frame.itertuples():
         for measure, entry in measures(runs[row.Index]):
             for name, reason in entry["remarks"].items():
-                subject = measure if name == measure else f"{measure} {name}"
+                subject = measure if name == measure else f"{measure} {display_name(name)}"
                 settings_by_reason.setdefault((subject, reason), {})[row.setting] = None
     setting_count = len(set(frame.setting[[runs[i].evaluation is not None for i in frame.index]]))
     lines = inconsistencies(runs)
