@@ -71,4 +71,4 @@ def test_linear_runs_short_of_their_optimum_are_named(config, tmp_path):
         run(config(*settings, folder=tmp_path / f"{lr}"))
     runs = read([tmp_path]).runs
     longer = [line for line in diagnostics(table(runs), runs) if "train longer" in line]
-    assert [line.partition(",")[0] for line in longer] == ["beta_vae lr=0.005"]
+    assert [line.partition(":")[0] for line in longer] == ["beta_vae lr=0.005"]

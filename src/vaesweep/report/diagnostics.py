@@ -42,20 +42,26 @@ def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
         if target and abs(row.rate - target) > MAX_RATE_ERROR * target:
             add(row, f"rate misses the {target:g} nats asked for by more than {MAX_RATE_ERROR:.0%}")
         nats = runs[row.Index].image_scores.get("nelbo" if declaration.rate else "distortion")
-        if nats is not None and row.overfit_gap > MAX_OVERFIT_GAP * nats.std():
-            add(row, f"overfit: over {MAX_OVERFIT_GAP:g} standard deviations of an image worse on the test split")
         gain = further_gain(runs[row.Index].history)
         if gain > finite(runs[row.Index].results.errors.get("val/loss", 0.0)):
             gains.setdefault(row.setting, []).append((row.seed, gain))
+        elif nats is not None and row.overfit_gap > MAX_OVERFIT_GAP * nats.std():
+            add(row, f"overfit: over {MAX_OVERFIT_GAP:g} standard deviations of an image worse on the test split")
     for setting, found in gains.items():
         nats = sum(gain for _, gain in found) / len(found)
         text = f"train longer: the validation loss was still falling, by up to {nats:.2g} nats in as many epochs again"
         seeds_by_problem[setting, text] = [seed for seed, _ in found]
+    counts = frame.setting.value_counts()
     problems = [
-        f"{name}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}: {text}"
-        for (name, text), seeds in seeds_by_problem.items()
+        f"{setting}{'' if len(seeds) == counts[setting] else seed_list(seeds)}: {text}"
+        for (setting, text), seeds in seeds_by_problem.items()
     ]
     return [*problems, *negative_slopes(slopes(frame, runs))]
+
+
+def seed_list(seeds: Sequence[int]) -> str:
+    """Which seeds of a setting have a problem, where not all have."""
+    return f", seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def negative_slopes(rows: pd.DataFrame) -> list[str]:
