@@ -45,10 +45,10 @@ def main(argv: list[str] | None = None) -> int:
             log_report(study, folder, summary.runs, arguments.project, arguments.entity, mode)
             print(*(f"recorded   {hint}" for hint in sync_commands(folder)), sep="\n")
         if arguments.dashboard:
-            from vaesweep.report.wandb_dashboard import publish
+            from vaesweep.report.wandb_dashboard import declarations, publish
 
-            declarations = [run.results.declared for run in collection.runs]
-            print(f"dashboard  {publish(arguments.dashboard, arguments.project, study, declarations)}")
+            shown = declarations(collection.runs)
+            print(f"dashboard  {publish(arguments.dashboard, arguments.project, study, shown)}")
     except (ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 import wandb
 
+from support.handmade import leave, rates
 from support.paths import ROOT
 from support.recordings import recorded
 from support.wandb_server import WandbServer
 from vaesweep.errors import ConfigError
 from vaesweep.models import Declaration
-from vaesweep.report.wandb_dashboard import plane_charts, publish, workspace
+from vaesweep.report.collection import read
+from vaesweep.report.wandb_dashboard import declarations, plane_charts, publish, workspace
 from vaesweep.training.run_and_record import run
 
 BETA_VAE = Declaration(terms={"kl": "nats per image"}, rate="kl", rate_weight="beta")
@@ -56,6 +58,12 @@ def test_the_plane_has_kl_on_x_distortion_on_y_and_beta_as_colour():
     assert "nats per image" in plane["chartTitle"]
     offsets = [point["offset"] for point in plane["customGradient"]]
     assert (offsets[0], offsets[-1], offsets) == (0, 100, sorted(offsets))
+
+
+def test_a_weight_that_is_no_setting_is_no_colour(tmp_path):
+    leave(tmp_path / "a", "vae", metrics=rates(3, 9))  # of a plain VAE, whose beta is 1
+    leave(tmp_path / "b", "beta_vae", beta=4, metrics=rates(2, 11))
+    assert [each.rate_weight for each in declarations(read([tmp_path]).runs)] == [None, "beta"]
 
 
 def test_the_last_column_colours_the_parallel_coordinates():

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import wandb
 from vaesweep.errors import ConfigError
 from vaesweep.models import Declaration
 from vaesweep.records import wandb_recording
+from vaesweep.report.read_run import Run
 
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Workspace
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
 FIGURES = ("reconstructions", "samples", "traversals", "posterior", "latent_scatter")
 COLOURS = {0: "#440154", 6.25: "#404387", 12.5: "#29788e", 25: "#22a784", 50: "#79d151", 100: "#fde724"}
 """Colours by per cent of the range of beta. Betas are spaced by factors; their logarithm would lose beta 0."""
+
+
+def declarations(runs: Sequence[Run]) -> list[Declaration]:
+    """Those of the runs' models; the weight of a rate only where it is a setting, by which a view can colour."""
+    results = [run.results for run in runs]
+    return [
+        replace(each.declared, rate_weight=None)
+        if each.declared.rate_weight not in each.config.get("model", {})
+        else each.declared
+        for each in results
+    ]
 
 
 def workspace(
