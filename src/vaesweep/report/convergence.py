@@ -11,9 +11,9 @@ CONFIDENCE = 0.999
 def further_gain(history: pd.DataFrame) -> float:
     """Nats by which the validation loss would still fall in as many epochs again; 0 where none can be told from noise.
 
-    Over the second half of training the loss is fitted by a + b lr + c t, with t the sum of the learning rates so far:
-    what falls with the rate, as under one-cycle, is noise that ends with training, and what falls with t is progress
-    that goes on. The gain is -c t at the end. Progress slows down, so that it is an upper bound.
+    Over the second half of training the loss is fitted by a + b lr + c lr^2 + d t, with t the sum of the learning rates
+    so far: what falls with the rate, as under one-cycle, is noise that ends with training, and what falls with t is
+    progress that goes on. The gain is -d t at the end, as if progress did not slow down.
     """
     if not {"lr", "val/loss"} <= set(history):
         return 0.0
@@ -22,8 +22,9 @@ def further_gain(history: pd.DataFrame) -> float:
     rows = rows[rows.epoch > history.epoch.max() / 2]
     if rows.empty or not rows.time.iloc[-1] > 0:
         return 0.0
-    columns = [np.ones(len(rows)), rows.time / rows.time.iloc[-1], rows.lr / rows.lr.max()]
-    design = np.column_stack(columns[: 3 if rows.lr.nunique() > 1 else 2])
+    rate = rows.lr / rows.lr.max()
+    columns = [np.ones(len(rows)), rows.time / rows.time.iloc[-1], rate, rate**2]
+    design = np.column_stack(columns[: 4 if rate.min() < 0.99 else 2])
     freedom = len(rows) - design.shape[1]
     if freedom < 1 or np.linalg.matrix_rank(design) < design.shape[1]:
         return 0.0

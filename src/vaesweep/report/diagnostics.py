@@ -49,7 +49,7 @@ def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
             add(row, f"overfit: over {MAX_OVERFIT_GAP:g} standard deviations of an image worse on the test split")
     for setting, found in gains.items():
         nats = sum(gain for _, gain in found) / len(found)
-        text = f"train longer: the validation loss was still falling, by up to {nats:.2g} nats in as many epochs again"
+        text = f"train longer: the validation loss was still falling, by about {nats:.2g} nats in as many epochs again"
         seeds_by_problem[setting, text] = [seed for seed, _ in found]
     counts = frame.setting.value_counts()
     problems = [
