@@ -99,6 +99,9 @@ def test_the_first_command_of_the_readme(tmp_path):
         (["+trainer.num_nodes=2"], r"error: trainer.num_nodes: got 2; allowed: 1, or trainer=ddp .*"),
         (["data=folder"], r"error: .*data.path.*"),
         (["model=[1"], r"error: .*model=\[1.*"),
+        (["hydra.run.dir=/dev/null/x"], r"error: hydra.run.dir: got /dev/null/x, which cannot be created .*"),
+        (["-m", "seed=0", "hydra.sweep.dir=/dev/null/x"], r"error: hydra.sweep.dir: got /dev/null/x, which cannot .*"),
+        (["folder=elsewhere"], r"error: folder: got elsewhere; allowed: as Hydra makes it: hydra.run.dir=FOLDER .*"),
     ],
 )
 def test_bad_input_is_one_line_and_a_code(tmp_path, arguments, line):

@@ -105,7 +105,18 @@ def in_one_line(error: Exception) -> Exception:
     """`error` if a user can correct it; any other as an `UnforeseenError`, after its traceback is written to a file."""
     if isinstance(error, USER_ERRORS):
         return error
+    if isinstance(error, OSError) and (key := key_of_unmade_folder(error)):
+        given = f"{error.filename}, which cannot be created ({error.strerror})"
+        return ConfigError(key, given, "a folder that can be written to")
     return UnforeseenError(f"{shorten(reason(error), LINE_LENGTH)} (traceback: {write_traceback(error)})")
+
+
+def key_of_unmade_folder(error: OSError) -> str | None:
+    """The setting of the folder that Hydra could not make for a run or a study; None for another error."""
+    functions = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+    if functions[-1] not in ("mkdir", "makedirs") or run_as_hydra_job.__name__ in functions:
+        return None
+    return "hydra.sweep.dir" if "multirun" in functions else "hydra.run.dir"
 
 
 def write_traceback(error: Exception) -> str:

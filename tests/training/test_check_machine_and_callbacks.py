@@ -6,6 +6,7 @@ import pytest
 
 from vaesweep.errors import ConfigError
 from vaesweep.training.run_and_record import run
+from vaesweep.training.train import build_data
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,11 @@ def test_training_ends_with_its_time(config, tmp_path):
 def test_a_target_that_makes_something_else_is_refused_by_its_key(config, key):
     with pytest.raises(ConfigError, match=rf"^{key}: got a builtins.dict; allowed: a class that inherits from "):
         run(config("model=vae", f"{key}._target_=builtins.dict"))
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_a_share_of_less_than_a_batch_is_refused_before_anything_is_left(config, tmp_path, split):
+    composed = config("data=digits", f"+trainer.limit_{split}_batches=0.001")
+    with pytest.raises(ConfigError, match=rf"trainer.limit_{split}_batches: got 0.001; .* a share of at least 1/\d+$"):
+        build_data(composed)
+    assert list((tmp_path / "run").iterdir()) == []

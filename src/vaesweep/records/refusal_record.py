@@ -18,10 +18,18 @@ def refuse_invalid(config: DictConfig) -> None:
     Raises `ConfigError`, or Hydra's for a value that is missing.
     """
     try:
+        check_folder(config)
         validate(config)
     except ConfigError as error:
         record_refusal(config, error)
         raise
+
+
+def check_folder(config: DictConfig) -> None:
+    """Refuse a folder of the run that is not Hydra's. Raises `ConfigError`."""
+    if str(config.folder) != str(HydraConfig.get().runtime.output_dir):
+        allowed = "as Hydra makes it: hydra.run.dir=FOLDER for a run, hydra.sweep.dir=FOLDER for a study"
+        raise ConfigError("folder", config.folder, allowed)
 
 
 def record_refusal(config: DictConfig, error: ConfigError) -> None:

@@ -41,6 +41,15 @@ def check_type(key: str, part: Any, base: type) -> None:
         raise ConfigError(key, given, f"a class that inherits from {base.__module__}.{base.__name__}")
 
 
+def check_shares(trainer: Mapping[str, Any], batches: Mapping[str, int]) -> None:
+    """Refuse a share of a split's `batches` that is less than one of them. Raises `ConfigError`."""
+    for split, count in batches.items():
+        share = trainer.get(f"limit_{split}_batches")
+        if isinstance(share, float) and 0 < share < 1 and int(share * count) == 0:
+            allowed = f"a number of batches, or a share of at least 1/{count}"
+            raise ConfigError(f"trainer.limit_{split}_batches", share, allowed)
+
+
 def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], means: MetricTracker) -> None:
     """Refuse callbacks that cannot work with each other or with the model. `callbacks` are in the config's order.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.metrics import active_units, standard_error
 from vaesweep.models import Autoencoder, Terms
+from vaesweep.records.config_values import canonical
 
 
 @dataclass(eq=False)
@@ -118,8 +119,8 @@ class MetricTracker:
         """Go on from `state`. Raises `ConfigError` for that of other settings."""
         # weights and knobs are the checkpoint's: under other settings they would be recorded under a false name
         for name in {**state["settings"], **self.settings}:
-            value, wanted = (settings.get(name) for settings in (state["settings"], self.settings))
-            if wanted != value:
+            value, wanted = (canonical(settings.get(name)) for settings in (state["settings"], self.settings))
+            if repr(wanted) != repr(value):  # as text, because NaN is not equal to itself
                 raise ConfigError("resume", f"a checkpoint with {name}={value}", f"{wanted}, as in the config")
         self.epoch = state["epoch_terms"]
 

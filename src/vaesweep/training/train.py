@@ -23,7 +23,7 @@ from vaesweep.records.per_image_scores import write_image_scores
 from vaesweep.records.results import Results
 from vaesweep.records.wandb_recording import run_name
 from vaesweep.settings.instantiate import build
-from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine, check_type
+from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine, check_shares, check_type
 from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
 from vaesweep.training.job import RunJob
 from vaesweep.training.metric_tracker import MetricTracker
@@ -96,6 +96,7 @@ def build_data(config: DictConfig) -> ImageDataModule:
     check_type("data", data, ImageDataModule)
     data.prepare_data()
     data.setup()
+    check_shares(config.trainer, {name: len(data.batches(name)) for name in data.splits})
     return data
 
 
