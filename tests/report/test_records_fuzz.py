@@ -162,7 +162,7 @@ def check_report(folder):
     for name, strips in content.examples.items():
         assert "/" not in name
         strips.figure()
-    terminal.settings(content, 80)
+    terminal.settings(content.title, content.means, content.differences, 80)
     assert all(line and line.splitlines() == [line] and line.isprintable() for line in collection.warnings)
     assert all(line.splitlines() == [line] for line in content.diagnostics)
     return collection

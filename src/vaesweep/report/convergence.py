@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 CONFIDENCE = 0.999
 """One-sided, that a gain is above zero; high, as the errors of neighbouring epochs are not independent."""
@@ -32,4 +32,4 @@ def further_gain(history: pd.DataFrame) -> float:
     fit = np.linalg.lstsq(design, loss, rcond=None)[0]
     variance = ((loss - design @ fit) ** 2).sum() / freedom * np.linalg.inv(design.T @ design)
     gain = -fit[1]
-    return float(gain) if gain > stats.t.ppf(CONFIDENCE, freedom) * np.sqrt(variance[1, 1]) else 0.0
+    return float(gain) if gain > stdtrit(freedom, CONFIDENCE) * np.sqrt(variance[1, 1]) else 0.0

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from vaesweep.records.config_values import flat
 from vaesweep.report.read_run import Run
@@ -110,4 +110,4 @@ def t_quantile(terms: Sequence[VarianceTerm]) -> float:
     total = sum(variance for variance, _ in terms)
     spread = sum(variance**2 / freedom for variance, freedom in terms)
     freedom = total**2 / spread if spread else math.inf
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))

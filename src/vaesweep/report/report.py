@@ -26,7 +26,7 @@ from vaesweep.report.provenance import command, provenance
 from vaesweep.report.rate_distortion_chart import plane
 from vaesweep.report.reconstruction_penalty_chart import penalty
 from vaesweep.report.report_figure import ReportFigure
-from vaesweep.report.settings_table import FOOTNOTE, HEADS, cells, error_note, present_metrics
+from vaesweep.report.settings_table import FOOTNOTE, cells, error_note, heads
 from vaesweep.report.slope_chart import slope
 from vaesweep.report.slopes import slopes
 
@@ -60,13 +60,6 @@ class Report:
     def files(self) -> int:
         """Number of files that `write` writes."""
         return len(self.figures) + len(self.examples) + 2
-
-    @property
-    def columns(self) -> list[str]:
-        """The heads of the table of settings."""
-        units = self.means.attrs["penalties"]
-        heads = {name: f"{name} ({unit})" for name, unit in units.items()} | HEADS
-        return ["setting", "runs", *(heads[name] for name in present_metrics(self.means))]
 
 
 def report(collection: RunCollection) -> Report:
@@ -134,7 +127,7 @@ def page(content: Report) -> str:
         headline=headline(content.means, content.differences),
         origin=content.origin,
         diagnostics=content.diagnostics,
-        columns=content.columns,
+        columns=heads(content.means),
         error_note=error_note(content.means),
         footnote=FOOTNOTE if any(cell.best for row in rows for cell in row) else "",
         rows=rows,

@@ -50,6 +50,12 @@ def present_metrics(means: pd.DataFrame) -> list[str]:
     return [name for name in metric_names(means) if means[name].notna().any()]
 
 
+def heads(means: pd.DataFrame) -> list[str]:
+    """The heads of the columns."""
+    names = {name: f"{name} ({unit})" for name, unit in means.attrs["penalties"].items()} | HEADS
+    return ["setting", "runs", *(names[name] for name in present_metrics(means))]
+
+
 def cells(means: pd.DataFrame, differences: Differences) -> list[list[Cell]]:
     """One row per setting: mean ± standard error, see `summary`; see `best` for the marks."""
     columns = [metric_cells(means, name, differences) for name in present_metrics(means)]

@@ -4,6 +4,7 @@ import os
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import Console
@@ -11,13 +12,14 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from vaesweep.report import report
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.differences import Differences
 from vaesweep.report.evaluation_table import KEYS
-from vaesweep.report.report import PAGE, Report
-from vaesweep.report.settings_table import cells, error_note
+from vaesweep.report.settings_table import cells, error_note, heads
+
+if TYPE_CHECKING:
+    from vaesweep.report.report import Report
 
 LEAST_IMPORTANT_LAST = ("setting", "distortion", "KL", "nelbo", "mse", "active dims", "runs")
 """Columns of the table of settings that a narrow terminal shows, as many as fit; a wide one shows all."""
@@ -25,15 +27,17 @@ GAP = 2
 """Blanks between two columns."""
 
 
-def write(content: Report, folder: Path) -> None:
+def write(content: "Report", folder: Path) -> None:
     """Write the report to `folder` under a progress bar; print its table, its diagnostics and the page's path."""
+    from vaesweep.report import report  # here, because the table of a study needs none of its charts
+
     console = Console(highlight=False)
     for _ in track(report.write(content, folder), "report", content.files, console=console, transient=True):
         pass
-    console.print(settings(content, console.width))
+    console.print(settings(content.title, content.means, content.differences, console.width))
     for diagnostic in content.diagnostics:
         console.print(f"- {diagnostic}", markup=False, soft_wrap=True)
-    console.print(f"report     {os.path.relpath(folder / PAGE)}", markup=False, soft_wrap=True)
+    console.print(f"report     {os.path.relpath(folder / report.PAGE)}", markup=False, soft_wrap=True)
 
 
 def print_study(study: Path) -> None:
@@ -43,10 +47,8 @@ def print_study(study: Path) -> None:
     runs = [run for run in collection.runs if run.results.status == "completed"]
     if runs:
         frame = table(runs)
-        content = Report(
-            collection.studies, frame, summary(frame), [], {}, {}, pd.DataFrame(), [], Differences(frame, runs)
-        )
-        console.print(settings(content, console.width))
+        title = " and ".join(collection.studies)
+        console.print(settings(title, summary(frame), Differences(frame, runs), console.width))
     folder = shlex.quote(os.path.relpath(study))
     console.print(f"compare    python src/compare.py {folder}", markup=False, soft_wrap=True)
 
@@ -97,25 +99,23 @@ def blocks(widths: Sequence[int], room: int) -> list[list[int]]:
     return groups
 
 
-def settings(content: Report, columns: int) -> Table:
+def settings(title: str, means: pd.DataFrame, differences: Differences, columns: int) -> Table:
     """The table of settings with as many of its columns as so many `columns` of a terminal have room for."""
-    heads = [head.replace(" (", "\n(").replace(" per ", "\nper ") for head in content.columns]
-    rows = cells(content.means, content.differences)
-    widths = [width([head, *(row[i].text for row in rows)]) + GAP for i, head in enumerate(heads)]
-    shown = list(range(len(heads)))
-    places = {head.split("\n")[0]: i for i, head in enumerate(heads)}
+    names = [head.replace(" (", "\n(").replace(" per ", "\nper ") for head in heads(means)]
+    rows = cells(means, differences)
+    widths = [width([head, *(row[i].text for row in rows)]) + GAP for i, head in enumerate(names)]
+    shown = list(range(len(names)))
+    places = {head.split("\n")[0]: i for i, head in enumerate(names)}
     candidates = [places[name] for name in LEAST_IMPORTANT_LAST if name in places]
     while sum(widths[i] for i in shown) > columns and len(candidates) > 1:
         shown = sorted(candidates)
         candidates.pop()
-    table = Table(title=Text(content.title), box=None, header_style="bold", padding=(0, GAP, 0, 0))
-    hidden = len(heads) - len(shown)
-    notes = [error_note(content.means)] + [f"{hidden} more columns in a wider terminal and in the report."] * (
-        hidden > 0
-    )
+    table = Table(title=Text(title), box=None, header_style="bold", padding=(0, GAP, 0, 0))
+    hidden = len(names) - len(shown)
+    notes = [error_note(means)] + [f"{hidden} more columns in a wider terminal and in the report."] * (hidden > 0)
     table.caption, table.caption_justify = Text("\n".join(notes)), "left"
     for i in shown:
-        table.add_column(heads[i], justify="right" if i else "left", no_wrap=True)
+        table.add_column(names[i], justify="right" if i else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(row[i].text, style="bold" if row[i].best else "") for i in shown))
     return table
