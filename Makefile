@@ -17,8 +17,8 @@ demo: $(SETUP)  ## train the default beta-VAE, then a ladder of betas, then comp
 	@ls runs/demo/ladder/report/index.html
 	@ls $(addprefix runs/demo/beta_vae/figures/,reconstructions.png samples.png traversals.png)
 
-test: $(SETUP)  ## run the tests, two processes at a time
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+test: $(SETUP)  ## run the tests, three processes at a time: some of them wait
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-fast: $(SETUP)  ## the tests that start no processes and take no seconds
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"

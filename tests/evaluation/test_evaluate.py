@@ -341,6 +341,7 @@ def test_an_evaluation_of_another_configuration_is_not_shown(copied):
     assert read([folder]).runs[0].evaluation is None
 
 
+@pytest.mark.slow
 def test_w_and_b_gets_numbers_and_figures_in_a_run_beside_that_of_training(copied):
     folder = copied("model=ae", "logger.wandb.mode=offline")
     (before,) = (folder / "wandb").glob("*run-*-*")

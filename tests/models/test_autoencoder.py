@@ -74,6 +74,7 @@ def test_distortion_is_the_mean_nll_of_the_decoded_code(model, batch):
     assert len(terms.penalties) == 0
 
 
+@pytest.mark.slow
 def test_a_linear_autoencoder_reaches_the_error_of_pca(model, digits):
     made = model("model=ae", "network=linear", "model/likelihood=gaussian").double()
     data = Batch(digits.splits["train"].images.double() / 16, digits.splits["train"].labels)

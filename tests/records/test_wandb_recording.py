@@ -159,6 +159,7 @@ def test_hints_name_the_commands(tmp_path):
     assert upload.startswith("wandb sync ")
 
 
+@pytest.mark.slow
 def test_evaluation_and_report_do_without_w_and_b():
     code = (
         "import sys; sys.modules['wandb'] = None; import vaesweep.evaluation.evaluate, vaesweep.report.report, compare"

@@ -106,6 +106,7 @@ def ask(page, folder, width, expression):
 
 
 @needs_browser
+@pytest.mark.slow
 def test_the_page_opens_in_a_browser_without_a_network_or_an_error(study, tmp_path):
     assert compare([str(study)]) == 0
     done = in_browser(study / "report" / "index.html", tmp_path)

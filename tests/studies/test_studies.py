@@ -85,14 +85,7 @@ def test_a_study_that_is_stopped_and_killed_is_resumed_as_if_nothing_had_happene
 
 
 def test_more_values_are_more_jobs(tmp_path):
-    arguments = [
-        "-m",
-        "model=vae",
-        "callbacks=no_figures",
-        "trainer=cpu",
-        "trainer.max_epochs=1",
-        "logger.wandb.mode=disabled",
-    ]
+    arguments = ["-m", "model=vae", *QUICK, "logger.wandb.mode=disabled"]
     assert train(tmp_path, *arguments, "seed=0,1").returncode == 0
     written = {path: path.stat().st_mtime_ns for path in only(tmp_path).glob("*/results.json")}
     done = train(tmp_path, f"resume={only(tmp_path)}", "seed=0,1,2")

@@ -45,6 +45,7 @@ def signal_while_drawing(patch):
     patch.setattr(model_figures, "model_figures", with_signal)
 
 
+@pytest.mark.slow
 def test_a_signal_during_the_last_drawing_counts_and_the_resumed_run_draws_all(config, tmp_path, monkeypatch):
     whole, part = tmp_path / "whole", tmp_path / "part"
     metrics = recorded_metrics(config(*DRAWN, folder=whole))

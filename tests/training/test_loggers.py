@@ -43,6 +43,7 @@ def test_tensorboard_has_scalars_settings_and_figures(config, tmp_path):
     assert OmegaConf.load(version / "hparams.yaml").model.free_bits == 0.0
 
 
+@pytest.mark.slow
 def test_several_loggers_get_the_same(config, tmp_path):
     metrics = recorded_metrics(chosen(config, "[wandb,csv]", "logger.wandb.mode=offline", "logger.wandb.notes=by hand"))
     folder = tmp_path / "run"

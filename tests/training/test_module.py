@@ -230,6 +230,7 @@ def test_every_model_trains_a_batch_on_every_data_and_network_that_fit(model, na
         assert made(batch, noise).loss < before
 
 
+@pytest.mark.slow
 def test_real_mnist_trains(config, mnist_root, tmp_path):
     """A short run on the real thing: well below the 206 nats of a decoder that knows only the mean image."""
     metrics = recorded_metrics(config("model=vae", "data=mnist", f"data.root={mnist_root}", "trainer.max_epochs=1"))
@@ -265,6 +266,7 @@ def test_a_penalty_that_is_no_mean_over_images_has_no_error(config, tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_draws_of_the_noise_are_averaged_and_make_it_small_beside_the_images(config, tmp_path):
     one, ten = (tmp_path / str(samples) for samples in (1, 10))
     for folder, samples in ((one, 1), (ten, 10)):
