@@ -314,7 +314,7 @@ def test_text_around_images_is_not_cut(shape, columns, below):
 def test_parts_of_the_rate_carry_their_unit():
     figure = figures.intervals("parts", {"a": (6.0, 7.5), "b": (2.5, 2.501), "c": (0.0, 0.0)}, "nats per image")
     assert [text.get_text() for text in figure.axes[0].texts] == ["6.00 to 7.50", "2.50", "0.00"]
-    assert figure.axes[0].get_xlabel() == "nats per image"
+    assert figure.axes[0].get_xlabel() == "nats per image; dark: lower bound, light: upper bound"
     assert_legible(figure)
 
 

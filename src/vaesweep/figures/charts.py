@@ -63,7 +63,7 @@ def intervals(title: str, parts: Mapping[str, tuple[float, float]], unit: str) -
     axes.set_xlim(
         0, max(0.1, 1.2 * max(upper for _, upper in parts.values()))
     )  # a collapsed posterior is not magnified
-    axes.set_xlabel(unit)
+    axes.set_xlabel(f"{unit}; dark: lower bound, light: upper bound")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return figure
