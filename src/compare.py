@@ -21,6 +21,22 @@ def main(argv: list[str] | None = None) -> int:
 
     # here, because --help needs none of them
     from vaesweep.errors import ConfigError
+    from vaesweep.run_script import in_one_line, one_line
+
+    try:
+        return compare(arguments)
+    except (ConfigError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        print(f"error: {one_line(in_one_line(error))}", file=sys.stderr)
+    return 1
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Write the report that was asked for; 1 where there is no run to report on. Raises `ConfigError` and OSError."""
     from vaesweep.report import terminal
     from vaesweep.report.collection import read
     from vaesweep.report.report import report
@@ -34,24 +50,20 @@ def main(argv: list[str] | None = None) -> int:
     others = list(summary.studies)[1:]
     name = f"report_with_{others[0].replace(' ', '_')}" if len(others) == 1 else f"report_with_{len(others)}"
     folder = arguments.out or home / (name if others else "report")
-    try:
-        terminal.write(summary, folder)
-        study = home.resolve().name
-        if arguments.wandb:
-            from vaesweep.records.wandb_recording import sync_commands
-            from vaesweep.report.wandb_dashboard import log_report
+    terminal.write(summary, folder)
+    study = home.resolve().name
+    if arguments.wandb:
+        from vaesweep.records.wandb_recording import sync_commands
+        from vaesweep.report.wandb_dashboard import log_report
 
-            mode = os.environ.get("WANDB_MODE", "offline")
-            log_report(study, folder, summary.runs, arguments.project, arguments.entity, mode)
-            print(*(f"recorded   {hint}" for hint in sync_commands(folder)), sep="\n")
-        if arguments.dashboard:
-            from vaesweep.report.wandb_dashboard import declarations, publish
+        mode = os.environ.get("WANDB_MODE", "offline")
+        log_report(study, folder, summary.runs, arguments.project, arguments.entity, mode)
+        print(*(f"recorded   {hint}" for hint in sync_commands(folder)), sep="\n")
+    if arguments.dashboard:
+        from vaesweep.report.wandb_dashboard import declarations, publish
 
-            shown = declarations(collection.runs)
-            print(f"dashboard  {publish(arguments.dashboard, arguments.project, study, shown)}")
-    except (ConfigError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        shown = declarations(collection.runs)
+        print(f"dashboard  {publish(arguments.dashboard, arguments.project, study, shown)}")
     return 0
 
 

@@ -171,3 +171,18 @@ def test_a_class_left_out_is_in_no_split_but_its_own():
 def test_a_class_to_leave_out_must_be_one(label):
     with pytest.raises(ConfigError, match=r"exclude_label: got .*; allowed: .*(0 to 4|at least 0)"):
         data(exclude_label=label)
+
+
+@pytest.mark.parametrize("name", ["train", "val", "test"])
+def test_a_class_that_is_all_of_a_split_is_not_left_out(name):
+    labels = torch.zeros(100, dtype=torch.long)
+    labels[data().splits[name].indices] = 1
+
+    class TwoClasses(Numbered):
+        def load(self):
+            (images, _), own_test = super().load()
+            return (images, labels[:, None]), own_test
+
+    made = TwoClasses(1, 0.1, "none", False, 0, test_fraction=0.2, exclude_label=1)
+    with pytest.raises(ConfigError, match=f"data.exclude_label: got 1, the class of all images of the {name} split"):
+        made.setup()

@@ -176,6 +176,11 @@ def test_settings_have_to_agree(composed, tmp_path, monkeypatch, overrides, line
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_number_of_more_digits_than_python_reads_is_refused_by_its_key():
+    with pytest.raises(ConfigError, match=r"^seed: got 9{20}\.{3} of 5000 characters; allowed: a value that"):
+        check_groups(["seed=" + "9" * 5000])
+
+
 def test_what_lies_in_the_way_of_a_file_or_a_folder_is_refused(composed, tmp_path):
     run = tmp_path / "run"
     run.mkdir()

@@ -151,3 +151,14 @@ def test_two_studies_started_in_the_same_second_have_folders_of_their_own(tmp_pa
     with started(tmp_path, *arguments) as first, started(tmp_path, *arguments) as second:
         assert [first.wait(), second.wait()] == [0, 0]
     assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+@pytest.mark.parametrize("setting", ["model.free_bits=nan", "data.root=3"])
+def test_jobs_with_a_value_of_no_use_fail_alone(tmp_path, setting):
+    done = train(tmp_path, "-m", "model=vae", "data=mnist", setting, "seed=0,1", *POOL)
+    assert done.returncode == 1
+    assert "2 of 2 jobs failed" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    kept = [record(path.parent) for path in only(tmp_path).glob("*/results.json")]
+    assert [one["status"] for one in kept] == ["failed"] * 2
+    assert all(one["reason"].startswith(f"{setting.partition('=')[0]}: got ") for one in kept)

@@ -92,6 +92,9 @@ class ImageDataModule(L.LightningDataModule):
         test = self.splits["test"]
         is_excluded = {name: split.labels[split.indices, 0] == label for name, split in self.splits.items()}
         for name, split in list(self.splits.items()):
+            if is_excluded[name].all():
+                given = f"{label}, the class of all images of the {name} split"
+                raise ConfigError("data.exclude_label", given, "null, or a class that leaves images in every split")
             self.splits[name] = Split(split.images, split.labels, split.indices[~is_excluded[name]])
         self.splits["excluded"] = Split(test.images, test.labels, test.indices[is_excluded["test"]])
 

@@ -110,7 +110,8 @@ class Results:
         hashed = hashed_config(config)
         model, data = (component_name(config, part, given) for part in ("model", "data"))
         lies_in = config.data.get("root") or config.data.get("path")
-        root = str(Path(lies_in).expanduser().absolute()) if lies_in else None
+        # a setting of another type is refused later, and recorded
+        root = str(Path(lies_in).expanduser().absolute()) if isinstance(lies_in, str) and lies_in else None
         return cls(model, data, config.seed, given, config_hash(config), hashed, data_root=root)
 
     @classmethod

@@ -25,6 +25,9 @@ def check_groups(overrides: Sequence[str]) -> None:
             override = parser.parse_override(text)
         except HydraException:  # which Hydra says better
             continue
+        except ValueError as error:  # a number of more digits than Python reads
+            key, _, given = text.partition("=")
+            raise ConfigError(key, f"{given[:20]}... of {len(given)} characters", "a value that can be read") from error
         names = options(override.key_or_group) if override.package is None else []
         if not names or override.is_delete() or override.is_sweep_override():
             continue

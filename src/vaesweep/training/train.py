@@ -16,6 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.data import ImageDataModule
+from vaesweep.files import atomically
 from vaesweep.models import Autoencoder
 from vaesweep.records.config_values import canonical, flat
 from vaesweep.records.log_to_loggers import log_results, log_settings
@@ -51,7 +52,7 @@ def train_and_test(job: RunJob) -> None:
     callbacks = build_callbacks(config)
     check_callbacks(config, callbacks, module.tracker)
     if config.resume:
-        callbacks.append(LambdaCallback(on_train_epoch_start=lambda *_: save_resumed_config(job)))
+        callbacks.append(LambdaCallback(on_train_start=lambda *_: save_resumed_config(job)))
         callbacks.append(LambdaCallback(on_fit_start=lambda trainer, _: keep_early_stop_on_resume(trainer)))
     trainer: L.Trainer = build(
         config,
@@ -189,5 +190,6 @@ def save_resumed_config(job: RunJob) -> None:
     if getattr(rank_zero_only, "rank", 0) == 0:
         folder: Path = job.folder / ".hydra"
         folder.mkdir(exist_ok=True)
-        OmegaConf.save(job.config, folder / "config.yaml")
-        OmegaConf.save(job.results.overrides, folder / "overrides.yaml")
+        for name, content in (("config", job.config), ("overrides", job.results.overrides)):
+            with atomically(folder / f"{name}.yaml") as path:
+                OmegaConf.save(content, path)

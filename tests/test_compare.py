@@ -1,0 +1,65 @@
+"""The command that compares: what it does with bad records, folders and bugs."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from compare import main as compare
+from support.handmade import leave, rates
+from vaesweep.records.results import FILE
+
+
+@pytest.fixture
+def study(tmp_path):
+    for seed in (0, 1):
+        leave(tmp_path / "study" / f"fine{seed}", seed=seed, metrics=rates(5, 20))
+    return tmp_path / "study"
+
+
+DAMAGES = {
+    "infinity": lambda kept: kept.replace('"test/mse": 0.01', '"test/mse": 1e999'),
+    "a list": lambda kept: kept.replace('"test/mse": 0.01', '"test/mse": [1, 2]'),
+    "deep brackets": lambda kept: "[" * 5000 + kept,
+    "a wrong type": lambda kept: kept.replace('"seed": 7', '"seed": "seven"'),
+    "cut short": lambda kept: kept[:100],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_one_bad_record_costs_that_record_and_is_said(study, damage, capsys):
+    leave(study / "bad", seed=7, metrics=rates(5, 20))
+    path = study / "bad" / FILE
+    path.write_text(damage(path.read_text()))
+    assert compare([str(study)]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("- bad: "))
+    assert FILE in line
+    runs = pd.read_csv(study / "report" / "runs.csv")
+    assert {"fine0", "fine1"} <= set(runs.run)
+
+
+def test_a_bug_is_one_line_that_names_its_traceback(study, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("vaesweep.report.report.report", lambda collection: {}["nobody foresaw this"])
+    assert compare([str(study)]) == 1
+    (log,) = tmp_path.glob("*.log")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"error: KeyError: 'nobody foresaw this' (traceback: {log})"
+    assert "Traceback" in log.read_text()
+
+
+def test_ctrl_c_ends_without_a_traceback(study, monkeypatch, capsys):
+    def stopped(collection):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vaesweep.report.report.report", stopped)
+    assert compare([str(study)]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("out", ["/dev/null/x", "{study}/fine0/results.json"])
+def test_a_report_that_cannot_be_written_is_one_line(study, out, capsys):
+    assert compare([str(study), "--out", out.format(study=study)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert json.loads((study / "fine0" / FILE).read_text())["status"] == "completed"
