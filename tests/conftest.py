@@ -16,6 +16,7 @@ from vaesweep.data import Digits, ImageDataModule
 from vaesweep.models import Autoencoder, Batch, Spec
 from vaesweep.settings.instantiate import build
 from vaesweep.studies.naming import register_resolvers
+from vaesweep.studies.resume_arguments import quote
 
 DIGITS = Spec((1, 8, 8), 10, 1294)
 
@@ -32,7 +33,7 @@ def config(tmp_path: Path) -> Callable[..., DictConfig]:
 
     def make(*overrides: str, folder: Path = tmp_path / "run", wandb: bool = True) -> DictConfig:
         folder.mkdir(parents=True, exist_ok=True)
-        where = f"hydra.runtime.output_dir={folder}"
+        where = f"hydra.runtime.output_dir={quote(folder)}"
         # a debug configuration and other loggers decide for themselves
         defaults = [
             "trainer=cpu",

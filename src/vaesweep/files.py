@@ -21,6 +21,7 @@ def atomically(path: Path) -> Iterator[Path]:
     """
     if is_gone(path):
         raise FileNotFoundError(errno.ENOENT, "deleted or moved during the run", str(path))
+    is_new_folder = not path.parent.is_dir()
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}{PART}")
     try:
@@ -33,6 +34,8 @@ def atomically(path: Path) -> Iterator[Path]:
         raise
     with suppress(OSError):  # not every file system can do it for a folder
         sync(path.parent)
+        if is_new_folder:
+            sync(path.parent.parent)
 
 
 def sync(path: Path) -> None:

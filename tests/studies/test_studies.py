@@ -11,6 +11,7 @@ from compare import main as compare
 from support.commands import QUICK, only, record, started, statuses, train, wait_for
 from support.recordings import recorded
 from vaesweep.records import wandb_recording
+from vaesweep.training.run_and_record import run
 
 pytestmark = pytest.mark.slow
 
@@ -54,14 +55,11 @@ def results(folder):
     return table, [checkpoint["state_dict"] for checkpoint in last]
 
 
-def test_a_study_that_is_stopped_and_killed_is_resumed_as_if_nothing_had_happened(tmp_path):
-    """Ctrl-C while it trains, SIGKILL to the parent when it trains again; against a study that nothing happened to."""
+def test_a_study_that_is_stopped_and_killed_is_resumed_as_if_nothing_had_happened(config, tmp_path):
+    """Ctrl-C while it trains, SIGKILL to the parent when it trains again; against runs that nothing happened to."""
     arguments = ["-m", "model=vae", "seed=0,1", *LONG, *POOL]
     disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
-    for folder in (disturbed, undisturbed):
-        folder.mkdir()
-    done = train(undisturbed, *arguments)
-    assert done.returncode == 0, done.stderr
+    disturbed.mkdir()
 
     def checkpoints():
         return {path: path.stat().st_mtime_ns for path in disturbed.glob("runs/*/*/checkpoints/last.ckpt")}
@@ -78,6 +76,9 @@ def test_a_study_that_is_stopped_and_killed_is_resumed_as_if_nothing_had_happene
         wait_for(lambda alive=alive: subprocess.run(alive, stdout=subprocess.DEVNULL).returncode == 1)
     done = train(disturbed, *arguments, "resume=true")
     assert done.returncode == 0, done.stderr + done.stdout
+    for folder in only(disturbed).glob("*seed=*"):
+        seed = f"seed={record(folder)['seed']}"
+        run(config("model=vae", seed, *LONG, folder=undisturbed / "runs" / only(disturbed).name / folder.name))
     (table, weights), (expected_table, expected_weights) = results(disturbed), results(undisturbed)
     pd.testing.assert_frame_equal(table, expected_table, check_exact=True)
     for mine, theirs in zip(weights, expected_weights, strict=True):
