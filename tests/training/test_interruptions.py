@@ -201,6 +201,18 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     with atomically(tmp_path / "run" / "results.json") as path:
         path.write_text("{}")
     assert done == ["results.json.part", "renamed", "run"]
+    done.clear()
+    with atomically(tmp_path / "run" / "checkpoints" / "last.ckpt") as path:  # whose folder is new
+        path.write_text("{}")
+    assert done == ["last.ckpt.part", "renamed", "checkpoints", "run"]
+
+
+def test_records_and_checkpoints_are_written_so(config, folder, monkeypatch):
+    done, fsync = set(), os.fsync
+    monkeypatch.setattr(os, "fsync", lambda at: (done.add(Path(os.readlink(f"/proc/self/fd/{at}")).name), fsync(at)))
+    run(config(*SHORT))
+    parts = {"results.json", "last.ckpt", "best.ckpt", "history.csv", "test_images.npz"}
+    assert {f"{name}.part" for name in parts} <= done
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, ValueError])
