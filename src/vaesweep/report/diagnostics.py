@@ -22,11 +22,10 @@ def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
 
     Then the pairs of neighbouring betas between which the slope of the plane is negative.
     """
-    seeds_by_problem: dict[tuple[str, str], list[int]] = {}
-    gains: dict[str, list[tuple[int, float]]] = {}
+    problems: dict[tuple[str, str, str], list[tuple[int, float | None]]] = {}
 
-    def add(row: Any, text: str) -> None:
-        seeds_by_problem.setdefault((row.setting, text), []).append(row.seed)
+    def add(row: Any, text: str, number: float | None = None, unit: str = "") -> None:
+        problems.setdefault((row.setting, text, unit), []).append((row.seed, number))
 
     for row in frame.itertuples():
         if row.status != "completed":
@@ -37,26 +36,32 @@ def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
             add(row, "posterior collapse: no latent dimension is used")
         elif unused_units > 0:
             problem = "latent dimensions unused" if declaration.rate else "units dead (their code hardly varies)"
-            add(row, f"{unused_units:.0f} of {row.latent_dim:.0f} {problem}")
+            add(row, "", int(unused_units), f" of {row.latent_dim:.0f} {problem}")
         target = declaration.rate_target
         if target and abs(row.rate - target) > MAX_RATE_ERROR * target:
             add(row, f"rate misses the {target:g} nats asked for by more than {MAX_RATE_ERROR:.0%}")
         nats = runs[row.Index].image_scores.get("nelbo" if declaration.rate else "distortion")
         gain = further_gain(runs[row.Index].history)
         if gain > finite(runs[row.Index].results.errors.get("val/loss", 0.0)):
-            gains.setdefault(row.setting, []).append((row.seed, gain))
+            add(row, "train longer: the validation loss still fell, by about ", gain, " nats in as many epochs again")
         elif nats is not None and row.overfit_gap > MAX_OVERFIT_GAP * nats.std():
-            add(row, f"overfit: over {MAX_OVERFIT_GAP:g} standard deviations of an image worse on the test split")
-    for setting, found in gains.items():
-        nats = sum(gain for _, gain in found) / len(found)
-        text = f"train longer: the validation loss was still falling, by about {nats:.2g} nats in as many epochs again"
-        seeds_by_problem[setting, text] = [seed for seed, _ in found]
+            add(row, "overfit: a test image takes ", row.overfit_gap, " nats more than a training image")
     counts = frame.setting.value_counts()
-    problems = [
-        f"{setting}{'' if len(seeds) == counts[setting] else seed_list(seeds)}: {text}"
-        for (setting, text), seeds in seeds_by_problem.items()
-    ]
-    return [*problems, *negative_slopes(slopes(frame, runs))]
+    lines = []
+    for (setting, text, unit), found in problems.items():
+        seeds = "" if len(found) == counts[setting] else seed_list([seed for seed, _ in found])
+        lines.append(f"{setting}{seeds}: {text}{over_seeds([number for _, number in found])}{unit}")
+    return [*lines, *negative_slopes(slopes(frame, runs))]
+
+
+def over_seeds(numbers: Sequence[float | None]) -> str:
+    """Whole numbers from the least to the most, others as their mean; "" where there are none."""
+    known = [number for number in numbers if number is not None]
+    if not known:
+        return ""
+    if all(isinstance(number, int) for number in known):
+        return " to ".join(str(number) for number in dict.fromkeys((min(known), max(known))))
+    return f"{sum(known) / len(known):.2g}"
 
 
 def seed_list(seeds: Sequence[int]) -> str:

@@ -58,8 +58,8 @@ def trade(high: pd.Series, low: pd.Series, differences: Differences, first: bool
         changes = f"KL changes by {signed(paid)} nats and distortion by {signed(bought._replace(mean=-bought.mean))}"
         return f"{span}, {changes}" + ("" if paid.is_clear and bought.is_clear else ", not clear of their errors")
     if first:
-        return f"{span}, {with_error(*paid[:2])} nats of KL buy {with_error(*bought[:2])} nats of reconstruction"
-    return f"{span}, {with_error(*paid[:2])} more buy {'only ' * (bought.mean < paid.mean)}{with_error(*bought[:2])}"
+        return f"{span}, {paid.mean:.1f} nats of KL buy {bought.mean:.1f} nats of reconstruction"
+    return f"{span}, {paid.mean:.1f} more buy {'only ' * (bought.mean < paid.mean)}{bought.mean:.1f} nats"
 
 
 def signed(difference: Difference) -> str:
@@ -80,13 +80,13 @@ def cheapest(group: pd.DataFrame, differences: Differences) -> str:
     best = lowest(group, "nelbo")
     total = f"{with_error(best.nelbo, best.nelbo_se)} nats"
     if group.nelbo_se.isna().any():
-        return f"the lowest total is at {best['name']}, {total} (not every setting has an error)"
+        return f"the total (nelbo) is least at {best['name']}, {total} (not every setting has an error)"
     over = f"over {best.n:.0f} seeds" if best.n > 1 else "over the test images, one seed"
     equal = group[equal_to_lowest(group, "nelbo", differences)].sort_values("nelbo", kind="stable")
     if len(equal) > 1:
         text = listing(equal["name"]).replace("and beta", "and")
-        return f"{text} cannot be told apart by their total, {total} (standard error {over})"
-    return f"the cheapest description is at {best['name']}, {total} (standard error {over})"
+        return f"the total (nelbo) is lowest at {text}, which cannot be told apart, {total} (standard error {over})"
+    return f"the total (nelbo) is lowest at {best['name']}, {total} (standard error {over})"
 
 
 def without_rate(means: pd.DataFrame, differences: Differences) -> str:

@@ -25,6 +25,8 @@ LEAST_IMPORTANT_LAST = ("setting", "distortion", "KL", "nelbo", "mse", "active d
 """Columns of the table of settings that a narrow terminal shows, as many as fit; a wide one shows all."""
 GAP = 2
 """Blanks between two columns."""
+UNIT_WIDTH = 16
+"""Characters of the column of units where a terminal is narrow; a longer unit is wrapped."""
 
 
 def write(content: "Report", folder: Path) -> None:
@@ -64,11 +66,13 @@ def evaluations(value_table: pd.DataFrame, reasons: Sequence[str]) -> None:
     columns = [*(value_table[setting] for setting in settings), value_table.unit]
     names = width([*(f"  {value}" for value in value_table.value), *value_table.measure]) + GAP
     widths = [width([head, *column]) for head, column in zip(heads, columns, strict=True)]
+    widths[-1] = min(widths[-1], UNIT_WIDTH)
     for block in blocks(widths, console.width - names) if len(value_table) else []:
         table = Table(box=None, header_style="bold", padding=(0, GAP, 0, 0))
         table.add_column("", no_wrap=True)
         for i in block:
-            table.add_column(Text(heads[i]), justify="left" if heads[i] == "unit" else "right", no_wrap=True)
+            is_unit = i == len(heads) - 1
+            table.add_column(Text(heads[i]), justify="left" if is_unit else "right", no_wrap=not is_unit)
         for measure, rows in value_table.groupby("measure", sort=False):
             table.add_row(Text(str(measure), style="bold"))
             for row, value in rows.value.items():
