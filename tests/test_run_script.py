@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -78,3 +80,17 @@ def test_tracebacks_are_shown_where_they_are_wanted(monkeypatch, config):
     monkeypatch.setattr("vaesweep.run_script.TRACEBACKS", True)
     with pytest.raises(KeyError):
         run_as_hydra_job(crash, config("model=ae"))
+
+
+@pytest.mark.parametrize("given", [None, "7"])
+def test_threads_do_not_spin_for_long_unless_they_were_told_to(monkeypatch, given):
+    monkeypatch.setattr("sys.argv", ["train.py"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # which is put back afterwards
+    monkeypatch.setenv("GOMP_SPINCOUNT", "0")
+    if given is None:
+        monkeypatch.delenv("GOMP_SPINCOUNT")
+    else:
+        monkeypatch.setenv("GOMP_SPINCOUNT", given)
+    seen = []
+    launch(lambda: seen.append(os.environ["GOMP_SPINCOUNT"]))
+    assert seen == [given or "1000"]
