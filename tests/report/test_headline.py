@@ -35,7 +35,8 @@ def test_the_price_and_the_cheapest_setting_are_said(tmp_path):
         leave_setting(tmp_path, beta, rate, distortion)
     assert sentence(tmp_path) == (
         "From beta 4 to 1, 10.0 nats of KL buy 25.0 nats of reconstruction; from beta 1 to 0.5, 10.0 more buy only "
-        "6.0 nats; the total (nelbo) is lowest at beta 1, 120.0 ± 0.1 nats (standard error over 4 seeds)."
+        "6.0 nats; the cheapest description (lowest nelbo) is at beta 1, 120.0 ± 0.1 nats (standard error over 4 "
+        "seeds)."
     )
 
 
@@ -45,8 +46,8 @@ def test_a_difference_within_its_interval_is_none(tmp_path, gap, equal):
     for beta, rate, distortion in ((1, 20, 100), (0.5, 30, 90 + gap), (4, 10, 125)):
         leave_setting(tmp_path, beta, rate, distortion)
     text = sentence(tmp_path)
-    assert ("lowest at beta 1 and 0.5, which cannot be told apart" in text) == equal
-    assert ("lowest at beta 1, " in text) != equal
+    assert ("is at beta 1 and 0.5, which cannot be told apart" in text) == equal
+    assert ("is at beta 1, " in text) != equal
 
 
 def test_what_is_bought_within_its_error_is_not_called_bought(tmp_path):
@@ -70,15 +71,15 @@ def test_one_seed_has_the_error_over_its_images(tmp_path):
         scores["nelbo"] = [a + b for a, b in zip(scores["kl"], scores["distortion"], strict=True)]
         leave_setting(tmp_path, beta, rate, distortion, seeds=1, images=scores)
     text = sentence(tmp_path)
-    assert "the total (nelbo) is lowest at beta 1, 120.0 ± 1.2 nats (standard error over the test images, one" in text
+    assert "(lowest nelbo) is at beta 1, 120.0 ± 1.2 nats (standard error over the test images, one" in text
 
 
 def test_without_an_error_nothing_is_called_lowest(tmp_path):
     for beta, rate, distortion in ((1, 20, 100), (4, 10, 125)):
         leave_setting(tmp_path, beta, rate, distortion, seeds=1)
     text = sentence(tmp_path)
-    assert "the total (nelbo) is least at beta 1, 120.0 nats (not every setting has an error)" in text
-    assert "lowest" not in text
+    assert "the lowest nelbo is at beta 1, 120.0 nats (not every setting has an error)" in text
+    assert "cheapest" not in text
 
 
 def test_conditional_models_are_not_ranked_against_others(tmp_path):
@@ -89,7 +90,7 @@ def test_conditional_models_are_not_ranked_against_others(tmp_path):
         kept = json.loads(path.read_text())
         kept["declaration"]["conditional"] = True
         path.write_text(json.dumps(kept))
-    assert "the total (nelbo) is lowest at beta 1, 120.0" in sentence(tmp_path)
+    assert "the cheapest description (lowest nelbo) is at beta 1, 120.0" in sentence(tmp_path)
 
 
 def test_without_a_ladder_it_says_what_there_is(tmp_path):

@@ -80,13 +80,14 @@ def cheapest(group: pd.DataFrame, differences: Differences) -> str:
     best = lowest(group, "nelbo")
     total = f"{with_error(best.nelbo, best.nelbo_se)} nats"
     if group.nelbo_se.isna().any():
-        return f"the total (nelbo) is least at {best['name']}, {total} (not every setting has an error)"
+        return f"the lowest nelbo is at {best['name']}, {total} (not every setting has an error)"
     over = f"over {best.n:.0f} seeds" if best.n > 1 else "over the test images, one seed"
     equal = group[equal_to_lowest(group, "nelbo", differences)].sort_values("nelbo", kind="stable")
     if len(equal) > 1:
         text = listing(equal["name"]).replace("and beta", "and")
-        return f"the total (nelbo) is lowest at {text}, which cannot be told apart, {total} (standard error {over})"
-    return f"the total (nelbo) is lowest at {best['name']}, {total} (standard error {over})"
+        equal_names = f"{text}, which cannot be told apart"
+        return f"the cheapest description (lowest nelbo) is at {equal_names}, {total} (standard error {over})"
+    return f"the cheapest description (lowest nelbo) is at {best['name']}, {total} (standard error {over})"
 
 
 def without_rate(means: pd.DataFrame, differences: Differences) -> str:
