@@ -1,6 +1,5 @@
 """The report's first sentence: what reconstruction costs in KL."""
 
-import math
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -9,6 +8,7 @@ import pandas as pd
 from vaesweep.report.data_frames import COMPARABLE
 from vaesweep.report.differences import Difference, Differences
 from vaesweep.report.lowest_within_error import equal_to_lowest, lowest
+from vaesweep.report.settings_table import with_error
 
 
 def headline(means: pd.DataFrame, differences: Differences) -> str:
@@ -65,14 +65,6 @@ def trade(high: pd.Series, low: pd.Series, differences: Differences, first: bool
 def signed(difference: Difference) -> str:
     """A difference with its sign, and its error if it has one."""
     return ("+" if difference.mean >= 0 else "-") + with_error(abs(difference.mean), difference.error)
-
-
-def with_error(value: float, error: float, digits: int = 1) -> str:
-    """A value ± its error, with a further decimal where the error would read as zero."""
-    if math.isnan(error):
-        return f"{value:.{digits}f}"
-    digits += 0 < error < 0.5 * 10**-digits
-    return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
 def cheapest(group: pd.DataFrame, differences: Differences) -> str:

@@ -1,5 +1,6 @@
 """The table of settings as text: a mean with its error in each cell, and a mark at the lowest."""
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -77,5 +78,12 @@ def metric_cell(value: float, spread: float, digits: int, mark: bool) -> Cell:
     """A mean and its standard error, if it has one."""
     if pd.isna(value):
         return Cell("", None)
-    error = "" if pd.isna(spread) else f" ± {spread:.{digits}f}"
-    return Cell(f"{value:.{digits}f}{error}", float(value), mark)
+    return Cell(with_error(value, spread, digits), float(value), mark)
+
+
+def with_error(value: float, error: float, digits: int = 1) -> str:
+    """A value ± its error, with a further decimal where the error would read as zero."""
+    if math.isnan(error):
+        return f"{value:.{digits}f}"
+    digits += 0 < error < 0.5 * 10**-digits
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
