@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+from hydra.core.hydra_config import HydraConfig
 
 from compare import main as compare
 from support.handmade import leave, rates
@@ -40,6 +41,7 @@ def test_one_bad_record_costs_that_record_and_is_said(study, damage, capsys):
 
 def test_a_bug_is_one_line_that_names_its_traceback(study, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", None)  # other tests of this process run jobs of Hydra's
     monkeypatch.setattr("vaesweep.report.report.report", lambda collection: {}["nobody foresaw this"])
     assert compare([str(study)]) == 1
     (log,) = tmp_path.glob("*.log")

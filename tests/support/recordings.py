@@ -8,7 +8,10 @@ from vaesweep.records import wandb_recording
 
 
 def recorded(folder):
-    """The newest offline run in a folder, as W&B's own reader sees it."""
+    """The newest offline run in a folder, as W&B's own reader sees it.
+
+    On a busy machine the reader answers before it has read the file: it is asked again until it knows the name.
+    """
     command = [
         sys.executable,
         "-m",
@@ -19,4 +22,8 @@ def recorded(folder):
         "--json",
         wandb_recording.recordings(folder)[-1],
     ]
-    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    for _ in range(10):
+        read = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+        if read["name"]:
+            break
+    return read
