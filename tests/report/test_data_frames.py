@@ -16,7 +16,7 @@ from vaesweep.report.differences import Differences
 from vaesweep.report.headline import headline
 from vaesweep.report.lowest_within_error import best
 from vaesweep.report.pareto_front import pareto
-from vaesweep.report.slopes import slopes
+from vaesweep.report.rate_distortion_slopes import slopes
 
 
 @pytest.fixture

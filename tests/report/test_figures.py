@@ -13,10 +13,10 @@ from vaesweep.report.data_frames import summary, table
 from vaesweep.report.learning_curve_chart import learning_curves
 from vaesweep.report.per_dimension_chart import latent_dimensions
 from vaesweep.report.rate_distortion_chart import plane
+from vaesweep.report.rate_distortion_slope_chart import slope
+from vaesweep.report.rate_distortion_slopes import slopes
 from vaesweep.report.reconstruction_penalty_chart import penalty
 from vaesweep.report.report import VEGA_LITE, report
-from vaesweep.report.slope_chart import slope
-from vaesweep.report.slopes import slopes
 
 
 def read_table(folder):

@@ -20,7 +20,7 @@ from support.recordings import recorded
 from support.runs import recorded_metrics
 from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.models import VAE
-from vaesweep.records import wandb_recording
+from vaesweep.records import wandb_runs
 from vaesweep.records.results import Results
 from vaesweep.training.callbacks import FigureLogger, GracefulStop
 from vaesweep.training.checkpoints import PARTS, AtomicCheckpointIO
@@ -57,7 +57,7 @@ def test_a_run_leaves_everything_in_its_folder(config, folder, capsys):
     said = capsys.readouterr().out
     assert "nats per image" in said
     assert said.splitlines()[-2].startswith("look at it   wandb leet ")
-    assert wandb_recording.recordings(folder)
+    assert wandb_runs.recordings(folder)
 
 
 def test_w_and_b_gets_the_same_scalars_and_the_figures(config, folder):

@@ -3,7 +3,7 @@
 from vaesweep.figures.canvas import add_caption
 from vaesweep.figures.charts import activations, histograms, intervals, lines, spectrum
 from vaesweep.figures.export import save
-from vaesweep.figures.images import filters, panel, reconstructions, retrieved_images, samples
+from vaesweep.figures.image_figures import filters, panel, reconstructions, retrieved_images, samples
 from vaesweep.figures.latent_space import (
     aggregate,
     latent_manifold,

@@ -7,8 +7,8 @@ import pandas as pd
 
 from vaesweep.report.collection import one_line
 from vaesweep.report.convergence import further_gain
+from vaesweep.report.rate_distortion_slopes import slopes
 from vaesweep.report.read_run import Run, finite
-from vaesweep.report.slopes import slopes
 
 MAX_RATE_ERROR, MAX_OVERFIT_GAP = 0.1, 0.2
 """Shares of the target rate, and of the standard deviation of the nats over test images, above which a run is reported.

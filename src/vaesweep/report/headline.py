@@ -8,7 +8,7 @@ import pandas as pd
 from vaesweep.report.data_frames import COMPARABLE
 from vaesweep.report.differences import Difference, Differences
 from vaesweep.report.lowest_within_error import equal_to_lowest, lowest
-from vaesweep.report.settings_table import with_error
+from vaesweep.report.metrics_table import with_error
 
 
 def headline(means: pd.DataFrame, differences: Differences) -> str:

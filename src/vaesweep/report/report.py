@@ -20,15 +20,15 @@ from vaesweep.report.examples import STRIPS, Examples, examples
 from vaesweep.report.headline import headline
 from vaesweep.report.learning_curve_chart import learning_curves
 from vaesweep.report.linear_optimum_chart import linear_optimum
+from vaesweep.report.metrics_table import FOOTNOTE, cells, error_note, heads
 from vaesweep.report.noise_robustness_chart import noise_robustness
 from vaesweep.report.per_dimension_chart import latent_dimensions
 from vaesweep.report.provenance import command, provenance
 from vaesweep.report.rate_distortion_chart import plane
+from vaesweep.report.rate_distortion_slope_chart import slope
+from vaesweep.report.rate_distortion_slopes import slopes
 from vaesweep.report.reconstruction_penalty_chart import penalty
 from vaesweep.report.report_figure import ReportFigure
-from vaesweep.report.settings_table import FOOTNOTE, cells, error_note, heads
-from vaesweep.report.slope_chart import slope
-from vaesweep.report.slopes import slopes
 
 PAGE, RUNS = "index.html", "runs.csv"
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])

@@ -16,7 +16,7 @@ from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.differences import Differences
 from vaesweep.report.evaluation_table import KEYS
-from vaesweep.report.settings_table import cells, error_note, heads
+from vaesweep.report.metrics_table import cells, error_note, heads
 
 if TYPE_CHECKING:
     from vaesweep.report.report import Report

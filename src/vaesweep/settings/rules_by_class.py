@@ -7,7 +7,7 @@ not imported, because this is read before torch is.
 
 from collections.abc import Mapping
 
-from vaesweep.settings.text_and_path_rules import (
+from vaesweep.settings.setting_rules import (
     BETAS,
     CREATABLE,
     DURATION,
@@ -233,7 +233,7 @@ RULES: Mapping[str, Rules] = {
     "lightning.pytorch.loggers.CSVLogger": LOGGER | {"flush_logs_every_n_steps": optional(integer(1))},
     "lightning.pytorch.loggers.TensorBoardLogger": LOGGER
     | {"log_graph": optional(BOOL), "default_hp_metric": optional(BOOL), "sub_dir": optional(NULL | FILENAME)},
-    "vaesweep.records.wandb_recording.wandb_logger": {
+    "vaesweep.records.wandb_runs.wandb_logger": {
         "folder": FOLDER_IN_RUN,
         "project": TEXT,
         "entity": NULL | TEXT,

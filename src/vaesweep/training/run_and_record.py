@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from vaesweep.errors import ConfigError, DivergenceError, reason
 from vaesweep.files import is_gone, occupied, remove_unfinished
-from vaesweep.records import wandb_recording
+from vaesweep.records import wandb_runs
 from vaesweep.records.results import Results
 from vaesweep.records.terminal import print_line, print_summary
 from vaesweep.settings.instantiate import add_import_path
@@ -134,7 +134,7 @@ class RunRecorder:
         problem = self.storage_error(unwritten[0] if unwritten else error)
         known = isinstance(problem, ConfigError | DivergenceError)
         for job in self.jobs:
-            wandb_recording.finish(job.folder, failed=job.results.status != "completed")
+            wandb_runs.finish(job.folder, failed=job.results.status != "completed")
             if self.summary and not self.alone:
                 print_line(job.results, job.folder)
             elif self.summary and not known:  # the command line says such an error in a line of its own

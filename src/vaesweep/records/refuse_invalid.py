@@ -1,4 +1,4 @@
-"""The record of a run whose settings are refused."""
+"""Validates the settings of a job, and records one that is refused."""
 
 from contextlib import suppress
 from pathlib import Path
