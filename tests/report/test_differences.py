@@ -67,7 +67,7 @@ def test_errors_over_seeds_and_images_add_up(tmp_path):
 
 def interval(a, b):
     """The difference of two arrays [seeds, images], with the half width of its interval."""
-    settings = [SettingScores(x.mean(1), x.mean(0), "0", np.nan) for x in (a, b)]
+    settings = [SettingScores(x.mean(1), x.mean(0), {"0"}, np.nan) for x in (a, b)]
     terms = [*seed_terms(a.mean(1), b.mean(1)), *image_terms(*settings)]
     return a.mean() - b.mean(), t_quantile(terms) * sum(v for v, _ in terms) ** 0.5
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,8 +38,8 @@ class SettingScores:
     """Its test means, one a run."""
     images: np.ndarray | None
     """Its value [N] for every test image, a mean over the runs; None where they were tested on different images."""
-    draw: Any
-    """Which draw of the data the images are."""
+    draws: set[str]
+    """Which draws of the data the images are from, by `data.seed`."""
     image_variance: float
     """Squared standard error over the test images, a mean over the runs; NaN where none was recorded."""
 
@@ -97,7 +97,7 @@ def seed_terms(a: np.ndarray, b: np.ndarray) -> list[VarianceTerm]:
 
 def image_terms(a: SettingScores, b: SettingScores) -> list[VarianceTerm]:
     """The variance over images of the difference of two settings; none where it is not known."""
-    if a.images is not None and b.images is not None and a.draw == b.draw and len(a.images) == len(b.images):
+    if a.images is not None and b.images is not None and a.draws == b.draws and len(a.images) == len(b.images):
         if len(a.images) < 2:
             return []
         return [(float((a.images - b.images).var(ddof=1)) / len(a.images), len(a.images) - 1)]

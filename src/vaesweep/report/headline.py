@@ -68,18 +68,18 @@ def signed(difference: Difference) -> str:
 
 
 def cheapest(group: pd.DataFrame, differences: Differences) -> str:
-    """The setting with the lowest negative ELBO of a group, or those that are not clearly above it."""
+    """The setting with the lowest negative ELBO of a group, and those that are not clearly above it."""
     best = lowest(group, "nelbo")
     total = f"{with_error(best.nelbo, best.nelbo_se)} nats"
     if group.nelbo_se.isna().any():
         return f"the lowest nelbo is at {best['name']}, {total} (not every setting has an error)"
     over = f"over {best.n:.0f} seeds" if best.n > 1 else "over the test images, one seed"
+    text = f"the cheapest description (lowest nelbo) is at {best['name']}, {total} (standard error {over})"
     equal = group[equal_to_lowest(group, "nelbo", differences)].sort_values("nelbo", kind="stable")
-    if len(equal) > 1:
-        text = listing(equal["name"]).replace("and beta", "and")
-        equal_names = f"{text}, which cannot be told apart"
-        return f"the cheapest description (lowest nelbo) is at {equal_names}, {total} (standard error {over})"
-    return f"the cheapest description (lowest nelbo) is at {best['name']}, {total} (standard error {over})"
+    others = equal["name"][equal.setting != best.setting]
+    if others.empty:
+        return text
+    return f"{text}; {listing(others)} {'is' if len(others) == 1 else 'are'} not clearly above it"
 
 
 def without_rate(means: pd.DataFrame, differences: Differences) -> str:
