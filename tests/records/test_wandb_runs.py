@@ -9,10 +9,10 @@ import pytest
 
 from support.recordings import recorded
 from vaesweep.errors import ConfigError
-from vaesweep.records import wandb_runs
+from vaesweep.records import wandb_logger, wandb_runs
 from vaesweep.records.log_to_loggers import log_results, log_settings
 from vaesweep.records.results import Results
-from vaesweep.records.wandb_runs import run_name
+from vaesweep.records.run_name import run_name
 
 CONFIG = {"model": {"beta": 4.0, "schedule": {"warmup": 0.1}}, "seed": 3}
 KL = {"terms": {"kl": "nats per image"}, "rate": "kl", "rate_weight": "beta", "dimension_unit": "KL (nats)"}
@@ -38,7 +38,7 @@ def closed(monkeypatch):
 
 
 def test_an_offline_run_keeps_settings_once_and_how_it_ended(tmp_path):
-    logger = wandb_runs.wandb_logger(tmp_path, mode="offline", **OPTIONS)
+    logger = wandb_logger.wandb_logger(tmp_path, mode="offline", **OPTIONS)
     log_settings([logger], results())
     logger.log_metrics({"test/loss": 1.5}, step=7)
     wandb_runs.finish(tmp_path, failed=True)
@@ -55,7 +55,7 @@ def test_the_jobs_of_a_study_share_a_group(tmp_path):
         folder = tmp_path / str(group)
         folder.mkdir()
         assert (
-            wandb_runs.wandb_logger(folder, mode="offline", **OPTIONS | {"group": group}).experiment.group == expected
+            wandb_logger.wandb_logger(folder, mode="offline", **OPTIONS | {"group": group}).experiment.group == expected
         )
         wandb_runs.finish(folder, failed=False)
 
@@ -64,25 +64,25 @@ def test_each_job_has_a_run_of_its_own_and_a_resumed_one_keeps_its_id(tmp_path):
     ids = []
     for folder in (tmp_path / "a", tmp_path / "b", tmp_path / "a"):
         folder.mkdir(exist_ok=True)
-        ids.append(wandb_runs.wandb_logger(folder, mode="offline", **OPTIONS).experiment.id)
+        ids.append(wandb_logger.wandb_logger(folder, mode="offline", **OPTIONS).experiment.id)
         wandb_runs.finish(folder, failed=False)
     assert ids[0] == ids[2] != ids[1]
 
 
 def test_disabled_leaves_nothing(tmp_path):
-    wandb_runs.wandb_logger(tmp_path, mode="disabled", **OPTIONS).log_metrics({"a": 1.0}, step=0)
+    wandb_logger.wandb_logger(tmp_path, mode="disabled", **OPTIONS).log_metrics({"a": 1.0}, step=0)
     wandb_runs.finish(tmp_path, failed=False)
     assert not wandb_runs.sync_commands(tmp_path)
 
 
 def test_online_without_a_key_is_refused_at_once(tmp_path):
     with pytest.raises(ConfigError, match="mode: got online without an API key; allowed: online after `wandb login`"):
-        wandb_runs.wandb_logger(tmp_path, mode="online", **OPTIONS)
+        wandb_logger.wandb_logger(tmp_path, mode="online", **OPTIONS)
 
 
 def test_an_unknown_mode_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"mode: got cloud; allowed: offline \| online \| disabled"):
-        wandb_runs.wandb_logger(tmp_path, mode="cloud", **OPTIONS)
+        wandb_logger.wandb_logger(tmp_path, mode="cloud", **OPTIONS)
 
 
 @pytest.mark.slow
@@ -92,10 +92,10 @@ def test_online_without_an_answer_falls_back_to_offline(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     code = (
-        "from pathlib import Path; from vaesweep.records import wandb_runs;"
+        "from pathlib import Path; from vaesweep.records import wandb_logger, wandb_runs;"
         "wandb_runs.TIMEOUT = 2;"
         f"here = Path({str(tmp_path)!r});"
-        "wandb_runs.wandb_logger(here, mode='online', project='p', entity=None, name='n', group=None,"
+        "wandb_logger.wandb_logger(here, mode='online', project='p', entity=None, name='n', group=None,"
         "job_type=None, notes=None, tags=[], log_model=False);"
         "wandb_runs.finish(here, False)"
     )
@@ -133,7 +133,7 @@ def test_the_summary_has_the_size_the_collapse_and_a_chart_of_the_dimensions(tmp
     for active in (0.0, 1.0):
         folder = tmp_path / str(active)
         folder.mkdir()
-        logger = wandb_runs.wandb_logger(folder, mode="offline", **OPTIONS)
+        logger = wandb_logger.wandb_logger(folder, mode="offline", **OPTIONS)
         log_results([logger], results(metrics={"test/active_units": active}))
         wandb_runs.finish(folder, failed=False)
         summary = recorded(folder)["summary"]
@@ -144,14 +144,14 @@ def test_the_summary_has_the_size_the_collapse_and_a_chart_of_the_dimensions(tmp
 
 
 def test_results_that_w_and_b_does_not_take_do_not_fail_the_run(tmp_path, monkeypatch, caplog):
-    logger = wandb_runs.wandb_logger(tmp_path, mode="offline", **OPTIONS)
-    monkeypatch.setattr(wandb_runs, "dimension_chart", lambda *_: 1 / 0)
+    logger = wandb_logger.wandb_logger(tmp_path, mode="offline", **OPTIONS)
+    monkeypatch.setattr(wandb_logger, "dimension_chart", lambda *_: 1 / 0)
     log_results([logger], results())
     assert "W&B did not take the results (division by zero)" in caplog.text
 
 
 def test_hints_name_the_commands(tmp_path):
-    wandb_runs.wandb_logger(tmp_path, mode="offline", **OPTIONS)
+    wandb_logger.wandb_logger(tmp_path, mode="offline", **OPTIONS)
     wandb_runs.finish(tmp_path, failed=False)
     look, upload = wandb_runs.sync_commands(tmp_path)
     assert look.startswith("wandb leet ")

@@ -42,7 +42,7 @@ def evaluate(config: DictConfig) -> list[str]:
     """
     check_int("seed", config.seed, 0)
     if config.wandb is not None:
-        from vaesweep.records import wandb_runs  # here, because an evaluation needs no W&B
+        from vaesweep.records import wandb_evaluation, wandb_runs  # here, because an evaluation needs no W&B
 
         wandb_runs.check_login("wandb", check_choice("wandb", config.wandb, ("offline", "online")))
     if config.checkpoint is not None:
@@ -74,7 +74,7 @@ def evaluate(config: DictConfig) -> list[str]:
                             problems.append(error_line(error, f"{folder.name}, {name}"))
                         progress.advance(task)
                     if config.wandb:
-                        wandb_runs.log_evaluation(folder, context.results, record, config.wandb)
+                        wandb_evaluation.log_evaluation(folder, context.results, record, config.wandb)
             except Timeout:
                 lock_error = ConfigError(
                     "run", f"{folder} while another process is at work in it", "one process at a time"

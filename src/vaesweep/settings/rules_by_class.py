@@ -233,7 +233,7 @@ RULES: Mapping[str, Rules] = {
     "lightning.pytorch.loggers.CSVLogger": LOGGER | {"flush_logs_every_n_steps": optional(integer(1))},
     "lightning.pytorch.loggers.TensorBoardLogger": LOGGER
     | {"log_graph": optional(BOOL), "default_hp_metric": optional(BOOL), "sub_dir": optional(NULL | FILENAME)},
-    "vaesweep.records.wandb_runs.wandb_logger": {
+    "vaesweep.records.wandb_logger.wandb_logger": {
         "folder": FOLDER_IN_RUN,
         "project": TEXT,
         "entity": NULL | TEXT,

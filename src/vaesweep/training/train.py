@@ -22,7 +22,7 @@ from vaesweep.records.config_values import canonical, flat
 from vaesweep.records.log_to_loggers import log_results, log_settings
 from vaesweep.records.per_image_scores import write_image_scores
 from vaesweep.records.results import Results
-from vaesweep.records.wandb_runs import run_name
+from vaesweep.records.run_name import run_name
 from vaesweep.settings.instantiate import build
 from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine, check_shares, check_type
 from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
