@@ -39,9 +39,16 @@ def compare(arguments: argparse.Namespace) -> int:
     """Write the report that was asked for; 1 where there is no run to report on. Raises `ConfigError` and OSError."""
     from vaesweep.report import terminal
     from vaesweep.report.collection import read
+    from vaesweep.report.linear_optimum_chart import lacks_linear_optimum
     from vaesweep.report.report import report
 
     collection = read(arguments.folders)
+    if linear := [run.folder for run in collection.runs if lacks_linear_optimum(run)]:
+        from vaesweep.evaluation.evaluate import measure_linear_optimum  # here, because torch takes seconds to import
+
+        problems = measure_linear_optimum(linear)
+        collection = read(arguments.folders)
+        collection.warnings += [f"not compared with the optimum of a linear model: {problem}" for problem in problems]
     if not collection.runs:
         print(*(f"error: {warning}" for warning in collection.warnings), sep="\n", file=sys.stderr)
         return 1

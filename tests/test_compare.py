@@ -5,10 +5,14 @@ import json
 import pandas as pd
 import pytest
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 
 from compare import main as compare
 from support.handmade import leave, rates
+from vaesweep.records.evaluation_record import FILE as EVALUATION
+from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.records.results import FILE
+from vaesweep.training.run_and_record import run
 
 
 @pytest.fixture
@@ -65,3 +69,36 @@ def test_a_report_that_cannot_be_written_is_one_line(study, out, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert json.loads((study / "fine0" / FILE).read_text())["status"] == "completed"
+
+
+@pytest.fixture
+def train_linear(config, tmp_path):
+    """Train a run of a study on a linear network, and leave its configuration beside it as Hydra does."""
+
+    def train(*settings):
+        folder = tmp_path / "study" / "linear"
+        composed = config("model=vae", "trainer.max_epochs=1", "network=linear", *settings, folder=folder)
+        (folder / ".hydra").mkdir()
+        OmegaConf.save(composed, folder / ".hydra" / "config.yaml")
+        run(composed)
+        return folder
+
+    return train
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_a_linear_gaussian_run_is_measured_against_its_optimum_and_no_other(train_linear, likelihood):
+    folder, is_gaussian = train_linear(f"model/likelihood={likelihood}"), likelihood == "gaussian"
+    assert compare([str(folder.parent)]) == 0
+    assert (folder / EVALUATION).is_file() == is_gaussian
+    assert (folder.parent / "report" / "linear_optimum.png").is_file() == is_gaussian
+    if is_gaussian:
+        assert EvaluationRecord.read(folder).measures["linear_optimum"]["values"]["excess"]["value"] > 0
+
+
+def test_a_linear_run_whose_weights_are_gone_is_reported_without_its_optimum(train_linear, capsys):
+    folder = train_linear("model/likelihood=gaussian")
+    (folder / "checkpoints" / "last.ckpt").unlink()
+    assert compare([str(folder.parent)]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("- not compared with"))
+    assert "last.ckpt, which is not there" in line

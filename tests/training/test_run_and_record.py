@@ -24,9 +24,11 @@ from vaesweep.records import wandb_runs
 from vaesweep.records.results import Results
 from vaesweep.training.callbacks import FigureLogger, GracefulStop
 from vaesweep.training.checkpoints import PARTS, AtomicCheckpointIO
+from vaesweep.training.job import RunJob
 from vaesweep.training.metric_tracker import MetricTracker
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.run_and_record import run
+from vaesweep.training.train import build_data, build_module
 
 SHORT = "trainer.max_epochs=2"
 
@@ -73,6 +75,20 @@ def test_w_and_b_gets_the_same_scalars_and_the_figures(config, folder):
 def test_figures_are_drawn_in_any_precision(config, folder, precision):
     run(config("model=vae", "model.latent_dim=2", SHORT, "callbacks=default", f"trainer.precision={precision}"))
     assert len(list((folder / "figures").glob("*.png"))) == 6
+
+
+def test_in_float64_a_knob_is_the_number_that_was_written_and_the_weights_are_those_of_float32(config, folder):
+    settings = ["model=beta_vae", "model.beta=0.1", "model.likelihood.sigma=0.3", "model/likelihood=gaussian"]
+    states = {}
+    for precision in ("32-true", "64-true"):
+        made = config(*settings, f"trainer.precision={precision}", folder=folder / precision)
+        job = RunJob(made, folder / precision, Results.from_config(made, []))
+        states[precision] = build_module(job, build_data(made)).model.state_dict()
+    single, double = states.values()
+    assert double["beta"].item() == 0.1 != single["beta"].item()
+    assert double["likelihood.log_sigma"].item() == math.log(0.3) != single["likelihood.log_sigma"].item()
+    weights = [name for name in double if name.startswith(("encoder", "decoder"))]
+    assert all(torch.equal(double[name], single[name].double()) for name in weights)
 
 
 @pytest.mark.parametrize("name", MODELS)

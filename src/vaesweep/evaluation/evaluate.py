@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, ListConfig
 from rich.progress import Progress
 
@@ -29,6 +30,7 @@ from vaesweep.report.collection import read
 from vaesweep.report.data_frames import table
 from vaesweep.report.evaluation_table import markdown, remarks, side_by_side
 from vaesweep.run_script import TRACEBACKS
+from vaesweep.settings.groups import CONF
 from vaesweep.settings.instantiate import build
 from vaesweep.value_rules import check_choice, check_int
 
@@ -36,6 +38,16 @@ TABLE = "evaluation.md"
 
 
 def evaluate(config: DictConfig) -> list[str]:
+    """Measure the runs that `config` names, print what was found, and return problems as lines.
+
+    Raises `ConfigError` for settings with which no measure can start.
+    """
+    problems = measure(config)
+    print_table(parse_folders(config.run))
+    return problems
+
+
+def measure(config: DictConfig) -> list[str]:
     """Measure the runs that `config` names, write a record and figures to each folder, and return problems as lines.
 
     Raises `ConfigError` for settings with which no measure can start.
@@ -49,8 +61,7 @@ def evaluate(config: DictConfig) -> list[str]:
         check_choice("checkpoint", config.checkpoint, ("last", "best"))
     device = torch.device(chosen_device(config.device))
     measures = {name: build(config, name) for name in chosen_measures(config)}
-    named_folders = parse_folders(config.run)
-    runs = read(named_folders)
+    runs = read(parse_folders(config.run))
     problems = list(runs.warnings)
     run_folders = list(dict.fromkeys(run.folder.resolve() for run in runs.runs))
     if not run_folders:
@@ -65,10 +76,10 @@ def evaluate(config: DictConfig) -> list[str]:
                     record = EvaluationRecord.load_or_new(
                         folder, context.results.config_hash, context.checkpoint, config.seed
                     )
-                    for name, measure in measures.items():
+                    for name, chosen in measures.items():
                         context.track = tracker(progress, name)
                         try:
-                            record.add(name, take_measure(context, name, measure), measure_names(config))
+                            record.add(name, take_measure(context, name, chosen), measure_names(config))
                             record.write(folder)
                         except Exception as error:
                             problems.append(error_line(error, f"{folder.name}, {name}"))
@@ -82,8 +93,15 @@ def evaluate(config: DictConfig) -> list[str]:
                 problems.append(str(lock_error))
             except Exception as error:
                 problems.append(error_line(error, folder.name))
-    print_table(named_folders)
     return problems
+
+
+def measure_linear_optimum(folders: Sequence[Path]) -> list[str]:
+    """Take that measure of the runs in some folders, and return problems as lines."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("evaluate", ["measures=[linear_optimum]"])
+    config.run = [str(folder) for folder in folders]
+    return measure(config)
 
 
 def take_measure(context: EvalContext, name: str, measure: Measure) -> dict[str, Any]:

@@ -3,17 +3,15 @@
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.metrics import Average
 from vaesweep.metrics.linear_optimum import optimum, optimum_with_learned_sigma, spectrum
 from vaesweep.models import Autoencoder
+from vaesweep.models.affine_decoder import expected_nll, is_affine
 from vaesweep.models.distributions import DiagonalGaussian, Gaussian
 
-AFFINE = (nn.Linear, nn.Flatten, nn.Unflatten, nn.Identity)
-"""Modules without weights of their own, or with affine ones."""
 CURVE = [2.0 ** (i / 4) for i in range(-16, 25)]
 """Betas of the exact curve, from 1/16 to 64."""
 NATS = "nats per image"
@@ -63,28 +61,16 @@ class LinearOptimum:
 
 def is_linear(model: Autoencoder) -> bool:
     """Whether encoder and decoder are affine functions, of the image and the code alone."""
-    modules = [*model.encoder.modules(), *model.decoder.modules()]
-    leaves = [module for module in modules if not list(module.children())]
-    return not model.declaration.conditional and all(isinstance(leaf, AFFINE) for leaf in leaves)
+    return not model.declaration.conditional and is_affine(model.encoder) and is_affine(model.decoder)
 
 
 def exact_terms(context: EvalContext) -> tuple[float, float]:
-    """Distortion and rate over the training images, their expectation over an affine decoder's codes in closed form.
-
-    E|x - W z - b|^2 = |x - W mean - b|^2 + sum_j sigma_j^2 |W_j|^2.
-    """
+    """Distortion and rate over the training images, their expectation over the codes in closed form."""
     model, terms = context.model, Average()
-    assert isinstance(model.likelihood, Gaussian)
-    label = torch.zeros(model.latent_dim + 1, 1, dtype=torch.int64, device=context.device)
-    codes = torch.cat([torch.zeros(1, model.latent_dim), torch.eye(model.latent_dim)]).to(context.device)
-    bias, *columns = model.decode(codes, label)
-    lengths = (torch.stack(columns) - bias).square().flatten(1).sum(1)
-    precision = (-2 * model.likelihood.log_sigma).exp()
     for batch in context.batches("train"):
         posterior = model.posterior(*batch)
         assert isinstance(posterior, DiagonalGaussian)
-        spread = (posterior.sigma.square() * lengths).sum(1) * precision / 2
-        distortion = model.likelihood.nll(model.decode(posterior.mean, batch.label), batch.image) + spread
-        terms.update(torch.stack([distortion.mean(), posterior.kl().sum(1).mean()]).cpu(), len(batch.image))
+        means = [expected_nll(model, posterior, *batch).mean(), posterior.kl().sum(1).mean()]
+        terms.update(torch.stack(means).cpu(), len(batch.image))
     distortion, rate = terms.compute().tolist()
     return distortion, rate

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from vaesweep.models.across_processes import mean_over_ranks
-from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
+from vaesweep.models.affine_decoder import expected_nll, is_affine
+from vaesweep.models.distributions import DiagonalGaussian, Dirac, Gaussian, Likelihood
 from vaesweep.models.networks import Network, activation
 from vaesweep.models.precision import upcast_half
 from vaesweep.models.types import Batch, Declaration, Scores, Spec, Terms
@@ -62,11 +63,15 @@ class Autoencoder(nn.Module):
         return Terms(distortion, penalties, distortion + weighted_penalty)
 
     def score(self, batch: Batch, noise: Tensor) -> Scores:
-        """What an evaluation takes from a batch."""
+        """What an evaluation takes from a batch. The distortion is exact where its expectation has a closed form."""
         distortion, means, posterior, eta = self.parts(batch, noise)
-        output = eta if isinstance(posterior, Dirac) else self.decode(posterior.mean, batch.label)
+        if isinstance(posterior, DiagonalGaussian):
+            if isinstance(self.likelihood, Gaussian) and is_affine(self.decoder):
+                distortion = expected_nll(self, posterior, *batch)
+            output, kl = self.decode(posterior.mean, batch.label), posterior.kl().sum(1)
+        else:
+            output, kl = eta, torch.zeros_like(distortion)
         mse = (self.likelihood.mean(output) - batch.image).square().flatten(1).mean(1)
-        kl = posterior.kl().sum(1) if isinstance(posterior, DiagonalGaussian) else torch.zeros_like(distortion)
         return Scores(
             means=torch.cat([distortion.mean()[None], mse.mean()[None], means]),
             images=torch.stack([distortion, mse, kl], dim=1),

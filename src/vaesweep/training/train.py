@@ -12,12 +12,13 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback, Timer
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins import DoublePrecision
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.data import ImageDataModule
 from vaesweep.files import atomically
-from vaesweep.models import Autoencoder
+from vaesweep.models import Autoencoder, Spec
 from vaesweep.records.config_values import canonical, flat
 from vaesweep.records.log_to_loggers import log_results, log_settings
 from vaesweep.records.per_image_scores import write_image_scores
@@ -102,16 +103,29 @@ def build_data(config: DictConfig) -> ImageDataModule:
 
 
 def build_module(job: RunJob, data: ImageDataModule) -> LitAutoencoder:
-    """Network, model and module, with initial weights drawn from the job's seed; the record says what they declare."""
+    """Model and module; the record says what they declare."""
     config = job.config
-    L.seed_everything(config.seed, verbose=False)
-    model = build(config, "model", network=build(config, "network"), spec=data.spec)
-    check_type("model", model, Autoencoder)
+    model = build_model(config, data.spec)
+    if config.trainer.precision == "64-true":
+        model.double()
+        with DoublePrecision().module_init_context():
+            written = build_model(config, data.spec)
+        # the weights stay those of 32-true, and a knob is the number that was written, not the float32 next to it
+        for knob, value in zip(model.buffers(), written.buffers(), strict=True):
+            knob.copy_(value)
     job.results.parameters = sum(p.numel() for p in model.parameters())
     job.results.declaration = asdict(model.declaration)
     job.results.rate_weight = rate_weight(model)
     settings, names = checkpoint_settings(job.results.config), (job.results.model, job.results.data)
     return LitAutoencoder(model, build(config, "optimizer"), config.seed, settings, names, config.test_samples)
+
+
+def build_model(config: DictConfig, spec: Spec) -> Autoencoder:
+    """The model, with initial weights drawn from the seed."""
+    L.seed_everything(config.seed, verbose=False)
+    model: Autoencoder = build(config, "model", network=build(config, "network"), spec=spec)
+    check_type("model", model, Autoencoder)
+    return model
 
 
 def rate_weight(model: Autoencoder) -> float | None:
