@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
 REQUEUE = signal.SIGUSR2
@@ -35,9 +36,18 @@ def follow_parent() -> None:
     if parent is None:
         return
 
-    def watch() -> None:
+    def wait() -> None:
         while os.getppid() == int(parent):
             time.sleep(0.5)
+
+    stop_after(wait)
+
+
+def stop_after(wait: Callable[[], object]) -> None:
+    """Send SIGTERM to this process when `wait()`, called in a thread, returns."""
+
+    def watch() -> None:
+        wait()
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True, name="parent").start()

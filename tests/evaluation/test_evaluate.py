@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from omegaconf import OmegaConf, open_dict
 from PIL import Image
 
 from evaluate import name_runs, quote_run
+from support.commands import run_command
 from support.datasets import write_photos
 from support.paths import MODELS, ROOT
 from support.recordings import recorded
@@ -376,7 +376,7 @@ def test_names_of_folders_are_spelled_for_hydra(tmp_path, monkeypatch):
 def command(*arguments):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     script = str(ROOT / "src" / "evaluate.py")
-    return subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, env=environment)
+    return run_command([sys.executable, script, *arguments], Path.cwd(), environment)
 
 
 @pytest.mark.slow

@@ -2,13 +2,13 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from support.commands import run_command
 from support.paths import ROOT
 from support.wandb_server import ENTITY, WandbServer
 from vaesweep.records import wandb_runs
@@ -43,7 +43,7 @@ def execute(server, tmp_path):
     env = clean | server.environment | {"OMP_NUM_THREADS": "1", "PATH": path}
 
     def execute(*command):
-        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=240)
+        return run_command(list(command), tmp_path, env)
 
     return execute
 

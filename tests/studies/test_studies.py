@@ -1,14 +1,14 @@
 """Studies on the command line: pools, failures, resumption."""
 
+import os
 import signal
-import subprocess
 
 import pandas as pd
 import pytest
 import torch
 
 from compare import main as compare
-from support.commands import QUICK, only, record, started, statuses, train, wait_for
+from support.commands import QUICK, at_work, only, record, started, statuses, train, wait_for
 from support.recordings import recorded
 from vaesweep.records import wandb_runs
 from vaesweep.training.run_and_record import run
@@ -19,16 +19,12 @@ LONG = [*QUICK, "trainer.max_epochs=30", "logger.wandb.mode=disabled"]
 POOL = ["hydra/launcher=pool", "hydra.launcher.n_jobs=2"]
 
 
-def kill(folder, job):
-    """SIGKILL to the process of a job of the study in `folder`, known by its command line."""
-    assert subprocess.run(["pkill", "-KILL", "-f", f"{job} .*hydra.run.dir='{folder}"]).returncode == 0
-
-
 def test_four_jobs_of_which_one_raises_and_one_is_killed_and_resume_runs_just_those(tmp_path):
     arguments = ["-m", "model=vae", "seed=0,1,2,-1", *LONG, *POOL]
     with started(tmp_path, *arguments) as study:
         wait_for(lambda: list(tmp_path.glob("runs/*/*seed=2*/checkpoints/last.ckpt")))
-        kill(tmp_path, "seed=2")
+        (process,) = at_work(next(tmp_path.glob("runs/*/*seed=2*")))
+        os.kill(process, signal.SIGKILL)
         said, errors = study.communicate()
     assert study.returncode == 1, errors
     assert "2 of 4 jobs failed" in errors
@@ -68,12 +64,12 @@ def test_a_study_that_is_stopped_and_killed_is_resumed_as_if_nothing_had_happene
         before = checkpoints()
         with started(disturbed, *arguments, "resume=true") as study:
             wait_for(lambda before=before: len(checkpoints().items() - before.items()) == 2)
+            assert all(at_work(path.parent.parent) for path in checkpoints())
             study.send_signal(signum)
             _, errors = study.communicate()
         assert study.returncode == code, errors
         # jobs outlive a launcher that is killed by a moment only
-        alive = ["pgrep", "-f", f"hydra.run.dir='{disturbed}"]
-        wait_for(lambda alive=alive: subprocess.run(alive, stdout=subprocess.DEVNULL).returncode == 1)
+        wait_for(lambda: not any(at_work(path.parent.parent) for path in checkpoints()))
     done = train(disturbed, *arguments, "resume=true")
     assert done.returncode == 0, done.stderr + done.stdout
     for folder in only(disturbed).glob("*seed=*"):

@@ -4,18 +4,19 @@ import logging
 import os
 import shlex
 from pathlib import Path
-from typing import Any
-
-import wandb
+from typing import TYPE_CHECKING, Any
 
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import STUDY
 from vaesweep.value_rules import check_choice
 
+if TYPE_CHECKING:
+    from wandb import Run
+
 log = logging.getLogger(__name__)
 TIMEOUT = 30
 """Seconds for W&B to answer at the start; it has four times as many at the end, to take what is left."""
-OPEN_RUNS: dict[Path, wandb.Run] = {}
+OPEN_RUNS: "dict[Path, Run]" = {}
 """The W&B runs of this process, by folder."""
 
 
@@ -26,12 +27,18 @@ def study_group(folder: Path) -> str | None:
 
 def check_login(key: str, mode: str) -> None:
     """Raises `ConfigError` of the setting `key` for `online` without an API key."""
-    if mode == "online" and not wandb.login(prompt=False, verify=False):
+    if mode != "online":
+        return
+    import wandb  # here, because it takes a second to import, and a run without W&B needs none of it
+
+    if not wandb.login(prompt=False, verify=False):
         raise ConfigError(key, "online without an API key", "online after `wandb login`, or offline")
 
 
-def open_run(folder: Path, mode: str, **what: Any) -> wandb.Run:
+def open_run(folder: Path, mode: str, **what: Any) -> "Run":
     """The W&B run of `folder`; see `wandb_logger` for how it goes on, falls back, and what it refuses."""
+    import wandb  # here, because it takes a second to import, and a run without W&B needs none of it
+
     check_login("mode", check_choice("mode", mode, ("offline", "online", "disabled")))
     earlier = recordings(folder)
     options: dict[str, Any] = what | {

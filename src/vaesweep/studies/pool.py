@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from vaesweep.stop_requests import PARENT
+from vaesweep.studies.forked_script import ForkedScript, can_fork
 
 LOG = "console.log"
 GRACE_SECONDS = 30.0
@@ -49,7 +51,7 @@ class RunningCommand:
 
     job: Command
     slot: int
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | ForkedScript
     stop_time: float | None = None
     """Time of the request to stop, if it ran too long."""
 
@@ -95,15 +97,7 @@ class Pool:
         job.start_time = time.time()
         with (job.folder / LOG).open("ab") as log:
             job.log_offset = log.tell()
-            process = subprocess.Popen(
-                job.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
-        self.working.append(RunningCommand(job, slot, process))
+            self.working.append(RunningCommand(job, slot, start_process(job.command, environment, log)))
 
     def has_ended(self, working: RunningCommand) -> bool:
         """Whether a job has ended; one that takes too long is terminated, and then killed."""
@@ -143,6 +137,22 @@ class Pool:
             self.kill(working)
             working.process.wait()
         self.working.clear()
+
+
+def start_process(
+    command: Sequence[str], environment: Mapping[str, str], log: BinaryIO
+) -> subprocess.Popen[bytes] | ForkedScript:
+    """Start a command whose output goes to `log`, as a fork where that can be. Raises OSError."""
+    if can_fork(command, environment):
+        return ForkedScript(command, environment, Path(log.name), Path(log.name))
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,
+    )
 
 
 def slots(n_jobs: int | None, gpus_per_job: int) -> list[dict[str, str]]:

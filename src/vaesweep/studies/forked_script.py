@@ -1,0 +1,103 @@
+"""Runs a script in a process that is forked from a server which has imported already what scripts of ours import.
+
+A process that starts afresh imports for seconds before it does anything. The server is the one of `multiprocessing`.
+"""
+
+import atexit
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from multiprocessing import forkserver, get_context, parent_process
+from pathlib import Path
+
+import vaesweep
+from vaesweep.stop_requests import PARENT, stop_after
+
+IMPORTS = "vaesweep.studies.forked_imports"
+"""The module that the server imports before it forks for the first time."""
+
+
+def can_fork(command: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether `command` is a script for this interpreter, and may be forked.
+
+    On other systems libraries are not safe to be forked, and a GPU has to be chosen before torch is imported.
+    """
+    is_script = command[0] == sys.executable and command[1].endswith(".py")
+    return is_script and sys.platform == "linux" and "CUDA_VISIBLE_DEVICES" not in environment
+
+
+class ForkedScript:
+    """A running script, with the part of `subprocess.Popen`'s interface that a pool needs.
+
+    `command` is this interpreter, a script and its arguments. The process leads a session of its own; what it prints
+    goes to the ends of the files `stdout` and `stderr`. What libraries read from the environment when they are
+    imported, such as the number of threads, is that of the first script. Raises OSError.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], stdout: Path, stderr: Path) -> None:
+        start_server(environment)
+        given = list(command[1:]), dict(environment), str(stdout), str(stderr)
+        self.process = get_context("forkserver").Process(target=run_script, args=given)
+        try:
+            self.process.start()
+        except EOFError:
+            raise ChildProcessError("the server that jobs are forked from has ended") from None
+        assert self.process.pid
+        self.pid: int = self.process.pid
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        return self.process.exitcode
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, once it has ended. Raises `subprocess.TimeoutExpired`."""
+        self.process.join(timeout)
+        if self.process.exitcode is None:
+            raise subprocess.TimeoutExpired(self.process.name, timeout or 0.0)
+        return self.process.exitcode
+
+
+def start_server(environment: Mapping[str, str]) -> None:
+    """Start the server that this process has scripts forked from, unless it runs."""
+    source = str(Path(vaesweep.__file__).parent.parent)
+    path = os.pathsep.join(filter(None, [source, environment.get("PYTHONPATH")]))
+    own = dict(os.environ)
+    get_context("forkserver").set_forkserver_preload([IMPORTS])
+    try:
+        os.environ.clear()
+        os.environ.update({**environment, "PYTHONPATH": path})
+        forkserver.ensure_running()
+    finally:
+        os.environ.clear()
+        os.environ.update(own)
+
+
+def run_script(arguments: list[str], environment: dict[str, str], stdout: str, stderr: str) -> None:
+    """Be the process of `python ARGUMENTS`; it stops when the one that started it ends."""
+    os.setsid()
+    for stream, path in ((sys.stdout, stdout), (sys.stderr, stderr)):
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        os.dup2(file, stream.fileno())
+        os.close(file)
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    os.environ.clear()
+    os.environ.update(environment)
+    starter = parent_process()
+    if os.environ.pop(PARENT, None) and starter:
+        stop_after(starter.join)
+    sys.argv = arguments
+    folder = os.path.dirname(os.path.abspath(arguments[0]))
+    if sys.path[0] != folder:
+        sys.path.insert(0, folder)
+    try:
+        runpy.run_path(arguments[0], run_name="__main__")
+    finally:
+        atexit._run_exitfuncs()  # `multiprocessing` leaves them out
