@@ -43,9 +43,7 @@ assert os.getsid(0) == os.getpid()
 
 
 def test_torch_and_lightning_are_there_and_what_one_script_imports_another_has_not(fork, tmp_path):
-    assert (
-        fork("import sys, wave; print({'torch', 'lightning', 'wandb', 'wave'} & {*sys.modules})").wait(60) == 0
-    )
+    assert fork("import sys, wave; print({'torch', 'lightning', 'wandb', 'wave'} & {*sys.modules})").wait(60) == 0
     first = (tmp_path / "stdout").read_text()
     assert "torch" in first
     assert "lightning" in first

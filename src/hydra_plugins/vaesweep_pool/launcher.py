@@ -1,4 +1,4 @@
-"""`hydra/launcher=pool`: a fresh process a job, several at a time, on devices of their own."""
+"""`hydra/launcher=pool`: a process a job, several at a time, on devices of their own."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Runs many commands at a time, each in a fresh process: if one fails, the others go on."""
+"""Runs many commands at a time, each in a process of its own: if one fails, the others go on."""
 
 import os
 import signal
