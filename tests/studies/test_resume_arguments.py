@@ -4,7 +4,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from support.commands import only, record, train
+from support.commands import only, record, statuses, train
 from support.paths import ROOT
 from vaesweep.errors import ConfigError
 from vaesweep.settings.instantiate import build, escape
@@ -172,10 +172,26 @@ def test_parts_are_built_with_the_folder_as_it_is(name):
     assert build(config, "part") == {"path": f"{name}/a", "inner": {"seed": 7}}
 
 
+ODD = "${seed} it's a\\b=c, [1] é\\"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "pool", "stack"])
+def test_a_study_and_its_resume_work_below_a_folder_of_any_name(tmp_path, launcher):
+    here = tmp_path / ODD
+    here.mkdir()
+    quick = ["data=digits", "callbacks=no_figures", "trainer=cpu", "trainer.max_epochs=1", "logger=none"]
+    first = train(here, "-m", *quick, "seed=0,1", f"hydra/launcher={launcher}")
+    assert first.returncode == 0, first.stderr
+    resumed = train(here, f"resume={only(here)}", "seed=0,1,2")
+    assert resumed.returncode == 0, resumed.stderr
+    assert set(statuses(only(here))) == {0, 1, 2}
+    assert [path.name for path in tmp_path.iterdir()] == [ODD]
+
+
 @pytest.mark.slow
 def test_a_run_and_its_resume_work_below_a_folder_of_any_name(tmp_path):
-    name = "${seed} it's a\\b=c, [1] é\\"
-    here = tmp_path / name
+    here = tmp_path / ODD
     here.mkdir()
     quick = ["data=digits", "callbacks=no_figures", "trainer=cpu", "optimizer=adam_constant"]
     first = train(here, *quick, "trainer.max_epochs=1")
@@ -184,7 +200,7 @@ def test_a_run_and_its_resume_work_below_a_folder_of_any_name(tmp_path):
     assert resumed.returncode == 0, resumed.stderr
     assert record(only(here))["epochs"] == 2
     assert len((only(here) / "history.csv").read_text().splitlines()) == 3
-    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert [path.name for path in tmp_path.iterdir()] == [ODD]
 
 
 @pytest.mark.parametrize("content", ["", "model: vae", "- {", "7"])

@@ -1,4 +1,4 @@
-"""A run that is killed at any moment and resumed ends as one that was left alone.
+"""A run that is killed at any moment, resumed, killed again and resumed ends as one that was left alone.
 
 VAESWEEP_KILLS=40 in the environment draws forty moments instead of two, VAESWEEP_KILLS_SEED=1 others than usual.
 """
@@ -59,33 +59,42 @@ def undisturbed(tmp_path_factory):
     """The folder of a run that is left alone, and the seconds of the processor that it took."""
     home = tmp_path_factory.mktemp("undisturbed")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = train(home, *SETTINGS)
-    assert done.returncode == 0, done.stderr
+    process = started(home, *SETTINGS)
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return home / "run", after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-@pytest.mark.parametrize(("share", "signum"), moments(KILLS, SEED))
-def test_a_run_that_is_killed_and_resumed_ends_as_one_that_was_left_alone(tmp_path, undisturbed, share, signum):
-    whole, seconds = undisturbed
-    process = started(tmp_path, *SETTINGS)
-    while process.poll() is None and processor_seconds(process.pid) < share * seconds:
+def kill(home, seconds, signum):
+    """Start the run, or go on with it, and send it a signal when it has used so many `seconds` of the processor."""
+    process = started(home, *again(home))
+    while process.poll() is None and processor_seconds(process.pid) < seconds:
         time.sleep(0.005)
     process.send_signal(signum)  # nothing to a process that has ended
     process.communicate(timeout=60)
-    folder = tmp_path / "run"
     finished = process.returncode == 0
     assert finished or process.returncode in (-signum, 128 + signum)
-    assert not finished or record(folder)["status"] == "completed"
-    print(
-        "finished" if finished else "killed",
-        f"at {share:.0%}, leaving",
-        sorted(path.name for path in folder.rglob("*")),
-    )
-    overrides = folder / ".hydra" / "overrides.yaml"
+    assert not finished or record(home / "run")["status"] == "completed"
+    left = sorted(path.name for path in (home / "run").rglob("*"))
+    print("finished" if finished else "killed", f"at {seconds:.1f} s, leaving", left)
+
+
+def again(home):
+    """The arguments that go on with the run, or start it where it has not begun."""
+    overrides = home / "run" / ".hydra" / "overrides.yaml"
     has_begun = overrides.is_file() and overrides.stat().st_size > 0
-    resumed = train(tmp_path, *(["resume=run"] if has_begun else SETTINGS))
+    return ["resume=run"] if has_begun else SETTINGS
+
+
+@pytest.mark.parametrize(("share", "signum"), moments(KILLS, SEED))
+def test_a_run_that_is_killed_twice_and_resumed_ends_as_one_that_was_left_alone(tmp_path, undisturbed, share, signum):
+    whole, seconds = undisturbed
+    kill(tmp_path, share * seconds, signum)
+    kill(tmp_path, (1 - share) * seconds, signum)
+    resumed = train(tmp_path, *again(tmp_path))
     assert resumed.returncode == 0, resumed.stderr
+    folder = tmp_path / "run"
     assert ends(folder) == ends(whole)
     theirs = weights(whole)
     assert all(torch.equal(value, theirs[name]) for name, value in weights(folder).items())
