@@ -3,12 +3,16 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from vaesweep.models import Batch
 from vaesweep.random_generators import generator
+
+Draw = Callable[[], torch.Generator]
+"""Makes the generator of a batch's binary draws, where there are any."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class BatchLoader:
         self,
         split: Split,
         batch_size: int,
-        to_float: Callable[[Tensor, int, slice, torch.Generator], Tensor],
+        to_float: Callable[[Tensor, int, slice, Draw], Tensor],
         seed: int,
         epoch: Callable[[], int] | None = None,
         rank: int = 0,
@@ -58,10 +62,10 @@ class BatchLoader:
             number = b if self.epoch else b * self.world + self.rank
             batch_indices = indices[number * self.batch_size : (number + 1) * self.batch_size]
             self.position = b + 1
-            draw = generator(self.seed, "binary", epoch, number, device=self.split.images.device)
+            draw = partial(generator, self.seed, "binary", epoch, number, device=self.split.images.device)
             yield self.take(batch_indices, draw)
 
-    def take(self, indices: Tensor, draw: torch.Generator) -> Batch:
+    def take(self, indices: Tensor, draw: Draw) -> Batch:
         """This process's share of the images at `indices`, and their labels."""
         share = slice(self.rank, None, self.world) if self.epoch else slice(None)
         rank_indices = indices[share].to(self.split.images.device)

@@ -1,13 +1,14 @@
 """The base of all data modules: images in memory as uint8, in an order that is a function of the seed."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
 
-from vaesweep.data.batch_loader import BatchLoader, Split
+from vaesweep.data.batch_loader import BatchLoader, Draw, Split
 from vaesweep.errors import ConfigError
 from vaesweep.models.types import Batch, Spec
 from vaesweep.random_generators import generator
@@ -114,7 +115,7 @@ class ImageDataModule(L.LightningDataModule):
         channels, height, width = images.shape[1:]
         return Spec((channels, height, width), int(labels[:, 0].max()) + 1, len(self.splits["train"].indices))
 
-    def to_float(self, stored_images: Tensor, whole_batch: int, share: slice, draw: torch.Generator) -> Tensor:
+    def to_float(self, stored_images: Tensor, whole_batch: int, share: slice, draw: Draw) -> Tensor:
         """Stored values [B, C, H, W] as floats in [0, 1]: this process's `share` of a batch of `whole_batch`."""
         if self.binarize == "threshold":
             return (stored_images > self.peak / 2).float()
@@ -123,7 +124,7 @@ class ImageDataModule(L.LightningDataModule):
             return grey
         # every process draws for the whole batch and keeps its part: the same images on any number of devices
         shape = (whole_batch, *stored_images.shape[1:])
-        uniform = torch.rand(shape, generator=draw, device=stored_images.device)[share]
+        uniform = torch.rand(shape, generator=draw(), device=stored_images.device)[share]
         return (uniform < grey).float()
 
     def batches(self, name: str, epoch: Callable[[], int] | None = None) -> BatchLoader:
@@ -142,6 +143,10 @@ class ImageDataModule(L.LightningDataModule):
             if id(split.images) not in device_tensors:
                 device_tensors[id(split.images)] = split.images.to(device), split.labels.to(device)
             self.splits[name] = Split(*device_tensors[id(split.images)], split.indices)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        # Lightning looks through any batch for tensors, which takes longer than this one's transfer
+        return Batch(batch.image.to(device), batch.label.to(device))
 
     def train_dataloader(self) -> BatchLoader:
         trainer: Any = self.trainer
@@ -164,4 +169,4 @@ class ImageDataModule(L.LightningDataModule):
         order = torch.randperm(len(split.indices), generator=generator(self.seed, "examples"))
         indices = split.indices[order[:count]]
         batches = BatchLoader(split, len(indices), self.to_float, self.seed)
-        return batches.take(indices, generator(self.seed, "examples", device=split.images.device))
+        return batches.take(indices, partial(generator, self.seed, "examples", device=split.images.device))

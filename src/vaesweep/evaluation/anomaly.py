@@ -1,6 +1,7 @@
 """Anomaly detection by reconstruction error and nelbo."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -74,7 +75,7 @@ class Anomaly:
             color_image = resized_image.expand(-1, channels, -1, -1).clamp(0, 1)
             # stored and read like the model's own data: with as many grey levels, and binary if they are
             stored_image = (color_image * context.data.peak).round().to(torch.uint8)
-            draw = context.draw("other", i)
+            draw = partial(context.draw, "other", i)
             batches.append(Batch(context.data.to_float(stored_image, len(stored_image), slice(None), draw), label))
         return batches
 

@@ -16,6 +16,7 @@ from vaesweep.training.check_machine_and_callbacks import check_callbacks, check
 from vaesweep.training.checkpoints import CHECKPOINT, best_checkpoint, load_weights
 from vaesweep.training.job import RunJob
 from vaesweep.training.run_and_record import RunRecorder, lock_run_dirs
+from vaesweep.training.step_overhead import spare_steps
 from vaesweep.training.train import (
     Stopwatch,
     build_callbacks,
@@ -63,6 +64,7 @@ def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
         default_root_dir=jobs[0].folder,
         enable_checkpointing=False,
     )
+    spare_steps(trainer.callbacks)  # type: ignore[attr-defined]
     if config.compile:
         stack.stack.compile()
     for view, job in zip(views, jobs, strict=True):

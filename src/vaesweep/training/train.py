@@ -30,6 +30,7 @@ from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO, best_c
 from vaesweep.training.job import RunJob
 from vaesweep.training.metric_tracker import MetricTracker
 from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.step_overhead import spare_steps
 
 IRRELEVANT_WARNINGS = (
     "isinstance.treespec, LeafSpec",  # deprecated between Lightning and torch
@@ -64,6 +65,7 @@ def train_and_test(job: RunJob) -> None:
         default_root_dir=job.folder,
     )
     check_type("trainer", trainer, L.Trainer)
+    spare_steps(trainer.callbacks)  # type: ignore[attr-defined]
     if config.compile:
         module.model.compile()
     trainer.loggers = start_loggers(job)
