@@ -59,7 +59,7 @@ def test_a_truncated_file_is_named_with_the_way_out(tmp_path):
     file = raw / "train-images-idx3-ubyte"
     file.write_bytes(file.read_bytes()[:5000])
     with pytest.raises(
-        ConfigError, match=rf"data.root: got {tmp_path}, where mnist is missing or damaged .*data=digits"
+        ConfigError, match=rf"data.root: got {tmp_path}, where mnist is missing or damaged .*data=mnist5k"
     ):
         ready(TorchvisionData("mnist", str(tmp_path), **OPTIONS))
 
@@ -70,7 +70,7 @@ def test_a_missing_set_without_network_is_told_with_the_way_out(tmp_path, monkey
         raise OSError("no route to host")
 
     monkeypatch.setattr("urllib.request.urlopen", unreachable)
-    with pytest.raises(ConfigError, match=rf"data.root: got {tmp_path}, where {name} is missing .*or data=digits$"):
+    with pytest.raises(ConfigError, match=rf"data.root: got {tmp_path}, where {name} is missing .*or data=mnist5k$"):
         ready(TorchvisionData(name, str(tmp_path), **OPTIONS))
 
 

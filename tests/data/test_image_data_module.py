@@ -105,13 +105,13 @@ def test_threshold_is_at_half_the_range():
     assert set(batch.image.unique().tolist()) <= {0.0, 1.0}
     made = data(binarize="threshold")
     stored = torch.tensor([127, 128], dtype=torch.uint8)
-    assert made.to_float(stored, 2, slice(None), torch.Generator()).tolist() == [0.0, 1.0]
+    assert made.to_float(stored, 2, slice(None), torch.Generator).tolist() == [0.0, 1.0]
 
 
 def test_dynamic_draws_anew_in_training_with_grey_as_probability():
     made = data(binarize="dynamic")
     stored = torch.full((4000, 1, 2, 2), 64, dtype=torch.uint8)
-    draw = made.to_float(stored, 4000, slice(None), torch.Generator().manual_seed(0))
+    draw = made.to_float(stored, 4000, slice(None), lambda: torch.Generator().manual_seed(0))
     assert draw.mean().item() == pytest.approx(64 / 255, abs=0.01)
     visits = [torch.cat([b.image for b in data(binarize="dynamic", epoch=e).train_dataloader()]) for e in (0, 0, 1)]
     assert torch.equal(visits[0], visits[1])

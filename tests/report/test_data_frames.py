@@ -296,7 +296,7 @@ def test_what_to_beware_of_is_said_once_a_setting(tmp_path):
     leave(tmp_path / "missed", "vae", beta=1.0, schedule=capacity, metrics=rates(5, 20))
     runs = read([tmp_path]).runs
     assert sorted(diagnostics(table(runs), runs)) == [
-        "beta_vae beta=0.5: overfit: a test image takes 2 nats more than a training image",
+        "beta_vae beta=0.5: overfit: the nelbo of a test image is 2 nats above that of a training image",
         "beta_vae beta=16: posterior collapse: no latent dimension is used",
         "beta_vae beta=2: failed: killed by SIGKILL",
         "beta_vae beta=4, seed 0: 1 of 4 latent dimensions unused",

@@ -54,9 +54,10 @@ def test_the_weights_are_those_of_a_run_that_is_spared_nothing(config, tmp_path,
     assert all(torch.equal(states["spared"][key], value) for key, value in states["whole"].items())
 
 
-def test_callbacks_of_the_user_are_told_of_every_step(config, digits, monkeypatch, restored):
+def test_callbacks_of_the_user_are_told_of_every_step(config, monkeypatch, restored):
     counting = Counting()
     build_callbacks = train.build_callbacks
     monkeypatch.setattr(train, "build_callbacks", lambda given: [*build_callbacks(given), counting])
-    run(config("model=ae", "trainer.max_epochs=2"))
-    assert (counting.steps, counting.epochs) == (2 * len(digits.batches("train")), 2)
+    composed = config("model=ae", "trainer.max_epochs=2")
+    run(composed)
+    assert (counting.steps, counting.epochs) == (2 * len(train.build_data(composed).train_dataloader()), 2)

@@ -58,7 +58,7 @@ class TorchvisionData(ImageDataModule):
             raise ConfigError(
                 "data.root",
                 problem,
-                f"a folder with {self.dataset} in it (or VAESWEEP_DATA), a network to download it, or data=digits",
+                f"a folder with {self.dataset} in it (or VAESWEEP_DATA), a network to download it, or data=mnist5k",
             ) from error
         images = torch.as_tensor(dataset.data)
         # MNIST comes as [N, H, W], CIFAR-10 as [N, H, W, C]

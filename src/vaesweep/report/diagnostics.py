@@ -45,7 +45,9 @@ def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
         if gain > finite(runs[row.Index].results.errors.get("val/loss", 0.0)):
             add(row, "train longer: the validation loss still fell, by about ", gain, " nats in as many epochs again")
         elif nats is not None and row.overfit_gap > MAX_OVERFIT_GAP * nats.std():
-            add(row, "overfit: a test image takes ", row.overfit_gap, " nats more than a training image")
+            total = "nelbo" if declaration.rate else "distortion"
+            text = f"overfit: the {total} of a test image is "
+            add(row, text, row.overfit_gap, " nats above that of a training image")
     counts = frame.setting.value_counts()
     lines = []
     for (setting, text, unit), found in problems.items():
