@@ -155,3 +155,22 @@ def test_gpus_are_handed_out_by_slot(machine):
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(4, 1)] == ["0", "3", "GPU-5", "0"]
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(None, 2)] == ["0,3"]
     assert slots(None, 1)[0]["OMP_NUM_THREADS"] == "2"
+
+
+def test_a_script_that_cannot_be_forked_is_run_afresh(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr(pool, "ForkedScript", refuse)
+    (tmp_path / "script.py").write_text("import sys; print('torch' in sys.modules)")
+    made = Command([sys.executable, str(tmp_path / "script.py")], tmp_path / "job")
+    ended(Pool([{}]), [made])
+    assert (made.code, made.failure, made.last_line()) == (0, None, "False")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
+def test_a_script_is_forked_where_that_can_be(tmp_path):
+    (tmp_path / "script.py").write_text("import sys; print('torch' in sys.modules)")
+    made = Command([sys.executable, str(tmp_path / "script.py")], tmp_path / "job")
+    ended(Pool([{}]), [made])
+    assert made.last_line() == "True"

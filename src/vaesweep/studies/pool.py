@@ -142,9 +142,11 @@ class Pool:
 def start_process(
     command: Sequence[str], environment: Mapping[str, str], log: BinaryIO
 ) -> subprocess.Popen[bytes] | ForkedScript:
-    """Start a command whose output goes to `log`, as a fork where that can be. Raises OSError."""
+    """Start a command whose output goes to `log`: as a fork where that can be, or afresh. Raises OSError."""
     if can_fork(command, environment):
-        return ForkedScript(command, environment, Path(log.name), Path(log.name))
+        # there may be no server, where the path of its socket is too long for example
+        with suppress(OSError):
+            return ForkedScript(command, environment, Path(log.name), Path(log.name))
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
