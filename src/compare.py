@@ -60,7 +60,7 @@ def compare(arguments: argparse.Namespace) -> int:
     terminal.write(summary, folder)
     study = home.resolve().name
     if arguments.wandb:
-        from vaesweep.records.wandb_runs import sync_commands
+        from vaesweep.records.wandb_lifecycle import sync_commands
         from vaesweep.report.wandb_dashboard import log_report
 
         mode = os.environ.get("WANDB_MODE", "offline")

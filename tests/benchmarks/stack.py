@@ -25,8 +25,8 @@ from omegaconf import OmegaConf, open_dict
 from rich.console import Console
 
 from vaesweep.records.results import Results
-from vaesweep.stacking.train import run_stack
-from vaesweep.training.job import RunJob
+from vaesweep.stacking.train_and_test import run_stack
+from vaesweep.training.job_description import RunJob
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = os.environ.get("VAESWEEP_DATA", "data")

@@ -11,7 +11,7 @@ import yaml
 from support.commands import run_command
 from support.paths import ROOT
 from support.wandb_server import ENTITY, WandbServer
-from vaesweep.records import wandb_runs
+from vaesweep.records import wandb_lifecycle
 from vaesweep.training.run_and_record import run
 
 pytestmark = pytest.mark.slow
@@ -144,7 +144,7 @@ def test_an_offline_run_and_its_resumption_arrive_by_wandb_sync_as_one_run(serve
     # in this process: an offline run asks for no server
     run(config(*offline, "trainer.max_epochs=1"))
     run(config(*offline, "trainer.max_epochs=2", "resume=true"))
-    recordings = wandb_runs.recordings(tmp_path / "run")
+    recordings = wandb_lifecycle.recordings(tmp_path / "run")
     assert len(recordings) == 2
     done = execute("wandb", "sync", *recordings)
     assert done.returncode == 0, done.stderr

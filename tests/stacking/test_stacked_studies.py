@@ -20,9 +20,9 @@ from vaesweep.stacking.checkpoints import merge_checkpoints, split_checkpoint
 from vaesweep.stacking.grouping import group_jobs
 from vaesweep.stacking.memory import PeakMemory, footprint
 from vaesweep.stacking.stack import Stack
-from vaesweep.stacking.train import run_stack
+from vaesweep.stacking.train_and_test import run_stack
 from vaesweep.training import run_and_record as running
-from vaesweep.training.job import RunJob
+from vaesweep.training.job_description import RunJob
 from vaesweep.training.run_and_record import run
 
 pytestmark = pytest.mark.slow

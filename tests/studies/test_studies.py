@@ -10,7 +10,7 @@ import torch
 from compare import main as compare
 from support.commands import QUICK, at_work, only, record, started, statuses, train, wait_for
 from support.recordings import recorded
-from vaesweep.records import wandb_runs
+from vaesweep.records import wandb_lifecycle
 from vaesweep.training.run_and_record import run
 
 pytestmark = pytest.mark.slow
@@ -108,7 +108,7 @@ def test_a_data_parallel_job_in_a_pool_has_one_folder_and_one_recording(tmp_path
     assert done.returncode == 0, done.stderr + done.stdout
     (folder,) = [path for path in only(tmp_path).iterdir() if path.is_dir()]
     assert (record(folder)["status"], record(folder)["seed"]) == ("completed", 3)
-    assert len(wandb_runs.recordings(folder)) == 1
+    assert len(wandb_lifecycle.recordings(folder)) == 1
     run = recorded(folder)
     assert (run["name"].split()[:2], run["tags"]) == (["vae", "digits"], ["vae", "digits"])
     assert run["name"].endswith("seed=3")

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from vaesweep.records import wandb_runs
+from vaesweep.records import wandb_lifecycle
 
 
 def recorded(folder):
@@ -20,7 +20,7 @@ def recorded(folder):
         "inspect",
         "--summary",
         "--json",
-        wandb_runs.recordings(folder)[-1],
+        wandb_lifecycle.recordings(folder)[-1],
     ]
     for _ in range(10):
         read = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)

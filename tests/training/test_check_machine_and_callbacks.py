@@ -6,7 +6,7 @@ import pytest
 
 from vaesweep.errors import ConfigError
 from vaesweep.training.run_and_record import run
-from vaesweep.training.train import build_data
+from vaesweep.training.train_and_test import build_data
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,10 @@ from omegaconf import OmegaConf
 from support.commands import record
 from support.paths import MODELS
 from support.runs import recorded_metrics
+from vaesweep.atomic_files import atomically
 from vaesweep.errors import ConfigError
 from vaesweep.figures import model_figures
-from vaesweep.files import atomically
 from vaesweep.stop_requests import Interrupted
-from vaesweep.training import train
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.run_and_record import run
 
@@ -65,14 +64,14 @@ def test_a_signal_during_the_last_drawing_counts_and_the_resumed_run_draws_all(c
 
 
 def test_a_second_signal_while_the_first_is_answered_changes_nothing(config, folder, monkeypatch):
-    original = train.record_duration
+    original = train_and_test.record_duration
 
     def with_signal(*given):
         os.kill(os.getpid(), signal.SIGINT)
         original(*given)
 
     signal_while_drawing(monkeypatch)
-    monkeypatch.setattr(train, "record_duration", with_signal)
+    monkeypatch.setattr(train_and_test, "record_duration", with_signal)
     with pytest.raises(SystemExit, match=str(128 + signal.SIGINT)):
         run(config(*DRAWN))
     assert (record(folder)["status"], record(folder)["reason"]) == ("interrupted", "SIGINT")
@@ -85,7 +84,7 @@ def test_a_kill_while_a_resumption_is_recorded_leaves_the_earlier_record(tmp_pat
     job = SimpleNamespace(
         folder=tmp_path, config=OmegaConf.create({"a": 1}), results=SimpleNamespace(overrides=["a=1"])
     )
-    train.save_resumed_config(job)
+    train_and_test.save_resumed_config(job)
     before = {path.name: path.read_text() for path in (tmp_path / ".hydra").iterdir()}
     assert set(before) == {"config.yaml", "overrides.yaml"}
 
@@ -95,7 +94,7 @@ def test_a_kill_while_a_resumption_is_recorded_leaves_the_earlier_record(tmp_pat
 
     monkeypatch.setattr(OmegaConf, "save", cut_short)
     with pytest.raises(Interrupted):
-        train.save_resumed_config(job)
+        train_and_test.save_resumed_config(job)
     assert {path.name: path.read_text() for path in (tmp_path / ".hydra").iterdir()} == before
 
 

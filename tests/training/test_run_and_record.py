@@ -20,15 +20,15 @@ from support.recordings import recorded
 from support.runs import recorded_metrics
 from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.models import VAE
-from vaesweep.records import wandb_runs
+from vaesweep.records import wandb_lifecycle
 from vaesweep.records.results import Results
 from vaesweep.training.callbacks import FigureLogger, GracefulStop
 from vaesweep.training.checkpoints import PARTS, AtomicCheckpointIO
-from vaesweep.training.job import RunJob
+from vaesweep.training.job_description import RunJob
 from vaesweep.training.metric_tracker import MetricTracker
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.run_and_record import run
-from vaesweep.training.train import build_data, build_module
+from vaesweep.training.train_and_test import build_data, build_module
 
 SHORT = "trainer.max_epochs=2"
 
@@ -59,7 +59,7 @@ def test_a_run_leaves_everything_in_its_folder(config, folder, capsys):
     said = capsys.readouterr().out
     assert "nats per image" in said
     assert said.splitlines()[-2].startswith("look at it   wandb leet ")
-    assert wandb_runs.recordings(folder)
+    assert wandb_lifecycle.recordings(folder)
 
 
 def test_w_and_b_gets_the_same_scalars_and_the_figures(config, folder):

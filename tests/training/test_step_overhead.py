@@ -7,7 +7,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from vaesweep.training import train
+from vaesweep.training import train_and_test
 from vaesweep.training.run_and_record import run
 from vaesweep.training.step_overhead import STEP_HOOKS, spare_steps
 
@@ -46,7 +46,7 @@ def test_only_hooks_that_a_callback_leaves_as_they_are_are_left_out(restored):
 def test_the_weights_are_those_of_a_run_that_is_spared_nothing(config, tmp_path, monkeypatch, restored, precision):
     states = {}
     for name, spare in (("spared", spare_steps), ("whole", lambda callbacks: None)):
-        monkeypatch.setattr(train, "spare_steps", spare)
+        monkeypatch.setattr(train_and_test, "spare_steps", spare)
         torch.utils.deterministic.fill_uninitialized_memory = name == "whole"
         settings = ["model=vae", "data.binarize=dynamic", "trainer.max_epochs=2", f"trainer.precision={precision}"]
         run(config(*settings, folder=tmp_path / name))
@@ -56,8 +56,8 @@ def test_the_weights_are_those_of_a_run_that_is_spared_nothing(config, tmp_path,
 
 def test_callbacks_of_the_user_are_told_of_every_step(config, monkeypatch, restored):
     counting = Counting()
-    build_callbacks = train.build_callbacks
-    monkeypatch.setattr(train, "build_callbacks", lambda given: [*build_callbacks(given), counting])
+    build_callbacks = train_and_test.build_callbacks
+    monkeypatch.setattr(train_and_test, "build_callbacks", lambda given: [*build_callbacks(given), counting])
     composed = config("model=ae", "trainer.max_epochs=2")
     run(composed)
-    assert (counting.steps, counting.epochs) == (2 * len(train.build_data(composed).train_dataloader()), 2)
+    assert (counting.steps, counting.epochs) == (2 * len(train_and_test.build_data(composed).train_dataloader()), 2)

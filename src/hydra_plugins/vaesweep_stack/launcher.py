@@ -20,7 +20,7 @@ from vaesweep.studies.study_job import StudyJob
 from vaesweep.value_rules import check_float
 
 if TYPE_CHECKING:
-    from vaesweep.training.job import RunJob
+    from vaesweep.training.job_description import RunJob
 
 
 @dataclass
@@ -83,7 +83,7 @@ class StackLauncher(PoolLauncher):
         """Train `stack` and say how each of its jobs ended; returns those that are to be run alone after all."""
         import torch
 
-        from vaesweep.stacking.train import run_stack
+        from vaesweep.stacking.train_and_test import run_stack
 
         problem, too_large = "", False
         try:
@@ -112,7 +112,7 @@ class StackLauncher(PoolLauncher):
 
     def job(self, plan: StudyJob) -> "RunJob":
         """A job of the study with its configuration resolved, which several of one process could not be later on."""
-        from vaesweep.training.job import RunJob
+        from vaesweep.training.job_description import RunJob
 
         with read_write(plan.config.hydra.runtime), open_dict(plan.config.hydra.runtime):
             plan.config.hydra.runtime.output_dir = str(plan.folder)

@@ -16,13 +16,13 @@ from omegaconf import DictConfig, ListConfig
 from rich.progress import Progress
 
 from vaesweep import figures
+from vaesweep.atomic_files import atomically
 from vaesweep.data import ImageDataModule
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext, Track
 from vaesweep.evaluation.load import load_context
 from vaesweep.evaluation.measure_interface import Measure, MeasureResult, NotApplicable
 from vaesweep.figures.model_figures import run_caption
-from vaesweep.files import atomically
 from vaesweep.records import results
 from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
 from vaesweep.report import terminal
@@ -54,9 +54,9 @@ def measure(config: DictConfig) -> list[str]:
     """
     check_int("seed", config.seed, 0)
     if config.wandb is not None:
-        from vaesweep.records import wandb_evaluation, wandb_runs  # here, because an evaluation needs no W&B
+        from vaesweep.records import wandb_evaluation, wandb_lifecycle  # here, because an evaluation needs no W&B
 
-        wandb_runs.check_login("wandb", check_choice("wandb", config.wandb, ("offline", "online")))
+        wandb_lifecycle.check_login("wandb", check_choice("wandb", config.wandb, ("offline", "online")))
     if config.checkpoint is not None:
         check_choice("checkpoint", config.checkpoint, ("last", "best"))
     device = torch.device(chosen_device(config.device))

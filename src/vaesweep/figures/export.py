@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vaesweep.files import atomically
+from vaesweep.atomic_files import atomically
 
 FRAME = 120
 """Milliseconds per frame of a film."""

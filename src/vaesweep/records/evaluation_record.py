@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from vaesweep.files import atomically
+from vaesweep.atomic_files import atomically
 from vaesweep.records import json_checks as rules
 from vaesweep.records.results import versions
 from vaesweep.value_rules import Rule, number

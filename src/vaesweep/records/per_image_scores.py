@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaesweep.files import atomically
+from vaesweep.atomic_files import atomically
 
 if TYPE_CHECKING:
     from torch import Tensor  # for the type alone: the table of a study is printed without torch

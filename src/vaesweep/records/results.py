@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 from omegaconf import DictConfig
 
 from vaesweep import __version__
+from vaesweep.atomic_files import atomically
 from vaesweep.errors import ConfigError
-from vaesweep.files import atomically
 from vaesweep.records import json_checks as rules
 from vaesweep.records.config_hash import config_hash, hashed_config
 from vaesweep.records.config_values import component_name, flat

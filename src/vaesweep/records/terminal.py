@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from vaesweep.records import wandb_runs
+from vaesweep.records import wandb_lifecycle
 from vaesweep.records.results import Results
 
 UNITS = {"mse": "per pixel", "active_units": "dimensions"}
@@ -50,5 +50,5 @@ def print_summary(results: Results, folder: Path) -> None:
     console.print(f"run folder   {here}", markup=False)
     if (folder / "figures").is_dir():
         console.print(f"figures      {here}/figures", markup=False)
-    for word, command in zip(("look at it", "upload it"), wandb_runs.sync_commands(folder), strict=False):
+    for word, command in zip(("look at it", "upload it"), wandb_lifecycle.sync_commands(folder), strict=False):
         console.print(f"{word:<12} {command}", markup=False)

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
 from vaesweep.records.results import Results
 from vaesweep.records.run_name import run_name
-from vaesweep.records.wandb_runs import finish, open_run, study_group
+from vaesweep.records.wandb_lifecycle import finish, open_run, study_group
 
 
 def log_evaluation(folder: Path, results: Results, evaluation: EvaluationRecord, mode: str) -> None:

@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from vaesweep.records.results import Results
-from vaesweep.records.wandb_runs import open_run, study_group
+from vaesweep.records.wandb_lifecycle import open_run, study_group
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import jinja2
 import pandas as pd
 import vl_convert
 
-from vaesweep.files import atomically
+from vaesweep.atomic_files import atomically
 from vaesweep.report.collection import RunCollection
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.diagnostics import diagnostics
@@ -23,12 +23,12 @@ from vaesweep.report.linear_optimum_chart import linear_optimum
 from vaesweep.report.metrics_table import FOOTNOTE, cells, error_note, heads
 from vaesweep.report.noise_robustness_chart import noise_robustness
 from vaesweep.report.per_dimension_chart import latent_dimensions
-from vaesweep.report.provenance import command, provenance
 from vaesweep.report.rate_distortion_chart import plane
 from vaesweep.report.rate_distortion_slope_chart import slope
 from vaesweep.report.rate_distortion_slopes import slopes
 from vaesweep.report.reconstruction_penalty_chart import penalty
 from vaesweep.report.report_figure import ReportFigure
+from vaesweep.report.study_description import command, data_and_training
 
 PAGE, RUNS = "index.html", "runs.csv"
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
@@ -80,7 +80,7 @@ def report(collection: RunCollection) -> Report:
     measurements, reasons = side_by_side(frame, runs), remarks(frame, runs)
     figures_with_content = {name: figure for name, figure in figures.items() if figure is not None}
     run_table = frame.join(values_by_run(runs))
-    origin = [*provenance(runs), command([run.results.overrides for run in runs])]
+    origin = [*data_and_training(runs), command([run.results.overrides for run in runs])]
     return Report(
         collection.studies,
         run_table,

@@ -11,7 +11,7 @@ import wandb
 
 from vaesweep.errors import ConfigError
 from vaesweep.models import Declaration
-from vaesweep.records import wandb_runs
+from vaesweep.records import wandb_lifecycle
 from vaesweep.report.read_run import Run
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def publish(entity: str, project: str, study: str | None = None, declarations: S
 def log_report(study: str, folder: Path, runs: pd.DataFrame, project: str, entity: str | None, mode: str) -> None:
     """Log the report in `folder` as one run of the study's group: charts of the plane, the table of `runs`, its figures
     and its page."""
-    run = wandb_runs.open_run(
+    run = wandb_lifecycle.open_run(
         folder,
         mode,
         project=project,
@@ -155,7 +155,7 @@ def log_report(study: str, folder: Path, runs: pd.DataFrame, project: str, entit
     pictures = {f"report/{path.stem}": wandb.Image(str(path)) for path in sorted(folder.glob("*.png"))}
     page = {"report/page": wandb.Html(str(folder / "index.html"))}
     run.log(plane_charts(runs) | {"runs": wandb.Table(dataframe=text)} | pictures | page)
-    wandb_runs.finish(folder, failed=False)
+    wandb_lifecycle.finish(folder, failed=False)
 
 
 def plane_charts(runs: pd.DataFrame) -> dict[str, Any]:

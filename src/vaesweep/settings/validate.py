@@ -10,8 +10,8 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vaesweep.errors import ConfigError
 from vaesweep.settings.groups import options
+from vaesweep.settings.path_and_text_rules import PART, PARTS
 from vaesweep.settings.rules_by_class import ADDED, GROUPS, RULES, TOP, Rules
-from vaesweep.settings.setting_rules import PART, PARTS
 from vaesweep.value_rules import Rule
 
 HYDRA_KEYS = ("_target_", "_convert_", "_partial_", "_recursive_", "_args_")

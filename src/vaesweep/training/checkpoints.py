@@ -11,8 +11,8 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from vaesweep.atomic_files import atomically
 from vaesweep.errors import ConfigError
-from vaesweep.files import atomically
 from vaesweep.training.module import LitAutoencoder
 
 CHECKPOINT = Path("checkpoints/last.ckpt")

@@ -14,15 +14,15 @@ from hydra.types import RunMode
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
+from vaesweep.atomic_files import is_gone, occupied, remove_unfinished
 from vaesweep.errors import ConfigError, DivergenceError, reason
-from vaesweep.files import is_gone, occupied, remove_unfinished
-from vaesweep.records import wandb_runs
+from vaesweep.records import wandb_lifecycle
 from vaesweep.records.results import Results
 from vaesweep.records.terminal import print_line, print_summary
 from vaesweep.settings.instantiate import add_import_path
 from vaesweep.stop_requests import REQUEUE, SIGNALS, Interrupted, interrupt
-from vaesweep.training.job import RunJob
-from vaesweep.training.train import train_and_test
+from vaesweep.training.job_description import RunJob
+from vaesweep.training.train_and_test import train_and_test
 
 LOCK_SECONDS = 60
 """Seconds to wait for another process to leave the run's folder."""
@@ -134,7 +134,7 @@ class RunRecorder:
         problem = self.storage_error(unwritten[0] if unwritten else error)
         known = isinstance(problem, ConfigError | DivergenceError)
         for job in self.jobs:
-            wandb_runs.finish(job.folder, failed=job.results.status != "completed")
+            wandb_lifecycle.finish(job.folder, failed=job.results.status != "completed")
             if self.summary and not self.alone:
                 print_line(job.results, job.folder)
             elif self.summary and not known:  # the command line says such an error in a line of its own

@@ -6,7 +6,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from vaesweep.files import atomically
+from vaesweep.atomic_files import atomically
 from vaesweep.models.distributions import DiagonalGaussian
 from vaesweep.random_generators import generator
 from vaesweep.training.callbacks.figure_logger import model_and_images

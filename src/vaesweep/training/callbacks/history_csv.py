@@ -6,7 +6,7 @@ from typing import Any
 
 import lightning as L
 
-from vaesweep.files import atomically
+from vaesweep.atomic_files import atomically
 from vaesweep.training.module import LitAutoencoder
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from support.recordings import recorded
 from vaesweep.errors import ConfigError
-from vaesweep.records import wandb_logger, wandb_runs
+from vaesweep.records import wandb_lifecycle, wandb_logger
 from vaesweep.records.log_to_loggers import log_results, log_settings
 from vaesweep.records.results import Results
 from vaesweep.records.run_name import run_name
@@ -33,15 +33,15 @@ def closed(monkeypatch):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", "/nonexistent")
     yield
-    for folder in list(wandb_runs.OPEN_RUNS):
-        wandb_runs.finish(folder, failed=False)
+    for folder in list(wandb_lifecycle.OPEN_RUNS):
+        wandb_lifecycle.finish(folder, failed=False)
 
 
 def test_an_offline_run_keeps_settings_once_and_how_it_ended(tmp_path):
     logger = wandb_logger.wandb_logger(tmp_path, mode="offline", **OPTIONS)
     log_settings([logger], results())
     logger.log_metrics({"test/loss": 1.5}, step=7)
-    wandb_runs.finish(tmp_path, failed=True)
+    wandb_lifecycle.finish(tmp_path, failed=True)
     run = recorded(tmp_path)
     assert {key: value for key, value in run["config"].items() if key != "_wandb"} == CONFIG
     assert (run["name"], run["project"], run["tags"]) == ("a run", "tests", ["x"])
@@ -57,7 +57,7 @@ def test_the_jobs_of_a_study_share_a_group(tmp_path):
         assert (
             wandb_logger.wandb_logger(folder, mode="offline", **OPTIONS | {"group": group}).experiment.group == expected
         )
-        wandb_runs.finish(folder, failed=False)
+        wandb_lifecycle.finish(folder, failed=False)
 
 
 def test_each_job_has_a_run_of_its_own_and_a_resumed_one_keeps_its_id(tmp_path):
@@ -65,14 +65,14 @@ def test_each_job_has_a_run_of_its_own_and_a_resumed_one_keeps_its_id(tmp_path):
     for folder in (tmp_path / "a", tmp_path / "b", tmp_path / "a"):
         folder.mkdir(exist_ok=True)
         ids.append(wandb_logger.wandb_logger(folder, mode="offline", **OPTIONS).experiment.id)
-        wandb_runs.finish(folder, failed=False)
+        wandb_lifecycle.finish(folder, failed=False)
     assert ids[0] == ids[2] != ids[1]
 
 
 def test_disabled_leaves_nothing(tmp_path):
     wandb_logger.wandb_logger(tmp_path, mode="disabled", **OPTIONS).log_metrics({"a": 1.0}, step=0)
-    wandb_runs.finish(tmp_path, failed=False)
-    assert not wandb_runs.sync_commands(tmp_path)
+    wandb_lifecycle.finish(tmp_path, failed=False)
+    assert not wandb_lifecycle.sync_commands(tmp_path)
 
 
 def test_online_without_a_key_is_refused_at_once(tmp_path):
@@ -92,12 +92,12 @@ def test_online_without_an_answer_falls_back_to_offline(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     code = (
-        "from pathlib import Path; from vaesweep.records import wandb_logger, wandb_runs;"
-        "wandb_runs.TIMEOUT = 2;"
+        "from pathlib import Path; from vaesweep.records import wandb_lifecycle, wandb_logger;"
+        "wandb_lifecycle.TIMEOUT = 2;"
         f"here = Path({str(tmp_path)!r});"
         "wandb_logger.wandb_logger(here, mode='online', project='p', entity=None, name='n', group=None,"
         "job_type=None, notes=None, tags=[], log_model=False);"
-        "wandb_runs.finish(here, False)"
+        "wandb_lifecycle.finish(here, False)"
     )
     env = {
         "WANDB_API_KEY": "0" * 40,
@@ -108,7 +108,7 @@ def test_online_without_an_answer_falls_back_to_offline(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "recording offline" in done.stderr
-    assert wandb_runs.recordings(tmp_path)[-1].name.startswith("offline-run-")
+    assert wandb_lifecycle.recordings(tmp_path)[-1].name.startswith("offline-run-")
 
 
 @pytest.mark.parametrize(
@@ -135,10 +135,10 @@ def test_the_summary_has_the_size_the_collapse_and_a_chart_of_the_dimensions(tmp
         folder.mkdir()
         logger = wandb_logger.wandb_logger(folder, mode="offline", **OPTIONS)
         log_results([logger], results(metrics={"test/active_units": active}))
-        wandb_runs.finish(folder, failed=False)
+        wandb_lifecycle.finish(folder, failed=False)
         summary = recorded(folder)["summary"]
         assert (summary["parameters"], summary["collapsed"]) == (7, active == 0)
-    (file,) = wandb_runs.recordings(folder)[-1].glob("files/media/table/dimensions_table_*.json")
+    (file,) = wandb_lifecycle.recordings(folder)[-1].glob("files/media/table/dimensions_table_*.json")
     table = json.loads(file.read_text())
     assert (table["columns"], table["data"]) == (["dimension", "KL (nats)"], [["0", 2.5], ["1", 0.0]])
 
@@ -152,8 +152,8 @@ def test_results_that_w_and_b_does_not_take_do_not_fail_the_run(tmp_path, monkey
 
 def test_hints_name_the_commands(tmp_path):
     wandb_logger.wandb_logger(tmp_path, mode="offline", **OPTIONS)
-    wandb_runs.finish(tmp_path, failed=False)
-    look, upload = wandb_runs.sync_commands(tmp_path)
+    wandb_lifecycle.finish(tmp_path, failed=False)
+    look, upload = wandb_lifecycle.sync_commands(tmp_path)
     assert look.startswith("wandb leet ")
     assert upload.startswith("wandb sync ")
 

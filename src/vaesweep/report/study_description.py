@@ -10,7 +10,7 @@ from vaesweep.report.data_frames import natural_sort_key
 from vaesweep.report.read_run import Run
 
 
-def provenance(runs: Sequence[Run]) -> list[str]:
+def data_and_training(runs: Sequence[Run]) -> list[str]:
     """Data, models, epochs, seeds and date of some runs."""
     results = [run.results for run in runs]
     parts = [

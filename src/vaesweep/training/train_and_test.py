@@ -16,8 +16,8 @@ from lightning.pytorch.plugins import DoublePrecision
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from vaesweep.atomic_files import atomically
 from vaesweep.data import ImageDataModule
-from vaesweep.files import atomically
 from vaesweep.models import Autoencoder, Spec
 from vaesweep.records.config_values import canonical, flat
 from vaesweep.records.log_to_loggers import log_results, log_settings
@@ -27,7 +27,7 @@ from vaesweep.records.run_name import run_name
 from vaesweep.settings.instantiate import build
 from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine, check_shares, check_type
 from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
-from vaesweep.training.job import RunJob
+from vaesweep.training.job_description import RunJob
 from vaesweep.training.metric_tracker import MetricTracker
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.step_overhead import spare_steps
