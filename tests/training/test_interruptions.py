@@ -19,6 +19,7 @@ from vaesweep.atomic_files import atomically
 from vaesweep.errors import ConfigError
 from vaesweep.figures import model_figures
 from vaesweep.stop_requests import Interrupted
+from vaesweep.training import train_and_test
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.run_and_record import run
 
