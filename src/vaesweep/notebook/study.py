@@ -9,12 +9,13 @@ import pandas as pd
 from vaesweep.errors import ConfigError
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
+from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.rate_distortion_chart import plane
 from vaesweep.report.read_run import Run
 
 
 class Study:
-    """The runs in and below some folders, and `warnings` about what was left out or cannot be read.
+    """The runs in and below some folders, and `warnings`: what cannot be read, and what to look at before a conclusion.
 
     Rates and distortions are test means in nats per image. Raises `ConfigError` where there is no run.
     """
@@ -23,9 +24,9 @@ class Study:
         collection = read(list(folders))
         self.folders = collection.studies
         self.runs: list[Run] = collection.runs
-        self.warnings: list[str] = collection.warnings
         if not self.runs:
-            raise ConfigError("study", "; ".join(self.warnings), "folders of studies or of runs")
+            raise ConfigError("study", "; ".join(collection.warnings), "folders of studies or of runs")
+        self.warnings: list[str] = [*collection.warnings, *diagnostics(self.frame(), self.runs)]
 
     def __repr__(self) -> str:
         return f"Study({', '.join(self.folders)}: {len(self.runs)} runs, {len(self.warnings)} warnings)"

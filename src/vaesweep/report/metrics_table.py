@@ -21,10 +21,10 @@ HEADS = {
     "seconds": "seconds",
 }
 FOOTNOTE = (
-    "* Lowest on the validation images, or not clearly above that on the test images: the 95 % interval of the "
-    "difference includes zero. The interval covers the test images and, where a setting has two runs or more, seeds. "
-    "Ranked are only settings of the same data, likelihood and conditioning on the label; a sparse code wider than "
-    "every other model's is ranked only with others like it."
+    "* The lowest of its column on the validation images, or not distinguishable from it on the test images: the 95 % "
+    "interval of the difference includes zero. The interval covers the test images and, where a setting has two runs "
+    "or more, the seeds. Only settings of the same data, likelihood and conditioning on the label are ranked, and a "
+    "sparse code wider than every other model's only with others like it."
 )
 
 
