@@ -59,8 +59,8 @@ def test_a_ring_marks_the_front_of_settings_that_compare(tmp_path):
     assert [row["setting"] for row in drawn(panels.specs()[0], "front")] == ["beta_vae beta=4"]
     alone = plane(frame[frame.beta != 2], summary(frame[(frame.model == "cvae") | (frame.beta == 1)]))
     assert drawn(alone.specs()[0], "front") == []
-    assert "ring" in panels.caption
-    assert "ring" not in alone.caption
+    assert "Ringed" in panels.caption
+    assert "Ringed" not in alone.caption
 
 
 @pytest.mark.parametrize("scale", [0.1, 1, 50])
