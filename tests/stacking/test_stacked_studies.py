@@ -15,7 +15,7 @@ from support.commands import QUICK, only, record, train
 from support.interruption import interrupted_at
 from support.recordings import recorded
 from vaesweep.records.results import Results
-from vaesweep.stacking import train as stack_training
+from vaesweep.stacking import train_and_test as stack_training
 from vaesweep.stacking.checkpoints import merge_checkpoints, split_checkpoint
 from vaesweep.stacking.grouping import group_jobs
 from vaesweep.stacking.memory import PeakMemory, footprint
