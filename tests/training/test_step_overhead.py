@@ -1,6 +1,7 @@
 """What a training step is spared, and that it comes to the same."""
 
 import os
+from unittest.mock import Mock
 
 import lightning as L
 import pytest
@@ -34,7 +35,8 @@ def restored(monkeypatch):
 
 def test_only_hooks_that_a_callback_leaves_as_they_are_are_left_out(restored):
     counting, checkpoint = Counting(), ModelCheckpoint()
-    spare_steps([counting, checkpoint])
+    trainer = L.Trainer(accelerator="cpu", logger=False, callbacks=[counting, checkpoint])
+    spare_steps(trainer)
     assert [name for name in STEP_HOOKS if getattr(counting, name)] == ["on_train_batch_end"]
     assert callable(checkpoint.on_train_batch_end)
     assert checkpoint.on_train_batch_start is None
@@ -42,10 +44,17 @@ def test_only_hooks_that_a_callback_leaves_as_they_are_are_left_out(restored):
     assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "0"
 
 
+def test_the_check_for_gpus_stays_as_it_is_where_one_is_used(restored):
+    trainer = Mock(callbacks=[])
+    trainer.strategy.root_device = torch.device("cuda", 0)
+    spare_steps(trainer)
+    assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"
+
+
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_the_weights_are_those_of_a_run_that_is_spared_nothing(config, tmp_path, monkeypatch, restored, precision):
     states = {}
-    for name, spare in (("spared", spare_steps), ("whole", lambda callbacks: None)):
+    for name, spare in (("spared", spare_steps), ("whole", lambda trainer: None)):
         monkeypatch.setattr(train_and_test, "spare_steps", spare)
         torch.utils.deterministic.fill_uninitialized_memory = name == "whole"
         settings = ["model=vae", "data.binarize=dynamic", "trainer.max_epochs=2", f"trainer.precision={precision}"]

@@ -64,7 +64,7 @@ def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
         default_root_dir=jobs[0].folder,
         enable_checkpointing=False,
     )
-    spare_steps(trainer.callbacks)  # type: ignore[attr-defined]
+    spare_steps(trainer)
     if config.compile:
         stack.stack.compile()
     for view, job in zip(views, jobs, strict=True):

@@ -1,7 +1,6 @@
 """Switches off what Lightning and torch do at every training step for nobody. Results stay the same, bit for bit."""
 
 import os
-from collections.abc import Sequence
 
 import lightning as L
 import torch
@@ -13,19 +12,20 @@ STEP_HOOKS = (
 """Hooks of callbacks that are called at every training step."""
 
 
-def spare_steps(callbacks: Sequence[L.Callback]) -> None:
-    """Have training steps pay for nothing that no callback and no result needs. To be called when there is a trainer.
+def spare_steps(trainer: L.Trainer) -> None:
+    """Have the training steps of `trainer` pay for nothing that no callback and no result needs.
 
     - Lightning enters a profiler for each of six hooks of each callback. Those that a callback leaves as they are
       are set to None, which Lightning skips.
     - `trainer.deterministic` has torch fill new memory with NaN, so that a program that reads memory before it
       writes to it is reproducible. No operation of a model does.
     - Lightning has torch look for GPUs by their driver's library, which is opened anew each time. Adam looks at every
-      step. Lightning does so for processes that are forked later, and there are none when training has begun.
+      step. Lightning does so for the sake of processes that are forked to use GPUs; training on a CPU forks none.
     """
-    for callback in callbacks:
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
         for name in STEP_HOOKS:
             if getattr(type(callback), name) is getattr(L.Callback, name):
                 setattr(callback, name, None)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
+    if trainer.strategy.root_device.type == "cpu":
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"

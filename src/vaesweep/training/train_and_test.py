@@ -65,7 +65,7 @@ def train_and_test(job: RunJob) -> None:
         default_root_dir=job.folder,
     )
     check_type("trainer", trainer, L.Trainer)
-    spare_steps(trainer.callbacks)  # type: ignore[attr-defined]
+    spare_steps(trainer)
     if config.compile:
         module.model.compile()
     trainer.loggers = start_loggers(job)
