@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 from vaesweep.records.config_values import canonical
 
 NOT_HASHED = {
-    *("folder", "resume", "logger", "hydra", "optimized_metric"),
+    *("folder", "resume", "logger", "hydra", "optimized_metric", "checkpoint_every_n_seconds"),
     *(f"callbacks.{name}" for name in ("figures", "history", "example_images", "graceful_stop", "timer", "progress")),
-    *("callbacks.last", "callbacks.best.dirpath"),
+    *("callbacks.last", "callbacks.best.dirpath", "callbacks.best.save_weights_only"),
     *("data.root", "data.on_device", "data.cache"),
     *("trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes", "trainer.profiler"),
     *("trainer.log_every_n_steps", "trainer.enable_progress_bar", "trainer.enable_model_summary"),

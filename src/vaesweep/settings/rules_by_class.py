@@ -44,6 +44,7 @@ TOP: Rules = {
     "seed": SEED,
     "compile": BOOL,
     "test_samples": integer(1, 100_000),
+    "checkpoint_every_n_seconds": number(0),
     "optimized_metric": TEXT,
     "test_checkpoint": choice("last", "best"),
     "resume": Rule(BOOL.accepts, "true | false, or the folder of an earlier run"),

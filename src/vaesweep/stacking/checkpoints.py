@@ -1,6 +1,7 @@
 """A stack's checkpoint as those of its members: one file a member, as if it had been trained alone."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,24 +20,28 @@ class PerMemberCheckpointIO(AtomicCheckpointIO):
 
     `slices` are those of `views` that share groups of the optimizer. A view given as `storage_options` alone is
     written, to the path; otherwise every active one, to CHECKPOINT in its folder. The clock in a member's checkpoint
-    shows its share of the time.
+    shows its share of the time. A member whose file cannot be written is dropped.
     """
 
-    def __init__(self, views: Sequence[MemberTrainerView], slices: Sequence[slice]) -> None:
+    def __init__(self, views: Sequence[MemberTrainerView], slices: Sequence[slice], seconds: float = 0.0) -> None:
+        super().__init__(seconds)
         self.views, self.slices = views, slices
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         for index, view in enumerate(self.views):
             if storage_options is view or (storage_options is None and view.is_active):
                 part = split_checkpoint(checkpoint, index, self.slices)
-                shared = scale_timer(checkpoint["callbacks"], 1 / len(self.views))
-                part["callbacks"] = shared | view.callback_states()
-                try:
-                    super().save_checkpoint(part, path if storage_options else view.folder / CHECKPOINT)
-                except OSError as error:  # a full disk, where the others may still find room
-                    if storage_options:
-                        raise
-                    view.failure = error
+                if "callbacks" in part:
+                    shared = scale_timer(checkpoint["callbacks"], 1 / len(self.views))
+                    part["callbacks"] = shared | view.callback_states()
+                super().save_checkpoint(part, path if storage_options else view.folder / CHECKPOINT)
+
+    def write(self, checkpoint: dict[str, Any], path: Path) -> None:
+        try:
+            super().write(checkpoint, path)
+        except OSError as error:  # a full disk, where the others may still find room
+            view = next(view for view in self.views if path.is_relative_to(view.folder))
+            view.failure = view.failure or error
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         load = super().load_checkpoint
@@ -58,15 +63,17 @@ def split_checkpoint(checkpoint: Mapping[str, Any], index: int, slices: Sequence
     """Member `index`'s part of a stack's checkpoint, as that of a run of its own."""
     k = next(k for k, part in enumerate(slices) if part.start <= index < part.stop)
     weights = checkpoint["state_dict"].items()
-    return {
-        **{key: value for key, value in checkpoint.items() if key != "metric_tracker"},
+    part = {
+        **checkpoint,
         "state_dict": {name.replace(STACK_PREFIX, MODEL_PREFIX, 1): tensor[index].clone() for name, tensor in weights},
-        "optimizer_states": [
-            split_optimizer(state, k, index - slices[k].start, len(slices)) for state in checkpoint["optimizer_states"]
-        ],
-        "lr_schedulers": [split_scheduler(state, k, len(slices)) for state in checkpoint["lr_schedulers"]],
         "metric_tracker": checkpoint["metric_tracker"][index],
     }
+    if "optimizer_states" in checkpoint:  # it is not in one of weights alone
+        part["optimizer_states"] = [
+            split_optimizer(state, k, index - slices[k].start, len(slices)) for state in checkpoint["optimizer_states"]
+        ]
+        part["lr_schedulers"] = [split_scheduler(state, k, len(slices)) for state in checkpoint["lr_schedulers"]]
+    return part
 
 
 def merge_checkpoints(checkpoints: Sequence[Mapping[str, Any]], slices: Sequence[slice]) -> dict[str, Any]:

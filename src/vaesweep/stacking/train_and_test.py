@@ -59,7 +59,7 @@ def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
         config,
         "trainer",
         callbacks=[*(c for c in callbacks[0] if isinstance(c, SHARED_CALLBACKS)), MemberCallbacks(views)],
-        plugins=PerMemberCheckpointIO(views, slices),
+        plugins=PerMemberCheckpointIO(views, slices, config.checkpoint_every_n_seconds),
         logger=False,
         default_root_dir=jobs[0].folder,
         enable_checkpointing=False,

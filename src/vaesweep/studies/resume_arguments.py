@@ -28,6 +28,7 @@ ALLOWED_WITH_RESUME = (
     "callbacks=",
     "test_checkpoint=",
     "test_samples=",
+    "checkpoint_every_n_seconds=",
     "optimized_metric=",
     "compile=",
     "data.root=",

@@ -1,6 +1,9 @@
 """Checkpoints: written whole, read whole or refused, the best one found, weights loaded from one."""
 
+import copy
+import io
 import os
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
@@ -17,8 +20,6 @@ from vaesweep.training.module import LitAutoencoder
 
 CHECKPOINT = Path("checkpoints/last.ckpt")
 """The checkpoint in a run folder that a resumed run goes on from."""
-
-
 PATHS = ("dirpath", "best_model_path", "kth_best_model_path", "last_model_path")
 """What the state of a ModelCheckpoint callback names files and folders by, beside `best_k_models`."""
 PARTS = {"state_dict", "callbacks", "loops", "optimizer_states", "lr_schedulers", "global_step", "metric_tracker"}
@@ -26,17 +27,49 @@ PARTS = {"state_dict", "callbacks", "loops", "optimizer_states", "lr_schedulers"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint under another name and renames it. Lightning's own may be cut short.
+    """Writes checkpoints at most every `seconds`, each under another name that is then changed to its own.
 
-    Paths that callbacks keep in it are relative to its folder, so that the folder of a run can be moved.
+    One that comes sooner is kept in memory until the next is written, or until training ends, whatever ends it: in a
+    run of short epochs the files would take longer than the steps. Those of one step are written together. What was
+    saved earlier is written earlier, so that no file names a best checkpoint that is not there yet. Paths that
+    callbacks keep in a checkpoint are relative to its folder, so that the folder of a run can be moved.
     """
 
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.unwritten: dict[Path, dict[str, Any]] = {}
+        self.latest = time.monotonic(), -1
+        """When files were written, and the training step that they were of."""
+
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        folder = os.path.dirname(os.path.realpath(path))
-        with atomically(Path(path)) as unfinished:
-            super().save_checkpoint(
-                map_paths(checkpoint, lambda kept: relative(kept, folder)), unfinished, storage_options
-            )
+        path, (when, step) = Path(path), self.latest
+        self.unwritten.pop(path, None)  # for the order to be that of the latest
+        if time.monotonic() < when + self.seconds and checkpoint["global_step"] != step:
+            self.unwritten[path] = copy.deepcopy(checkpoint)  # training goes on in these tensors
+        else:
+            self.unwritten[path] = checkpoint
+            self.write_all()
+            self.latest = time.monotonic(), checkpoint["global_step"]
+
+    def write_all(self) -> None:
+        """Write what was kept in memory."""
+        while self.unwritten:
+            path = next(iter(self.unwritten))
+            self.write(self.unwritten.pop(path), path)
+
+    def write(self, checkpoint: dict[str, Any], path: Path) -> None:
+        """Write one checkpoint."""
+        folder, content = os.path.dirname(os.path.realpath(path)), io.BytesIO()
+        torch.save(map_paths(checkpoint, lambda kept: relative(kept, folder)), content)
+        with atomically(path) as unfinished:
+            unfinished.write_bytes(content.getbuffer())
+
+    def teardown(self) -> None:
+        self.write_all()
+
+    def remove_checkpoint(self, path: Any) -> None:
+        self.unwritten.pop(Path(path), None)
+        super().remove_checkpoint(path)
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None) -> dict[str, Any]:
         folder = os.path.dirname(os.path.realpath(path))

@@ -60,7 +60,7 @@ def train_and_test(job: RunJob) -> None:
         config,
         "trainer",
         callbacks=callbacks,
-        plugins=AtomicCheckpointIO(),
+        plugins=AtomicCheckpointIO(config.checkpoint_every_n_seconds),
         logger=False,
         default_root_dir=job.folder,
     )

@@ -1,0 +1,128 @@
+"""When checkpoints are written, and what they hold."""
+
+import io
+from pathlib import Path
+
+import pytest
+import torch
+
+from support.interruption import interrupted_at
+from support.runs import recorded_metrics
+from vaesweep.training.checkpoints import PARTS, AtomicCheckpointIO
+from vaesweep.training.run_and_record import run
+
+
+def saved(step, weights=None):
+    """The checkpoint of a run at a step."""
+    return dict.fromkeys(PARTS, 0) | {"callbacks": {}, "global_step": step, "state_dict": {"w": weights}}
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The seconds that have passed, in a list of one."""
+    seconds = [0.0]
+    monkeypatch.setattr("vaesweep.training.checkpoints.time", type("time", (), {"monotonic": lambda: seconds[0]}))
+    return seconds
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """The names and steps of the checkpoints that are written, in their order."""
+    files, original = [], Path.write_bytes
+
+    def write(path, content):
+        files.append(
+            (path.name.removesuffix(".part"), torch.load(io.BytesIO(content), weights_only=True)["global_step"])
+        )
+        original(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    return files
+
+
+def test_a_checkpoint_that_comes_too_soon_is_kept_as_it_was_until_the_end(tmp_path, clock):
+    files, weights = AtomicCheckpointIO(5.0), torch.zeros(3)
+    files.save_checkpoint(saved(1, weights), tmp_path / "last.ckpt")
+    weights += 1
+    assert not list(tmp_path.iterdir())
+    files.teardown()
+    assert files.load_checkpoint(tmp_path / "last.ckpt")["state_dict"]["w"].tolist() == [0.0] * 3
+    (tmp_path / "last.ckpt").unlink()
+    files.teardown()
+    assert not list(tmp_path.iterdir())
+
+
+def test_of_two_that_come_too_soon_the_later_one_is_written(tmp_path, clock, written):
+    files = AtomicCheckpointIO(5.0)
+    for step in (1, 2):
+        files.save_checkpoint(saved(step), tmp_path / "last.ckpt")
+    files.teardown()
+    assert written == [("last.ckpt", 2)]
+
+
+def test_what_was_saved_earlier_is_written_earlier_and_those_of_a_step_together(tmp_path, clock, written):
+    files = AtomicCheckpointIO(5.0)
+    files.save_checkpoint(saved(1), tmp_path / "last.ckpt")
+    files.save_checkpoint(saved(2), tmp_path / "best.ckpt")
+    files.save_checkpoint(saved(2), tmp_path / "last.ckpt")
+    clock[0] = 5.0
+    files.save_checkpoint(saved(3), tmp_path / "last.ckpt")
+    assert written == [("best.ckpt", 2), ("last.ckpt", 3)]
+    clock[0] = 10.0
+    files.save_checkpoint(saved(4), tmp_path / "best.ckpt")
+    files.save_checkpoint(saved(4), tmp_path / "last.ckpt")
+    assert written[2:] == [("best.ckpt", 4), ("last.ckpt", 4)]
+    files.save_checkpoint(saved(5), tmp_path / "last.ckpt")
+    assert len(written) == 4
+
+
+def test_one_that_is_removed_is_not_written(tmp_path, clock):
+    files = AtomicCheckpointIO(5.0)
+    files.save_checkpoint(saved(1), tmp_path / "old.ckpt")
+    files.remove_checkpoint(tmp_path / "old.ckpt")
+    files.teardown()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(1000, 1), (0, 4)])
+def test_a_run_of_short_epochs_writes_them_once(config, written, seconds, count):
+    run(config("model=ae", "trainer.max_epochs=4", f"checkpoint_every_n_seconds={seconds}"))
+    assert len([name for name, _ in written if name == "last.ckpt"]) == count
+    assert written[-1] == ("last.ckpt", 80)
+
+
+@pytest.mark.parametrize("best", ["test_checkpoint=best", "test_checkpoint=last"])
+def test_a_run_that_stops_writes_what_it_kept_and_goes_on_from_there(config, tmp_path, monkeypatch, best):
+    settings = "model=ae", "trainer.max_epochs=4", "optimizer.lr=0.05", "checkpoint_every_n_seconds=1000", best
+    whole = recorded_metrics(config(*settings, folder=tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        interrupted_at(50, patch)
+        with pytest.raises(SystemExit):
+            run(config(*settings, folder=tmp_path / "part"))
+    steps = {
+        name: torch.load(tmp_path / "part" / "checkpoints" / f"{name}.ckpt", weights_only=True)["global_step"]
+        for name in ("last", "best")
+    }
+    assert steps["last"] == 50
+    assert steps["best"] in (20, 40)
+    assert recorded_metrics(config(*settings, "resume=true", folder=tmp_path / "part")) == whole
+
+
+def test_paths_in_a_checkpoint_are_relative_to_it_where_they_are_near(tmp_path):
+    near, far = tmp_path / "run" / "best", tmp_path / "far"
+    kept = {
+        name: {"dirpath": str(folder), "best_model_path": str(folder / "a.ckpt"), "last_model_path": "",
+               "best_k_models": {str(folder / "a.ckpt"): 1.0}}
+        for name, folder in (("near", near), ("far", far))
+    }  # fmt: skip
+    checkpoint = saved(1) | {"callbacks": kept | {"Timer": {"seconds": 2.0}}}
+    file = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint(checkpoint, file)
+    written = torch.load(file, weights_only=True)["callbacks"]
+    assert (written["near"]["dirpath"], written["near"]["best_k_models"]) == ("../best", {"../best/a.ckpt": 1.0})
+    assert written["far"] == kept["far"]
+    assert AtomicCheckpointIO().load_checkpoint(file) == checkpoint
+    (tmp_path / "run").rename(tmp_path / "moved")
+    read = AtomicCheckpointIO().load_checkpoint(tmp_path / "moved" / "checkpoints" / "last.ckpt")["callbacks"]
+    assert read["near"]["best_model_path"] == str(tmp_path / "moved" / "best" / "a.ckpt")
+    assert read["far"] == kept["far"]
