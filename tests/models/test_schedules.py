@@ -1,8 +1,10 @@
+import math
+
 import pytest
 import torch
 
 from vaesweep.errors import ConfigError
-from vaesweep.models.schedules import Capacity, Constant, Cyclical, Linear
+from vaesweep.models.schedules import Capacity, Constant, Cyclical, Linear, Target
 
 KL = torch.tensor(10.0)
 
@@ -46,6 +48,33 @@ def test_every_weight_is_whole_at_the_end(schedule):
     assert schedule(KL, torch.tensor(1.0)).item() == 10.0
 
 
+def test_target_is_a_weight_times_the_excess():
+    schedule = Target(4.0)
+    with torch.no_grad():
+        schedule.log_weight.fill_(math.log(3.0) / Target.SPEED)
+    kl = KL.clone().requires_grad_()
+    term = schedule(kl, torch.tensor(0.2))
+    term.backward()
+    assert term.item() == pytest.approx(3 * math.exp(3) * (10 - 4))  # the weight at KL = 10, damped
+    assert kl.grad.item() == pytest.approx(3 * math.exp(3))
+    assert schedule(torch.tensor(4.4), torch.tensor(0.2)).item() == pytest.approx(3 * math.exp(0.3) * 0.4)
+    assert schedule.learned_weight.item() == pytest.approx(3)
+    assert schedule.log_weight.grad.item() == pytest.approx(1 - 10 / 4)
+
+
+@pytest.mark.parametrize("rate", [0.5, 3.0, 8.0])
+def test_target_finds_the_weight_at_which_the_optimum_has_the_rate(rate):
+    """D(R) = 50 exp(-R / 5) is at its minimum of D + beta R where beta = 10 exp(-R / 5)."""
+    schedule, kl = Target(rate), torch.tensor(2.0, requires_grad=True)
+    adam = torch.optim.Adam([{"params": [kl], "lr": 0.02}, {"params": [schedule.log_weight], "lr": 1e-3}])
+    for _ in range(6000):
+        adam.zero_grad()
+        (50 * torch.exp(-kl / 5) + schedule(kl, torch.tensor(0.0))).backward()
+        adam.step()
+    assert kl.item() == pytest.approx(rate, rel=0.01)
+    assert schedule.learned_weight.item() == pytest.approx(10 * math.exp(-rate / 5), rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("make", "key"),
     [
@@ -54,6 +83,7 @@ def test_every_weight_is_whole_at_the_end(schedule):
         (lambda: Cyclical(4, -1), "ratio"),
         (lambda: Capacity(-1, 0.5), "C"),
         (lambda: Capacity(25, 2), "ramp"),
+        (lambda: Target(0), "C"),
     ],
 )
 def test_knobs_out_of_range_are_named(make, key):

@@ -186,6 +186,8 @@ def test_the_declaration_follows_the_settings(model):
     assert model("model=vae", "model.free_bits=0.1").declaration.rate_weight is None
     capacity = model("model=vae", "model/schedule=capacity", "model.schedule.C=7").declaration
     assert (capacity.rate_weight, capacity.rate_target) == (None, 7.0)
+    target = model("model=vae", "model/schedule=target", "model.schedule.C=7").declaration
+    assert (target.rate_weight, target.rate_target, target.penalties) == (None, 7.0, ["kl_weight"])
     assert model("model=cvae").declaration == replace(model("model=vae").declaration, conditional=True)
     assert model("model=beta_tcvae").declaration.rate_weight is None
     same = model("model=beta_tcvae", "model.alpha=2", "model.beta=2", "model.gamma=2").declaration

@@ -67,6 +67,14 @@ def test_capacity_pays_for_the_distance(model, batch):
     assert torch.allclose(terms.loss, terms.distortion + 100 * (terms.penalties.sum() - 7).abs())
 
 
+def test_a_target_pays_for_the_excess_and_records_the_weight(model, batch):
+    made = model("model=beta_vae", "model.beta=3", "model/schedule=target", "model.schedule.C=7")
+    terms = made(batch, noise_for(made, batch))
+    kl, weight = terms.penalties
+    assert weight == 3
+    assert torch.allclose(terms.loss, terms.distortion + 3 * (3 * (kl / 7 - 1)).exp() * (kl - 7))
+
+
 def ppca_log_likelihood(x: torch.Tensor, q: int) -> float:
     """Mean log-likelihood at the maximum, Tipping & Bishop 1999, eq. 4 with eq. 7 and 8 put in."""
     n, d = x.shape

@@ -30,6 +30,7 @@ STUDIES = {
     "beta_vae model/schedule=linear": (["model.schedule.warmup=0.5", "seed=1"], ["model.beta=3"]),
     "beta_vae model/schedule=cyclical": (["model.schedule.cycles=2"], ["seed=1", "model.schedule.ratio=0.2"]),
     "beta_vae model/schedule=capacity": (["model.schedule.C=5", "seed=1"], ["model.schedule.C=9", "model.beta=50"]),
+    "beta_vae model/schedule=target": (["model.schedule.C=3", "seed=1"], ["model.schedule.C=6", "model.beta=2"]),
     "beta_tcvae": (["model.beta=4"], ["model.gamma=2", "seed=1"]),
     "cvae": (["model.beta=4"], ["model.beta=1", "seed=1"]),
 }

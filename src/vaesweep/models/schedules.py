@@ -17,6 +17,11 @@ class Schedule(nn.Module):
         """Target KL of the loss at the end of training in nats; None without one."""
         return None
 
+    @property
+    def learned_weight(self) -> Tensor | None:
+        """The weight of the KL that training has found so far; None where it is a setting."""
+        return None
+
     def forward(self, kl: Tensor, progress: Tensor) -> Tensor:
         """The loss's term for `kl` at `progress`, both scalars."""
         raise TypeError(f"{type(self).__name__} does not say what the loss counts")
@@ -87,6 +92,41 @@ class Capacity(Schedule):
     def forward(self, kl: Tensor, progress: Tensor) -> Tensor:
         """Distance of `kl` from the capacity, nats."""
         return (kl - self.C * ramp(progress, self.ramp)).abs()
+
+
+class Target(Schedule):
+    """The KL held at `C` nats by a Lagrange multiplier e^w: min over the model, max over w of e^w * (KL - C).
+
+    w is trained beside the model, by ascent: it rises while the KL is above C and falls while it is below (Rezende &
+    Viola 2018, sec. 3, whose constraint is on the reconstruction). The model itself meets the weight
+    e^(w + 3 (KL / C - 1)), whose proportional part keeps the two from circling each other (Shao et al. 2020, eq. 7).
+    At the end the model is that of a beta-VAE with beta = `beta` * e^w.
+    """
+
+    SPEED = 10.0
+    """Adam moves w so many times as far in a step as a weight of the model."""
+    DAMPING = 3.0
+    C: Tensor
+
+    def __init__(self, C: float) -> None:
+        super().__init__()
+        self.register_buffer("C", torch.tensor(check_float("C", C, 0, strict=True)))
+        self.log_weight = nn.Parameter(torch.zeros(()))
+
+    @property
+    def target(self) -> Tensor:
+        return self.C
+
+    @property
+    def learned_weight(self) -> Tensor:
+        return (self.SPEED * self.log_weight).exp()
+
+    def forward(self, kl: Tensor, progress: Tensor) -> Tensor:
+        """The excess of `kl` over C, weighted. The gradient in w is 1 - KL / C, up to a constant."""
+        excess = (kl / self.C - 1).detach()
+        damped = self.learned_weight.detach() * (self.DAMPING * excess.clamp(max=1)).exp()
+        descent = -excess * self.log_weight
+        return damped * (kl - self.C) + descent - descent.detach()
 
 
 def ramp(position: Tensor, length: Tensor) -> Tensor:

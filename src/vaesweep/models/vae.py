@@ -16,8 +16,9 @@ class VAE(Autoencoder):
     """VAE with loss = E_q[-log p(x|z)] + beta * KL(q(z|x) || N(0, I)), one sample z = mean + sigma * noise.
 
     beta = 1 is the negative ELBO (Kingma & Welling 2014, eq. 10), any other the beta-VAE (Higgins et al. 2017,
-    eq. 4). `schedule` shapes the KL over training. `free_bits` lambda counts a dimension's batch-mean KL as at
-    least lambda nats (Kingma et al. 2016, eq. 15, one group per dimension). The recorded rate is the true KL.
+    eq. 4). `schedule` shapes the KL over training, or holds it at a target. `free_bits` lambda counts a dimension's
+    batch-mean KL as at least lambda nats (Kingma et al. 2016, eq. 15, one group per dimension). The recorded rate is
+    the true KL.
     """
 
     features_per_latent = 2
@@ -42,10 +43,10 @@ class VAE(Autoencoder):
 
     @property
     def declaration(self) -> Declaration:
-        target = self.schedule.target
+        target, learned = self.schedule.target, self.schedule.learned_weight
         is_plain = target is None and not self.free_bits.any()
         return Declaration(
-            terms={"kl": "nats per image"},
+            terms={"kl": "nats per image"} | ({} if learned is None else {"kl_weight": "nats per nat of KL"}),
             rate="kl",
             rate_weight="beta" if is_plain else None,
             rate_target=None if target is None else target.item(),
@@ -65,8 +66,9 @@ class VAE(Autoencoder):
         return posterior.kl().mean(0)
 
     def penalties(self, means: Tensor) -> tuple[Tensor, Tensor]:
-        bounded_kl = means.maximum(self.free_bits).sum()
-        return means.sum()[None], self.beta * self.schedule(bounded_kl, self.progress)
+        bounded_kl, learned = means.maximum(self.free_bits).sum(), self.schedule.learned_weight
+        terms = [means.sum()] if learned is None else [means.sum(), self.beta * learned]
+        return torch.stack(terms), self.beta * self.schedule(bounded_kl, self.progress)
 
     def dimensions(self, means: Tensor, variance: Tensor) -> Tensor:
         return means

@@ -108,6 +108,7 @@ RULES: Mapping[str, Rules] = {
     "vaesweep.models.schedules.Linear": {"warmup": number(0, 1)},
     "vaesweep.models.schedules.Cyclical": {"cycles": integer(1), "ratio": number(0, 1)},
     "vaesweep.models.schedules.Capacity": {"C": number(0), "ramp": number(0, 1)},
+    "vaesweep.models.schedules.Target": {"C": number(0, strict=True)},
     "vaesweep.models.networks.MLP": {"hidden": integers(1), "activation": optional(ACTIVATION)},
     "vaesweep.models.networks.Conv": {
         "channels": integers(1),
