@@ -1,17 +1,20 @@
 """What an epoch costs, ours against other ways to train the same VAE: `make bench`.
 
-784-400-20 on MNIST, batches of 128, Adam: 54,000 images to train on and 6,000 to validate with, by
+On `mnist`, `mnist5k` and `digits`, with the network and the batches that a run on them has by default, Adam, by
 
-- ours: `python src/train.py model=vae network=mlp data=mnist model.latent_dim=20`, everything on;
+- ours: `python src/train.py model=vae data=DATA`, everything on;
 - bare: a loop over tensors that stay in memory, with fused Adam;
-- plain: the loop of most tutorials, torchvision's dataset with ToTensor and a DataLoader;
 - stock: Lightning as it comes, a TensorDataset and three `self.log` a step;
-- pythae: its trainer, where the package is installed;
+- on `mnist` plain: the loop of most tutorials, torchvision's dataset with ToTensor and a DataLoader;
+- on `mnist` pythae: its trainer, where the package is installed;
 - ours without its parts, one at a time: where the difference goes.
 
-Figures and W&B are costs of a run rather than of an epoch, so that they are told by the seconds of a whole run of ours,
-of 10 epochs. All take turns in one process, and each figure is a median over the turns. The first turn warms up and is
-not counted. Run it in a terminal: elsewhere there is no progress bar to pay for.
+Figures and W&B are costs of a run rather than of an epoch, so that they are told by the seconds of the default run. All
+take turns in one process, and each figure is a median over the turns. The first turn warms up and is not counted. Run
+it in a terminal: elsewhere there is no progress bar to pay for.
+
+The bare loop's share of the machine's peak is that of the products of its steps: 6 B sum(in * out) floating-point
+operations a step, over those of the fastest product of two matrices of 2048 x 2048 that was measured in the same turns.
 """
 
 import argparse
@@ -21,6 +24,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,7 +35,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import Timer
-from omegaconf import open_dict
+from omegaconf import DictConfig, open_dict
 from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
@@ -39,14 +43,20 @@ from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
 from vaesweep.records.results import Results
+from vaesweep.settings.instantiate import build
+from vaesweep.studies.naming import register_resolvers
 from vaesweep.training.run_and_record import run
+
+register_resolvers()
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = os.environ.get("VAESWEEP_DATA", "data")
-EPOCHS, LONG, BATCH, TRAIN = 2, 10, 128, 54_000
+EPOCHS = {"mnist": 2, "mnist5k": 10, "digits": 20}
+"""How many epochs of a data set are timed as one."""
+LATENT = {"mnist": 20, "mnist5k": 10, "digits": 10}
 PARTS = {
     "without progress bar": ["~callbacks.progress", "+trainer.enable_progress_bar=false"],
-    "without keeping checkpoints": ["~callbacks.last", "~callbacks.graceful_stop"],
+    "without keeping checkpoints": ["~callbacks.last", "~callbacks.best", "~callbacks.graceful_stop"],
 }
 FIGURES, WANDB = "callbacks=no_figures", "logger.wandb.mode=disabled"
 PARTS_OF_A_RUN = {
@@ -54,15 +64,16 @@ PARTS_OF_A_RUN = {
     "without W&B": [WANDB],
     "without figures and W&B": [FIGURES, WANDB],
 }
+PEAK = 2048
 
 
 class VAE(nn.Module):
     """The model, as short as it can be written."""
 
-    def __init__(self) -> None:
+    def __init__(self, pixels: int, latent_dim: int) -> None:
         super().__init__()
-        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 400), nn.ReLU(), nn.Linear(400, 40))
-        self.decoder = nn.Sequential(nn.Linear(20, 400), nn.ReLU(), nn.Linear(400, 784))
+        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(pixels, 400), nn.ReLU(), nn.Linear(400, 2 * latent_dim))
+        self.decoder = nn.Sequential(nn.Linear(latent_dim, 400), nn.ReLU(), nn.Linear(400, pixels))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         mean, logvar = self.encoder(image).chunk(2, dim=1)
@@ -71,12 +82,37 @@ class VAE(nn.Module):
         return distortion / len(image), (mean.square() + logvar.exp() - 1 - logvar).sum() / 2 / len(image)
 
 
-def loop(batches: Callable[[], object], held_out: Callable[[], object], **options: bool) -> float:
+@dataclass
+class Images:
+    """The training and validation images of a data set, floats in [0, 1], and how they are trained on."""
+
+    name: str
+    train: Tensor
+    val: Tensor
+    batch: int
+
+    @classmethod
+    def of(cls, name: str) -> "Images":
+        data = build(composed(name), "data")
+        data.prepare_data()
+        data.setup()
+        loaders = (data.batches(split) for split in ("train", "val"))
+        return cls(name, *(torch.cat([batch.image for batch in loader]) for loader in loaders), data.batch_size)
+
+    @property
+    def epochs(self) -> int:
+        return EPOCHS[self.name]
+
+    def model(self) -> VAE:
+        return VAE(self.train[0].numel(), LATENT[self.name])
+
+
+def loop(images: Images, batches: Callable[[], object], held_out: Callable[[], object], **options: bool) -> float:
     """Seconds an epoch of a hand-written loop over (image, ...) batches."""
-    model = VAE()
+    model = images.model()
     adam = torch.optim.Adam(model.parameters(), 1e-3, **options)
     begun = time.perf_counter()
-    for _ in range(EPOCHS):
+    for _ in range(images.epochs):
         for image, *_ in batches():
             distortion, kl = model(image)
             adam.zero_grad()
@@ -85,26 +121,36 @@ def loop(batches: Callable[[], object], held_out: Callable[[], object], **option
         with torch.no_grad():
             for image, *_ in held_out():
                 sum(model(image))
-    return (time.perf_counter() - begun) / EPOCHS
+    return (time.perf_counter() - begun) / images.epochs
 
 
-def resident(images: Tensor, shuffle: bool) -> Callable[[], object]:
-    """Batches of uint8 images in memory, as floats."""
+def bare(images: Images) -> float:
+    """Seconds an epoch over uint8 images in memory, made floats as they are taken."""
 
-    def batches() -> object:
-        rows = torch.randperm(len(images)) if shuffle else torch.arange(len(images))
-        for part in rows[: len(images) // BATCH * BATCH].split(BATCH):
-            yield (images[part].float() / 255,)
+    def batches(part: Tensor, shuffle: bool) -> object:
+        rows = torch.randperm(len(part)) if shuffle else torch.arange(len(part))
+        for chosen in rows[: len(part) // images.batch * images.batch].split(images.batch):
+            yield (part[chosen].float() / 255,)
 
-    return batches
+    train, val = ((part * 255).byte() for part in (images.train, images.val))
+    return loop(images, lambda: batches(train, True), lambda: batches(val, False), fused=True)
+
+
+def plain(images: Images) -> float:
+    """Seconds an epoch over torchvision's data set."""
+    transformed = MNIST(DATA, train=True, transform=ToTensor())
+    train = Subset(transformed, range(len(images.train)))
+    val = Subset(transformed, range(len(images.train), len(transformed)))
+    loaders = partial(DataLoader, train, images.batch, shuffle=True), partial(DataLoader, val, images.batch)
+    return loop(images, *loaders)
 
 
 class Stock(L.LightningModule):
     """The model in Lightning as its documentation shows it."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: VAE) -> None:
         super().__init__()
-        self.model = VAE()
+        self.model = model
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
         distortion, kl = self.model(batch[0])
@@ -120,59 +166,77 @@ class Stock(L.LightningModule):
         return torch.optim.Adam(self.parameters(), 1e-3)
 
 
-def stock(images: Tensor) -> float:
+def stock(images: Images) -> float:
     """Seconds an epoch of stock Lightning."""
-    floats = images.float() / 255
-    train, val = (TensorDataset(part) for part in floats.split(TRAIN))
+    train, val = TensorDataset(images.train), TensorDataset(images.val)
     timer = Timer()
     with TemporaryDirectory() as folder:
-        trainer = L.Trainer(max_epochs=EPOCHS, accelerator="cpu", callbacks=[timer], default_root_dir=folder)
-        loaders = DataLoader(train, BATCH, shuffle=True, drop_last=True), DataLoader(val, BATCH)
-        trainer.fit(Stock(), *loaders)
-    return timer.time_elapsed("train") / EPOCHS
+        trainer = L.Trainer(max_epochs=images.epochs, accelerator="cpu", callbacks=[timer], default_root_dir=folder)
+        loaders = DataLoader(train, images.batch, shuffle=True, drop_last=True), DataLoader(val, images.batch)
+        trainer.fit(Stock(images.model()), *loaders)
+    return timer.time_elapsed("train") / images.epochs
 
 
-def ours(*overrides: str, epochs: int = EPOCHS) -> float:
+def composed(name: str, *overrides: str, folder: str = "") -> DictConfig:
+    """The configuration of a run."""
+    told = ["model=vae", "network=mlp", f"data={name}", f"model.latent_dim={LATENT[name]}", "trainer=cpu"]
+    where = [f"hydra.runtime.output_dir={folder}"] + [f"data.root={DATA}"] * (name == "mnist")
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose("config", [*told, *where, *overrides], return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    with open_dict(config):
+        del config["hydra"]
+    return config
+
+
+def ours(name: str, *overrides: str) -> float:
     """Seconds an epoch of our own run."""
-    with TemporaryDirectory() as folder, initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        told = ["model=vae", "model.latent_dim=20", "network=mlp", "data=mnist", f"trainer.max_epochs={epochs}"]
-        where = [f"hydra.runtime.output_dir={folder}", "trainer=cpu", f"data.root={DATA}"]
-        composed = compose("config", [*told, *where, *overrides], return_hydra_config=True)
-        HydraConfig.instance().set_config(composed)
-        with open_dict(composed):
-            del composed["hydra"]
-        run(composed)
+    with TemporaryDirectory() as folder:
+        run(composed(name, f"trainer.max_epochs={EPOCHS[name]}", *overrides, folder=folder))
         return Results.read(Path(folder)).seconds_per_epoch
 
 
 def whole(*overrides: str) -> float:
-    """Seconds of a long run of our own, from its configuration to its results."""
+    """Seconds of our default run, from its configuration to its results."""
     begun = time.perf_counter()
-    ours(*overrides, epochs=LONG)
+    with TemporaryDirectory() as folder:
+        run(composed("mnist5k", *overrides, folder=folder))
     return time.perf_counter() - begun
 
 
-def pythae(images: Tensor) -> float:
+def pythae(images: Images) -> float:
     """Seconds an epoch of pythae's trainer."""
     from with_pythae import epoch  # here, because the package is none of our dependencies
 
-    return epoch(*(images.float() / 255).split(TRAIN), BATCH, EPOCHS)
+    return epoch(images.train, images.val, images.batch, images.epochs)
 
 
-def contenders() -> dict[str, Callable[[], float]]:
+def contenders(name: str) -> dict[str, Callable[[], float]]:
     """Whose epoch is measured, by name."""
-    published = MNIST(DATA, train=True, download=True)
-    images = published.data[:, None]
-    transformed = MNIST(DATA, train=True, transform=ToTensor())
-    train, val = Subset(transformed, range(TRAIN)), Subset(transformed, range(TRAIN, len(images)))
+    images = Images.of(name)
+    others = {"plain": plain} | ({"pythae": pythae} if find_spec("pythae") else {}) if name == "mnist" else {}
     return {
-        "ours": ours,
-        "bare": lambda: loop(resident(images[:TRAIN], True), resident(images[TRAIN:], False), fused=True),
-        "plain": lambda: loop(lambda: DataLoader(train, BATCH, shuffle=True), lambda: DataLoader(val, BATCH)),
-        "stock Lightning": lambda: stock(images),
-        **({"pythae": lambda: pythae(images)} if find_spec("pythae") else {}),
-        **{f"ours {name}": partial(ours, *overrides) for name, overrides in PARTS.items()},
+        "ours": partial(ours, name),
+        **{
+            who: partial(measure, images)
+            for who, measure in ({"bare": bare, "stock Lightning": stock} | others).items()
+        },
+        **{f"ours {part}": partial(ours, name, *overrides) for part, overrides in PARTS.items()},
     }
+
+
+def peak() -> float:
+    """Floating-point operations a second of a product of two square matrices."""
+    a, b = torch.rand(2, PEAK, PEAK)
+    begun = time.perf_counter()
+    a @ b
+    return 2 * PEAK**3 / (time.perf_counter() - begun)
+
+
+def operations(images: Images) -> float:
+    """Floating-point operations of the products in the steps of an epoch: forward, and twice that backward."""
+    weights = sum(part.weight.numel() for part in images.model().modules() if isinstance(part, nn.Linear))
+    return 6 * weights * images.batch * (len(images.train) // images.batch)
 
 
 def take_turns(turns: int, timed: dict[str, Callable[[], float]]) -> dict[str, float]:
@@ -190,23 +254,31 @@ def take_turns(turns: int, timed: dict[str, Callable[[], float]]) -> dict[str, f
 def table(what: str, medians: dict[str, float]) -> list[str]:
     """The seconds of each beside those of the first, in Markdown."""
     first, *_ = medians
-    lines = [f"| | {what} | {first} is |", "|---|--:|--:|"]
-    return lines + [f"| {name} | {s:.2f} | {medians[first] / s:.2f} x |" for name, s in medians.items()]
+    lines = [f"| {what} | | {first} is |", "|---|--:|--:|"]
+    return lines + [f"| {name} | {s:.3g} | {medians[first] / s:.2f} x |" for name, s in medians.items()]
 
 
 def main() -> None:
     """Measure, print the tables, and write them."""
     parser = argparse.ArgumentParser(description="What an epoch costs.")
+    parser.add_argument("--data", nargs="+", default=list(EPOCHS), choices=EPOCHS, help="data sets (default: all)")
     parser.add_argument("--turns", type=int, default=5, help="turns of each epoch (default: 5)")
-    parser.add_argument("--long-turns", type=int, default=3, help="turns of each run of 10 epochs (default: 3)")
+    parser.add_argument("--long-turns", type=int, default=3, help="turns of each default run (default: 3)")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/epoch.md"), help="where the tables go")
     given = parser.parse_args()
-    runs = {"ours": whole} | {f"ours {name}": partial(whole, *over) for name, over in PARTS_OF_A_RUN.items()}
-    lines = table("seconds an epoch", take_turns(given.turns, contenders()))
-    lines += ["", *table(f"seconds of {LONG} epochs, start to end", take_turns(given.long_turns, runs))]
+    lines: list[str] = []
+    for name in given.data:
+        medians = take_turns(given.turns, contenders(name))
+        fastest, images = max(peak() for _ in range(10)), Images.of(name)
+        share = operations(images) / medians["bare"] / fastest
+        lines += table(f"{name}, seconds an epoch", medians)
+        lines += ["", f"{name}: the bare loop's products are at {share:.0%} of {fastest / 1e9:.0f} GFLOP/s.", ""]
+    if given.long_turns:
+        runs = {"ours": whole} | {f"ours {part}": partial(whole, *over) for part, over in PARTS_OF_A_RUN.items()}
+        lines += [*table("seconds of the default run", take_turns(given.long_turns, runs)), ""]
     machine = f"{os.cpu_count()} CPU cores, {platform.machine()}, torch {torch.__version__}"
     threads = f"{torch.get_num_threads()} threads"
-    lines += ["", f"Medians of {given.turns} and {given.long_turns} turns; {machine}, {threads}."]
+    lines += [f"Medians of {given.turns} and {given.long_turns} turns; {machine}, {threads}."]
     if not sys.stdout.isatty():
         lines += ["Not in a terminal, and so without a progress bar."]
     if not find_spec("pythae"):
