@@ -15,6 +15,8 @@ import torch
 from support.paths import ROOT
 from vaesweep.studies.forked_script import ForkedScript, can_fork
 
+PATIENCE = 600
+"""Seconds after which a command is taken to hang: many times what one takes on a slow machine with other work."""
 QUICK = ["data=digits", "callbacks=no_figures", "trainer.max_epochs=2", "trainer=cpu"]
 
 
@@ -32,10 +34,10 @@ def run_script(folder, script, *arguments, **environment):
 def run_command(line, folder, env):
     """Run a command in `folder`; a script as the pool runs it, which takes a quarter of the time of a fresh process."""
     if not can_fork(line, env) or env.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):  # read when Python starts
-        return subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, timeout=240)
+        return subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, timeout=PATIENCE)
     with tempfile.TemporaryDirectory() as outputs, contextlib.chdir(folder):
         stdout, stderr = Path(outputs, "stdout"), Path(outputs, "stderr")
-        code = ForkedScript(line, env, stdout, stderr).wait(240)
+        code = ForkedScript(line, env, stdout, stderr).wait(PATIENCE)
         return subprocess.CompletedProcess(line, code, stdout.read_text(), stderr.read_text())
 
 

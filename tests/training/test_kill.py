@@ -60,7 +60,7 @@ def undisturbed(tmp_path_factory):
     home = tmp_path_factory.mktemp("undisturbed")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = started(home, *SETTINGS)
-    _, errors = process.communicate(timeout=240)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return home / "run", after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -72,7 +72,7 @@ def kill(home, seconds, signum):
     while process.poll() is None and processor_seconds(process.pid) < seconds:
         time.sleep(0.005)
     process.send_signal(signum)  # nothing to a process that has ended
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     finished = process.returncode == 0
     assert finished or process.returncode in (-signum, 128 + signum)
     assert not finished or record(home / "run")["status"] == "completed"
