@@ -55,7 +55,7 @@ endif
 	@touch $@
 
 lock:  ## resolve .requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --extra slurm --extra ray --extra dashboard --extra tensorboard --universal --python-version 3.11 --upgrade \
+	uv pip compile pyproject.toml --extra dev --extra slurm --extra ray --extra dashboard --extra tensorboard --extra search --universal --python-version 3.11 --upgrade \
 	  --no-header --no-annotate --no-emit-index-url -o .requirements.lock
 
 clean:

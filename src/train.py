@@ -15,12 +15,12 @@ register_resolvers()
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
-def main(config: DictConfig) -> float:
+def main(config: DictConfig) -> float | list[float]:
     """One run, or with -m one job of a sweep; returns its `optimized_metric`."""
     return run_as_hydra_job(train, config)
 
 
-def train(config: DictConfig) -> float:
+def train(config: DictConfig) -> float | list[float]:
     """Check the settings, then train and test."""
     refuse_invalid(config)
     from vaesweep import fast_lightning_import  # noqa: F401  here, because torch takes seconds to import and --help should not

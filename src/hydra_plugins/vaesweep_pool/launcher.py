@@ -96,6 +96,10 @@ class PoolLauncher(Launcher):
             config.hydra.job.id, config.hydra.job.num = str(number), number
         return config
 
+    def slots(self) -> list[dict[str, str]]:
+        """The environment of each job that runs at a time."""
+        return slots(self.n_jobs, self.gpus_per_job)
+
     def work(self, study: Path, plans: Sequence[StudyJob]) -> None:
         """Run what there is to run, with a line that says how far the study is. Raises SystemExit when told to stop."""
         script = [sys.executable, str(Path(sys.argv[0]).absolute()), *config_flags(self.config.hydra, sys.argv[0])]
@@ -104,7 +108,7 @@ class PoolLauncher(Launcher):
         todo = {
             Command([*script, *plan.arguments, *for_all], plan.folder): plan for plan in plans if not plan.completed
         }
-        pool = Pool(slots(self.n_jobs, self.gpus_per_job), self.timeout)
+        pool = Pool(self.slots(), self.timeout)
         before = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}
         try:
             run_with_progress(pool, todo, len(plans), os.path.relpath(study))
@@ -120,7 +124,7 @@ def run_with_progress(pool: Pool, todo: dict[Command, StudyJob], total: int, stu
     """Run the jobs, with a line for each that ends, a bar for each that runs, and one for all."""
     console, ended = Console(highlight=False, soft_wrap=True), []
     earlier, start = total - len(todo), time.monotonic()
-    console.print(f"{study}: {total} jobs, {earlier} completed earlier", markup=False)
+    console.print(f"{study}: {total} job{'s' * (total > 1)}, {earlier} completed earlier", markup=False)
     names = labels(list(todo.values()), max(12, console.width - BAR_WIDTH - STATE_WIDTH - 2))
     columns = (
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
@@ -149,7 +153,9 @@ def run_with_progress(pool: Pool, todo: dict[Command, StudyJob], total: int, stu
             parts = (f"{earlier + len(ended)} done", f"{failed} failed" if failed else "", left)
             progress.update(overall, completed=done, state=", ".join(filter(None, parts)))
     completed = total - sum(not plan.completed for plan in todo.values())
-    console.print(f"{completed} of {total} jobs completed in {duration(time.monotonic() - start)}", markup=False)
+    console.print(
+        f"{completed} of {total} job{'s' * (total > 1)} completed in {duration(time.monotonic() - start)}", markup=False
+    )
 
 
 class JobState(NamedTuple):

@@ -140,9 +140,12 @@ class Results:
 
         return Declaration.from_record(self.declaration)
 
-    def optimized_metric(self, config: DictConfig) -> float:
-        """What a search is told of a completed run; NaN for a metric that it does not have."""
-        return self.metrics.get(config.optimized_metric, math.nan)
+    def optimized_metric(self, config: DictConfig) -> float | list[float]:
+        """What a search is told of a completed run, a number or several; NaN for a metric that it does not have."""
+        names = config.optimized_metric
+        if isinstance(names, str):
+            return self.metrics.get(names, math.nan)
+        return [self.metrics.get(name, math.nan) for name in names]
 
     def not_finite(self) -> dict[str, float]:
         """Settings, metrics and other numbers that are not finite, such as `metrics.test/mse`."""

@@ -40,12 +40,17 @@ DEVICES = Rule(
     "a list of different device numbers such as [0,1]",
 )  # fmt: skip
 
+METRICS = Rule(
+    lambda given: TEXTS.accepts(given) and 0 < len(given) == len(set(given)) < 3,
+    "one or two metrics, such as [val/kl,val/distortion]",
+)
+
 TOP: Rules = {
     "seed": SEED,
     "compile": BOOL,
     "test_samples": integer(1, 100_000),
     "checkpoint_every_n_seconds": number(0),
-    "optimized_metric": TEXT,
+    "optimized_metric": TEXT | METRICS,
     "test_checkpoint": choice("last", "best"),
     "resume": Rule(BOOL.accepts, "true | false, or the folder of an earlier run"),
     "folder": CREATABLE,

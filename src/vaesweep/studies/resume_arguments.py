@@ -79,7 +79,9 @@ def check_multirun(argv: list[str]) -> list[str]:
     is_job = any(o.startswith(("hydra.run.dir=", "hydra.mode=")) for o in overrides)
     if not (options.multirun or is_job or options.cfg or options.info or options.help):
         for override in overrides:
-            if override.startswith(("sweeps=", "hydra/launcher=")) and not override.endswith(("=null", "=basic")):
+            if override.startswith(("sweeps=", "hydra/launcher=", "hydra/sweeper=")) and not override.endswith(
+                ("=null", "=basic")
+            ):
                 key, _, value = override.partition("=")
                 raise ConfigError(
                     key, f"{value} without -m", f"python src/train.py -m {override} ..., a study of many runs"

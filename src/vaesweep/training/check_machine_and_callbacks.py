@@ -58,8 +58,10 @@ def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], means: 
     named = dict(zip(config.callbacks, callbacks, strict=False))
     check_states(named)
     check_monitors(named, means)
-    if config.optimized_metric not in (names := validation_metrics(means)):
-        raise ConfigError("optimized_metric", config.optimized_metric, " | ".join(names))
+    wanted = config.optimized_metric
+    for name in [wanted] if isinstance(wanted, str) else wanted:
+        if name not in (names := validation_metrics(means)):
+            raise ConfigError("optimized_metric", name, " | ".join(names))
 
 
 def check_states(callbacks: Mapping[str, L.Callback]) -> None:

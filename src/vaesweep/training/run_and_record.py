@@ -30,7 +30,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Error numbers of a disk that is full, or of the user's share of one."""
 
 
-def run(config: DictConfig) -> float:
+def run(config: DictConfig) -> float | list[float]:
     """Train and test what `config` says, leave the record in its folder, return the metric `optimized_metric`.
 
     With `resume` a run that is completed already is not run again, and one that was interrupted goes on from its last
@@ -78,7 +78,7 @@ def lock(folder: Path) -> AbstractContextManager[object]:
         raise ConfigError("folder", given, "a folder that can be written to") from None
 
 
-def run_unless_completed(job: RunJob) -> float:
+def run_unless_completed(job: RunJob) -> float | list[float]:
     """What `run` says of earlier runs; every process of SLURM's asks, as none is started by the first."""
     earlier = Results.load_or_none(job.folder)
     if (

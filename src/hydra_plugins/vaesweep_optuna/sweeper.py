@@ -1,0 +1,257 @@
+"""`hydra/sweeper=optuna`: a search by optuna for the lowest value of one metric, or for the front of two."""
+
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from vaesweep.errors import ConfigError
+from vaesweep.records.results import STUDY
+from vaesweep.records.search_record import SearchRecord
+from vaesweep.value_rules import check_choice, check_int
+
+if TYPE_CHECKING:
+    import optuna
+
+JOURNAL = "search.journal"
+SWEEPER = "sweeper"
+"""What a trial says of the process that asked for it: the name of its lock."""
+SAMPLERS = {"tpe": "TPESampler", "nsga2": "NSGAIISampler", "random": "RandomSampler"}
+MIN_TRIALS = 10
+"""Completed trials from which importances are estimated."""
+
+Suggest = Callable[["optuna.Trial"], Any]
+
+
+@dataclass
+class OptunaConf:
+    """Settings of the sweeper, as `hydra.sweeper.n_trials=40`."""
+
+    _target_: str = "hydra_plugins.vaesweep_optuna.sweeper.OptunaSweeper"
+    n_trials: int = 20
+    """Trials of the search in all, those that failed and those of an earlier start included."""
+    n_jobs: int | None = None
+    """Trials at a time; null: as many as the launcher runs at a time."""
+    sampler: str = "tpe"
+    """tpe | nsga2 | random."""
+    seed: int = 0
+    params: dict[str, str] | None = None
+
+
+ConfigStore.instance().store(group="hydra/sweeper", name="optuna", node=OptunaConf, provider="vaesweep")
+
+
+class OptunaSweeper(Sweeper):
+    """Asks optuna for settings, has the launcher train them, and tells optuna their `optimized_metric`.
+
+    A value with `interval(a,b)`, `tag(log,interval(a,b))`, `tag(int,interval(a,b))`, `choice(...)`, `range(...)` or
+    commas is searched. The journal in the study's folder keeps all trials: a search that was stopped goes on with the
+    trials that it had begun, and processes of several machines may search in one folder. One of which the first trials
+    all fail ends with the first one's error. Raises `ConfigError`.
+    """
+
+    def __init__(
+        self, n_trials: int, n_jobs: int | None, sampler: str, seed: int, params: Mapping[str, str] | None
+    ) -> None:
+        self.n_trials = check_int("hydra.sweeper.n_trials", n_trials)
+        self.n_jobs = None if n_jobs is None else check_int("hydra.sweeper.n_jobs", n_jobs)
+        self.sampler = check_choice("hydra.sweeper.sampler", sampler, SAMPLERS)
+        self.seed, self.params = check_int("hydra.sweeper.seed", seed, 0), params or {}
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context, self.config = hydra_context, config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
+        assert self.config is not None
+        assert self.launcher is not None
+        space, fixed = self.search_space(arguments)
+        metrics = self.config.optimized_metric
+        record = SearchRecord([metrics] if isinstance(metrics, str) else list(metrics))
+        folder = Path(self.config.hydra.sweep.dir)
+        if (folder / JOURNAL).exists() and not self.config.resume:
+            given = f"false in the folder of an earlier search, {folder}"
+            raise ConfigError("resume", given, "true, or another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, folder / STUDY)
+        study, returns = self.study(folder, record), list[Sequence[JobReturn]]()
+        lock = FileLock(folder / f".search_{uuid4().hex[:8]}.lock")
+        with lock:
+            trials = self.trials(study, space, folder, Path(lock.lock_file).name)
+            while batch := list(islice(trials, self.jobs_at_a_time())):
+                jobs = [[*fixed, *(f"{key}={written(value)}" for key, value in own.items())] for _, own in batch]
+                self.validate_batch_is_legal(jobs)
+                returns.append(self.launcher.launch(jobs, initial_job_idx=sum(map(len, returns))))
+                for (number, _), job in zip(batch, returns[-1], strict=True):
+                    tell(study, number, job)
+                update(record, study).write(folder)
+                if not any(trial["values"] for trial in record.trials):
+                    _ = returns[-1][0].return_value  # raises what all of them failed for
+        Path(lock.lock_file).unlink(missing_ok=True)
+        print(conclusion(record))
+        failed = sum(trial["values"] is None for trial in record.trials)
+        if failed:
+            raise HydraException(f"{failed} of {len(record.trials)} trials failed")
+        return returns
+
+    def search_space(self, arguments: list[str]) -> tuple[dict[str, Suggest], list[str]]:
+        """What is searched, by its key, and the other overrides. Of overrides given twice the later one wins."""
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        given = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
+        overrides = {override.get_key_element(): override for override in parser.parse_overrides(given)}
+        space = {key: suggestion(key, each) for key, each in overrides.items() if each.is_sweep_override()}
+        if not space:
+            allowed = "a setting with values to choose from, such as model.beta=tag(log,interval(0.1,10))"
+            raise ConfigError("hydra/sweeper", "optuna without a setting to search", allowed)
+        return space, [each.input_line or "" for key, each in overrides.items() if key not in space]
+
+    def jobs_at_a_time(self) -> int:
+        """Trials that are asked for before any of them has ended."""
+        if self.n_jobs:
+            return self.n_jobs
+        if slots := getattr(self.launcher, "slots", None):  # not isinstance: Hydra imports plugins a second time
+            return len(slots())
+        assert self.config is not None
+        return int(OmegaConf.select(self.config, "hydra.launcher.array_parallelism", default=1))
+
+    def study(self, folder: Path, record: SearchRecord) -> "optuna.Study":
+        """The search in `folder`, gone on with or new."""
+        try:
+            import optuna
+            from optuna.storages import JournalStorage
+            from optuna.storages.journal import JournalFileBackend
+        except ImportError:
+            allowed = "pip install -e '.[search]' first"
+            raise ConfigError("hydra/sweeper", "optuna without its package", allowed) from None
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+        name = " ".join(record.metrics)
+        earlier = [study.study_name for study in optuna.get_all_study_summaries(storage)]
+        if earlier and name not in earlier:
+            raise ConfigError("optimized_metric", f"{name} in a search for {earlier[0]}", "the same metric as before")
+        study = optuna.create_study(
+            storage=storage, study_name=name, directions=["minimize"] * len(record.metrics), load_if_exists=True
+        )
+        # another seed at every start: the first would draw the settings of the earlier start again
+        study.sampler = getattr(optuna.samplers, SAMPLERS[self.sampler])(seed=self.seed + len(study.trials))
+        return study
+
+    def trials(
+        self, study: "optuna.Study", space: Mapping[str, Suggest], folder: Path, lock: str
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Number and settings of each trial to run: those that an earlier process left, then new ones."""
+        for left in begun(study):
+            if not left.state.is_finished() and is_dead(folder / left.user_attrs[SWEEPER]):
+                yield left.number, left.params
+        while len(begun(study)) < self.n_trials:
+            trial = study.ask()
+            trial.set_user_attr(SWEEPER, lock)
+            settings = {key: suggest(trial) for key, suggest in space.items()}
+            same = next((earlier for earlier in begun(study) if earlier.values and earlier.params == settings), None)
+            if same:  # the same job twice is run once
+                study.tell(trial, same.values)
+            else:
+                yield trial.number, settings
+
+
+def suggestion(key: str, override: Override) -> Suggest:
+    """How a trial draws the value of a setting."""
+    sweep = override.value()
+    if not isinstance(sweep, IntervalSweep):
+        choices = list(override.sweep_string_iterator())
+        return lambda trial: trial.suggest_categorical(key, choices)
+    low, high, is_log = sweep.start, sweep.end, "log" in sweep.tags
+    if unknown := sweep.tags - {"log", "int"}:
+        raise ConfigError(key, f"the tag {', '.join(sorted(unknown))}", "log | int")
+    if not (low is not None and high is not None and low < high and (low > 0 or not is_log)):
+        raise ConfigError(key, f"an interval from {low} to {high}", "two numbers that rise, for tag(log, ...) above 0")
+    if "int" in sweep.tags:
+        return lambda trial: trial.suggest_int(key, round(low), round(high), log=is_log)
+    return lambda trial: trial.suggest_float(key, low, high, log=is_log)
+
+
+def begun(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
+    """The trials that have settings; a process that is killed as it asks for one leaves it without."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.params and SWEEPER in trial.user_attrs]
+
+
+def written(value: Any) -> str:
+    """A value as an override has it: of a drawn number four digits, for the names of folders."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def is_dead(lock: Path) -> bool:
+    """Whether the process that held a lock is no more."""
+    try:
+        with FileLock(lock, timeout=0):
+            lock.unlink(missing_ok=True)
+            return True
+    except Timeout:
+        return False
+
+
+def tell(study: "optuna.Study", number: int, job: JobReturn) -> None:
+    """Tell the study what became of a trial: its values, or that it failed."""
+    import optuna
+
+    told = job.return_value if job.status == JobStatus.COMPLETED else math.nan
+    values = list(told) if isinstance(told, Sequence) else [told]
+    if all(math.isfinite(value) for value in values):
+        study.tell(number, values)
+    else:
+        study.tell(number, state=optuna.trial.TrialState.FAIL)
+
+
+def update(record: SearchRecord, study: "optuna.Study") -> SearchRecord:
+    """The record with the trials that have ended so far."""
+    import optuna
+
+    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    ended.sort(key=lambda trial: (trial.datetime_complete is None, trial.datetime_complete))
+    record.trials = [
+        {"settings": {key: written(value) for key, value in trial.params.items()}, "values": trial.values}
+        for trial in ended
+    ]
+    if sum(trial.values is not None for trial in ended) >= MIN_TRIALS:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the estimate for one of two metrics is experimental
+            record.importances = {
+                metric: optuna.importance.get_param_importances(study, target=partial(value_of, i))
+                for i, metric in enumerate(record.metrics)
+            }
+    return record
+
+
+def value_of(index: int, trial: "optuna.trial.FrozenTrial") -> float:
+    """A completed trial's value of one of the metrics."""
+    return trial.values[index]
+
+
+def conclusion(record: SearchRecord) -> str:
+    """A line for each of the best trials."""
+    front = sorted(record.front(), key=lambda trial: trial["values"])
+    lines = [f"{len(record.trials)} trials; the {'front' if len(record.metrics) > 1 else 'best'}:"]
+    for trial in front:
+        values = ", ".join(f"{name} {value:.2f}" for name, value in zip(record.metrics, trial["values"], strict=True))
+        lines.append(f"  {values}: {' '.join(f'{key}={value}' for key, value in trial['settings'].items())}")
+    return os.linesep.join(lines)

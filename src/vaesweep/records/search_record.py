@@ -1,0 +1,65 @@
+"""search.json: the trials of a search, in the folder of its study."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from vaesweep.atomic_files import atomically
+from vaesweep.records import json_checks as rules
+from vaesweep.value_rules import number
+
+FILE = "search.json"
+TRIAL = rules.every(
+    rules.fields({"settings": rules.mapping_of(rules.LINE), "values": rules.or_null(rules.list_of(number().check))}),
+    rules.has("settings", "values"),
+)
+FIELDS = {
+    "metrics": rules.list_of(rules.LINE),
+    "trials": rules.list_of(TRIAL),
+    "importances": rules.mapping_of(rules.mapping_of(number(0).check)),
+}
+"""The check of each field."""
+
+
+@dataclass
+class SearchRecord:
+    """What was searched for and found.
+
+    `metrics` are those that are minimised, one or two. Each of `trials`, in the order in which they ended, has its
+    `settings`, as overrides have them, and its `values` of the metrics, or None for a trial that failed. `importances`
+    are the shares of the variance of each metric that each setting explains.
+    """
+
+    metrics: Sequence[str]
+    trials: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The record in `folder`. Raises FileNotFoundError, or ValueError in a line that names file and field."""
+        kept = rules.read_json(folder / FILE)
+        values = {f.name: kept[f.name] for f in fields(cls) if f.name in kept}
+        rules.every(rules.has("metrics"), rules.fields(FIELDS))(f"{FILE}:", values)
+        record = cls(**values)
+        for trial in record.trials:
+            if trial["values"] is not None and len(trial["values"]) != len(record.metrics):
+                raise ValueError(f"{FILE}: a trial with {len(trial['values'])} values of {len(record.metrics)} metrics")
+        return record
+
+    def write(self, folder: Path) -> None:
+        """Write `folder`/search.json, whole or not at all."""
+        text = json.dumps(asdict(self), indent=2, allow_nan=False)
+        with atomically(folder / FILE) as path:
+            path.write_text(text + "\n")
+
+    def front(self) -> list[Mapping[str, Any]]:
+        """The completed trials that no other one beats in one metric without losing in another."""
+        completed = [trial for trial in self.trials if trial["values"] is not None]
+        return [one for one in completed if not any(dominates(other["values"], one["values"]) for other in completed)]
+
+
+def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether `a` is nowhere above `b` and somewhere below it."""
+    return all(x <= y for x, y in zip(a, b, strict=True)) and list(a) != list(b)
