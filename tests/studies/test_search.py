@@ -144,7 +144,7 @@ def test_a_search_that_is_killed_goes_on_with_the_trial_that_it_had_begun(tmp_pa
 
 @pytest.mark.slow
 def test_a_trial_that_fails_is_told_as_failed_and_the_search_goes_on(tmp_path):
-    hopeless = [*SEARCH, "optimizer=adam_constant", "optimizer.lr=1e-3,1e30", "hydra.sweeper.sampler=random"]
+    hopeless = [*SEARCH, "optimizer=adam_constant", "optimizer.lr=1e30,1e-3", "hydra.sweeper.sampler=random"]
     done = train(tmp_path, *hopeless, "hydra.sweeper.n_trials=6", "hydra.sweeper.seed=0", "hydra.sweep.dir=study")
     assert done.returncode == 1
     trials = SearchRecord.read(tmp_path / "study").trials
