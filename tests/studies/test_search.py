@@ -152,7 +152,7 @@ def test_a_trial_that_fails_is_told_as_failed_and_the_search_goes_on(tmp_path):
     assert ended == {1e-3: False, 1e30: True}
     failed = sum(one["values"] is None for one in trials)
     assert f"{failed} of 6 trials failed" in done.stderr
-    done = train(tmp_path, *hopeless, "hydra.sweeper.seed=1", "hydra.sweep.dir=another")
+    done = train(tmp_path, *hopeless, "optimizer.lr=1e30,1e31", "hydra.sweep.dir=another")
     assert done.returncode == 1
     assert "nan at training step" in done.stderr
     assert len(SearchRecord.read(tmp_path / "another").trials) == 1

@@ -1,10 +1,11 @@
 """The runs of some folders, and warnings about what cannot be read."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vaesweep.records.results import FILE
+from vaesweep.records.search_record import SearchRecord
 from vaesweep.report.read_run import Run, read_run
 
 HYDRA = ".hydra"
@@ -22,6 +23,8 @@ class RunCollection:
     studies: dict[str, Path] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    searches: dict[str, SearchRecord] = field(default_factory=dict)
+    """The records of those studies that are a search, by title."""
 
 
 def read(folders: list[Path]) -> RunCollection:
@@ -32,6 +35,12 @@ def read(folders: list[Path]) -> RunCollection:
         if not folder.is_dir():
             collection.warnings.append(f"{folder}: no such folder")
             continue
+        try:
+            collection.searches[study] = SearchRecord.read(folder)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            collection.warnings.append(f"{study}: {error}; its runs are shown without the search")
         records = sorted(folder.rglob(FILE))
         unfinished_folders = {path.parent for path in folder.rglob(HYDRA)} - {path.parent for path in records}
         collection.warnings += [
@@ -52,7 +61,7 @@ def read(folders: list[Path]) -> RunCollection:
                     f"{run.folder.name}: left out, the same configuration as {originals[config]}"
                 )
             else:
-                collection.runs.append(run)
+                collection.runs.append(replace(run, is_trial=study in collection.searches))
     collection.warnings = [one_line(warning) for warning in collection.warnings]
     return collection
 

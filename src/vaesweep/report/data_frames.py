@@ -1,5 +1,6 @@
 """Tables of runs: a row per run, a row per setting over its seeds."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -43,7 +44,8 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per run, sorted by its settings; the index is the run's place in `runs`.
 
     `series` is the model with all varied settings except the weight of its rate; `setting` is the same with that
-    weight, `beta`, so that the runs of a setting differ only in their seeds. Metrics are of the test split, and missing
+    weight, `beta`, so that the runs of a setting differ only in their seeds. The trials of a search are one series
+    without a beta. Metrics are of the test split, and missing
     if a model has no such term or a run ended earlier; `NAME_se` is the standard error over its images, `val/NAME` the
     metric of the validation split. `attrs["penalties"]` are the units of the terms other than the rate, by name. The
     columns COMPARABLE say which runs may be ranked.
@@ -64,15 +66,18 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
         errors = {name: finite(value) for name, value in results.errors.items()}
         image_means = {name: declaration.rate or "" if name == "rate" else name for name in IMAGE_MEANS}
         knob_values = {names[key]: format_setting(key, config[key]) for key in knobs if key in config}
-        knob_labels = [f"{names[k]}={knob_values[names[k]]}" for k in knobs if k in config and k != weight]
+        labels = {key: f"{names[key]}={knob_values[names[key]]}" for key in knobs if key in config}
+        knob_labels = [label for key, label in labels.items() if key != weight]
         group_labels = [str(config[group]) for group in groups if group in config]
-        series = " ".join([f"{run.study}:"] * studies + [results.model, *group_labels, *knob_labels])
-        beta = finite(results.rate_weight)
+        name = " ".join([f"{run.study}:"] * studies + [results.model, *group_labels])
+        series = f"{name} (trials)" if run.is_trial else " ".join([name, *knob_labels])
+        setting = f"{series} {labels[weight]}" if weight in labels else series
+        beta = math.nan if run.is_trial else finite(results.rate_weight)
         rows.append(
             {"study": run.study, "run": printable(run.folder.name), "model": results.model, "data": results.data}
             | knob_values
             | {"seed": results.seed, "status": results.status, "reason": results.reason, "series": series}
-            | {"setting": f"{series} {names[weight]}={beta:g}" if weight in knobs else series, "beta": beta}
+            | {"setting": " ".join([name, *labels.values()]) if run.is_trial else setting, "beta": beta}
             | {name: metrics.get(f"test/{name}") for name in (*COMMON, *penalties)}
             | {"rate": metrics.get(f"test/{declaration.rate}")}
             | {

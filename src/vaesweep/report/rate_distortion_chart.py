@@ -39,12 +39,16 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> ReportFigure | None:
         .mark_point(filled=True, size=55, opacity=0.75)
         .encode(x, y, colour, shape, tooltip=["run", "setting", "seed", *numbers("rate", "distortion", "nelbo", "mse")])
     )
-    lines = alt.Chart(means).mark_line(strokeWidth=1.8).encode(x, y, colour, order="beta:Q", detail="series:N")
+    lines = (
+        alt.Chart(means.dropna(subset=["beta"]))
+        .mark_line(strokeWidth=1.8)
+        .encode(x, y, colour, order="beta:Q", detail="series:N")
+    )
     # the same axes again: an encoding without a scale would stretch its axis to zero
     x_low, y_low = alt.X("rate_low:Q", scale=rate, title=""), alt.Y("d_low:Q", scale=distortion, title="")
     widths = alt.Chart(bars).mark_rule(strokeWidth=1.2, clip=True).encode(x_low, alt.X2("rate_high:Q"), y, colour)
     heights = alt.Chart(bars).mark_rule(strokeWidth=1.2, clip=True).encode(x, y_low, alt.Y2("d_high:Q"), colour)
-    ladder_means = means[means.setting != means.series]
+    ladder_means = means[means.setting != means.series].dropna(subset=["beta"])
     labels = alt.Chart(ladder_means.assign(text=[f"β {beta:g}" for beta in ladder_means.beta]))
     betas = labels.mark_text(align="left", dx=8, dy=-9, color=DARK).encode(x, y, alt.Text("text:N"))
     front = pareto(means)

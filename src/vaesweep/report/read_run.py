@@ -44,6 +44,8 @@ class Run:
     examples: dict[str, Path]
     evaluation: EvaluationRecord | None = None
     image_scores: dict[str, np.ndarray] = field(default_factory=dict)
+    is_trial: bool = False
+    """Whether it is one of a search, whose settings are drawn and not those of a ladder."""
 
 
 def read_run(folder: Path, study: str) -> tuple[Run, list[str]]:

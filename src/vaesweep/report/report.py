@@ -26,8 +26,10 @@ from vaesweep.report.per_dimension_chart import latent_dimensions
 from vaesweep.report.rate_distortion_chart import plane
 from vaesweep.report.rate_distortion_slope_chart import slope
 from vaesweep.report.rate_distortion_slopes import slopes
+from vaesweep.report.read_run import Run
 from vaesweep.report.reconstruction_penalty_chart import penalty
 from vaesweep.report.report_figure import ReportFigure
+from vaesweep.report.search_chart import search_figure
 from vaesweep.report.study_description import command, data_and_training
 
 PAGE, RUNS = "index.html", "runs.csv"
@@ -66,15 +68,19 @@ def report(collection: RunCollection) -> Report:
     """The report on a collection of runs; figures with nothing to draw are left out."""
     runs, frame = collection.runs, table(collection.runs)
     means = summary(frame)
+    # of the many trials of a search the best are shown one by one
+    best = frame[[is_shown_alone(run, collection) for run in map(runs.__getitem__, frame.index)]]
+    found = [search_figure(record) for record in collection.searches.values()]
     figures = {
+        **{f"search{n or ''}": figure for n, figure in enumerate(found)},
         "plane": plane(frame, means) if means.rate.count() > 1 else None,
         "slope": slope(frame, slopes(frame, runs)),
         "linear_optimum": linear_optimum(frame, runs),
-        "dimensions": latent_dimensions(frame, runs),
+        "dimensions": latent_dimensions(best, runs),
         "penalty": penalty(frame),
         "scores": disentanglement(frame, runs),
         "robustness": noise_robustness(frame, runs),
-        "curves": learning_curves(frame, runs),
+        "curves": learning_curves(best, runs),
     }
     messages = [*collection.warnings, *diagnostics(frame, runs)]
     measurements, reasons = side_by_side(frame, runs), remarks(frame, runs)
@@ -87,12 +93,20 @@ def report(collection: RunCollection) -> Report:
         means,
         messages,
         figures_with_content,
-        examples(frame, runs),
+        examples(best, runs),
         measurements,
         reasons,
         Differences(frame, runs),
         origin,
     )
+
+
+def is_shown_alone(run: Run, collection: RunCollection) -> bool:
+    """Whether a run is none of a search, or one of its best trials."""
+    if not run.is_trial:
+        return True
+    record = collection.searches[run.study]
+    return [run.results.metrics.get(name) for name in record.metrics] in [one["values"] for one in record.front()]
 
 
 def write(content: Report, folder: Path) -> Iterator[Path]:
