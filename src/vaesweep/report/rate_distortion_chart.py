@@ -67,7 +67,7 @@ def plane_caption(means: pd.DataFrame, front: pd.DataFrame) -> str:
     sentences = [
         "Down is a better reconstruction, left is a cheaper code: a model below and to the left of another beats it.",
         "Points are runs, crosses are means over seeds ± standard error." if (means.n > 1).any() else "",
-        "Lines join the betas of a model." if means.series.duplicated().any() else "",
+        "Lines join the betas of a model." if means[means.beta.notna()].series.duplicated().any() else "",
         "Ringed: no comparable setting has both a lower rate and a lower distortion (the Pareto front)."
         if len(front)
         else "",

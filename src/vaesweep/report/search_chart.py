@@ -33,10 +33,10 @@ def search_figure(record: SearchRecord) -> ReportFigure | None:
         panels.append(importances(record))
     panels.append(parallel_coordinates(trials, [*settings, *record.metrics]))
     failed = len(record.trials) - len(trials)
-    best_are = "the front: no other trial is lower in one of them without being higher in the other"
+    best_are = "the front, where no other trial is lower in one without being higher in the other"
     caption = (
-        f"{len(trials)} completed trials{f', {failed} failed' if failed else ''}. {' and '.join(record.metrics)} are of "
-        f"the validation images; lower is better. Blue: {best_are if len(record.metrics) > 1 else 'the lowest'}."
+        f"{len(trials)} completed trials{f', {failed} failed' * (failed > 0)}, by {' and '.join(record.metrics)} on "
+        f"validation images; lower is better. Blue: {best_are if len(record.metrics) > 1 else 'the lowest'}."
     )
     return ReportFigure("The search", caption, panels, width=PANEL)
 
@@ -71,13 +71,13 @@ def front(trials: pd.DataFrame, metrics: Sequence[str]) -> alt.Chart:
 def progress(trials: pd.DataFrame, metrics: Sequence[str]) -> alt.Chart:
     """The best so far: the lowest value of one metric, or the area that the front of two leaves behind it."""
     if len(metrics) > 1:
-        title, values = f"area behind the front ({metrics[0]} x {metrics[1]})", areas(trials[list(metrics)])
+        title, values = "area behind the front", areas(trials[list(metrics)])
     else:
         title, values = f"lowest {metrics[0]} so far", list(trials[metrics[0]].cummin())
     steps = trials.assign(value=values)
     return (
         alt.Chart(steps, title=panel_title("the search so far"), height=PANEL_HEIGHT)
-        .mark_line(interpolate="step-after", point=True, color=COLOURS[0])
+        .mark_line(interpolate="step-after", color=COLOURS[0], point={"color": COLOURS[0]})
         .encode(
             alt.X("trial:Q", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False, zero=False)),
             alt.Y("value:Q", title=title, scale=alt.Scale(domain=padded_limits(steps.value), nice=False)),
@@ -137,7 +137,7 @@ def parallel_coordinates(trials: pd.DataFrame, names: Sequence[str]) -> alt.Char
         alt.Chart(long, title=panel_title("settings and metrics of each trial"), height=PANEL_HEIGHT)
         .mark_line(opacity=0.7)
         .encode(
-            alt.X("name:N", title=None, sort=list(short.values()), axis=alt.Axis(labelAngle=-20)),
+            alt.X("name:N", title=None, sort=list(short.values()), axis=alt.Axis(labelAngle=-20, labelOverlap=False)),
             alt.Y("place:Q", title="lowest to highest", axis=alt.Axis(values=[0, 1], labels=False)),
             colour(),
             detail="trial:N",

@@ -1,0 +1,97 @@
+"""What the report shows of a search."""
+
+import random
+
+import pandas as pd
+import pytest
+
+from support.handmade import leave, rates
+from vaesweep.records.search_record import SearchRecord
+from vaesweep.report.collection import read
+from vaesweep.report.data_frames import summary, table
+from vaesweep.report.report import report
+from vaesweep.report.search_chart import areas, heights, search_figure
+
+GOALS = ["val/kl", "val/distortion"]
+
+
+def trial(settings, *values):
+    return {"settings": settings, "values": list(values) or None}
+
+
+def record(goals=GOALS, count=12):
+    source = random.Random(0)
+    trials = [
+        trial({"model.beta": f"{source.uniform(0.1, 9):.4g}", "network": source.choice(["mlp", "conv"])},
+              *(source.uniform(1, 20) for _ in goals))
+        for _ in range(count)
+    ]  # fmt: skip
+    shares = {goal: {"model.beta": 0.9, "network": 0.1} for goal in goals}
+    return SearchRecord(goals, [*trials, trial({"model.beta": "1e+30", "network": "mlp"})], shares)
+
+
+def test_the_area_behind_the_front_is_that_of_the_points_that_it_dominates():
+    source = random.Random(1)
+    points = pd.DataFrame([(source.uniform(0, 5), source.uniform(10, 30)) for _ in range(8)])
+    grown, (right, top) = areas(points), points.max()
+    for count in (1, 3, 8):
+        some = points.head(count).to_numpy()
+        drawn = [(source.uniform(0, right), source.uniform(0, top)) for _ in range(40_000)]
+        share = sum(any(x <= a and y <= b for x, y in some) for a, b in drawn) / len(drawn)
+        assert grown[count - 1] == pytest.approx(share * right * top, rel=0.06)
+    assert grown == sorted(grown)
+
+
+def test_numbers_stand_by_size_and_words_by_name():
+    assert heights(pd.Series(["10", "9", "1e-3"])).tolist() == [1.0, 0.5, 0.0]
+    assert heights(pd.Series(["mlp", "conv", "mlp"])).tolist() == [1.0, 0.0, 1.0]
+    assert heights(pd.Series(["4", "4"])).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("goals", "panels"), [(GOALS, 4), (["val/loss"], 3)])
+def test_a_search_is_drawn_from_its_completed_trials(goals, panels):
+    figure = search_figure(record(goals))
+    assert len(figure.specs()) == panels
+    assert figure.caption.startswith("12 completed trials, 1 failed, by val/")
+    (lines,) = [spec for spec in figure.specs() if "detail" in spec["encoding"]]
+    rows = lines["datasets"][lines["data"]["name"]]
+    assert len(rows) == 12 * (2 + len(goals))
+    best = {row["trial"] for row in rows if row["best"]}
+    assert len(best) == len(record(goals).front())
+
+
+def test_one_trial_is_no_search():
+    assert search_figure(record(count=1)) is None
+
+
+@pytest.fixture
+def study(tmp_path):
+    """The folder of a search of three trials, of which one is beaten."""
+    folder = tmp_path / "study"
+    trials = []
+    for name, beta, kl, distortion in (("a", 0.5, 8.0, 20.0), ("b", 1.0, 5.0, 25.0), ("c", 2.0, 6.0, 27.0)):
+        metrics = rates(kl, distortion) | {"val/kl": kl, "val/distortion": distortion}
+        leave(folder / name, "beta_vae", beta=beta, metrics=metrics)
+        trials.append(trial({"model.beta": str(beta)}, kl, distortion))
+    SearchRecord(GOALS, trials).write(folder)
+    return folder
+
+
+def test_trials_are_one_series_without_a_ladder(study):
+    collection = read([study])
+    frame = table(collection.runs)
+    assert set(frame.series) == {"beta_vae (trials)"}
+    assert sorted(frame.setting) == ["beta_vae beta=0.5", "beta_vae beta=1", "beta_vae beta=2"]
+    assert summary(frame).beta.isna().all()
+    content = report(collection)
+    assert list(content.figures)[:2] == ["search", "plane"]
+    assert "slope" not in content.figures
+    assert "Lines join" not in content.figures["plane"].caption
+
+
+def test_a_damaged_record_costs_the_search_alone(study):
+    (study / "search.json").write_text("{")
+    collection = read([study])
+    assert len(collection.runs) == 3
+    assert collection.warnings == ["study: search.json is cut short or not JSON; its runs are shown without the search"]
+    assert "search" not in report(collection).figures
