@@ -70,8 +70,8 @@ def study(tmp_path):
     folder = tmp_path / "study"
     trials = []
     for name, beta, kl, distortion in (("a", 0.5, 8.0, 20.0), ("b", 1.0, 5.0, 25.0), ("c", 2.0, 6.0, 27.0)):
-        metrics = rates(kl, distortion) | {"val/kl": kl, "val/distortion": distortion}
-        leave(folder / name, "beta_vae", beta=beta, metrics=metrics)
+        val = {"kl": kl, "distortion": distortion}
+        leave(folder / name, "beta_vae", beta=beta, metrics=rates(kl, distortion), val=val)
         trials.append(trial({"model.beta": str(beta)}, kl, distortion))
     SearchRecord(GOALS, trials).write(folder)
     return folder
@@ -87,6 +87,19 @@ def test_trials_are_one_series_without_a_ladder(study):
     assert list(content.figures)[:2] == ["search", "plane"]
     assert "slope" not in content.figures
     assert "Lines join" not in content.figures["plane"].caption
+    shown = [spec["title"]["text"] for spec in content.figures["dimensions"].specs()]
+    assert shown == ["beta_vae (trials)"]
+
+
+def test_only_the_best_trials_are_shown_one_by_one(study):
+    shown = str(report(read([study])).figures["dimensions"].specs())
+    assert "beta=0.5" in shown
+    assert "beta=2" not in shown
+
+
+def test_a_search_of_other_runs_is_shown_all_the_same(study):
+    SearchRecord(GOALS, [trial({}, 1.0, 2.0), trial({}, 2.0, 1.0)]).write(study)
+    assert set(report(read([study])).figures) == {"search", "plane"}
 
 
 def test_a_damaged_record_costs_the_search_alone(study):

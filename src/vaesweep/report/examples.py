@@ -64,7 +64,7 @@ class Examples:
 
 def examples(frame: pd.DataFrame, runs: Sequence[Run]) -> dict[str, Examples]:
     """The strips of each dataset, by the name of their picture: a row per setting, of its first completed seed."""
-    completed = frame[[frame.status[i] == "completed" and bool(runs[i].examples) for i in frame.index]]
+    completed = frame.loc[[i for i in frame.index if frame.status[i] == "completed" and runs[i].examples]]
     strips_by_name = {}
     for data, part in completed.groupby("data", sort=False):
         settings = part.drop_duplicates("setting")

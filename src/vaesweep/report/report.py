@@ -69,7 +69,7 @@ def report(collection: RunCollection) -> Report:
     runs, frame = collection.runs, table(collection.runs)
     means = summary(frame)
     # of the many trials of a search the best are shown one by one
-    best = frame[[is_shown_alone(run, collection) for run in map(runs.__getitem__, frame.index)]]
+    best = frame.loc[[i for i in frame.index if is_shown_alone(runs[i], collection)]]
     found = [search_figure(record) for record in collection.searches.values()]
     figures = {
         **{f"search{n or ''}": figure for n, figure in enumerate(found)},
