@@ -148,7 +148,8 @@ def test_a_folder_that_is_made_anew_during_the_run_is_not_written_to(config, fol
 
 
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(config, tmp_path, monkeypatch):
-    whole = recorded_metrics(config("model=ae", "trainer.max_epochs=3", folder=tmp_path / "whole"))
+    three = "trainer.max_epochs=3", "checkpoint_every_n_seconds=0"
+    whole = recorded_metrics(config("model=ae", *three, folder=tmp_path / "whole"))
     part, original = tmp_path / "part", Path.write_bytes
 
     def full(self, content):
@@ -163,10 +164,10 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(config, 
             r"^folder: got .*part on a full disk \(No space left on device\); allowed: a disk with room; then resume="
         )
         with pytest.raises(ConfigError, match=line):
-            run(config("model=ae", "trainer.max_epochs=3", folder=part))
+            run(config("model=ae", *three, folder=part))
     assert (record(part)["status"], record(part)["reason"]) == ("failed", "OSError: [Errno 28] No space left on device")
     assert not list(part.rglob("*.part"))
-    assert recorded_metrics(config("model=ae", "trainer.max_epochs=3", "resume=true", folder=part)) == whole
+    assert recorded_metrics(config("model=ae", *three, "resume=true", folder=part)) == whole
 
 
 def test_a_record_for_which_there_is_no_room_is_one_line(config, folder, monkeypatch):
