@@ -90,7 +90,7 @@ def test_traversals_move_one_of_the_most_active_dimensions_at_a_time(model, batc
     assert order[0] == 3
     assert z[0, :, 3].tolist() == pytest.approx([-3 + 0.75 * i for i in range(9)])
     names = [t.get_text() for t in gallery_of["traversals"].axes[0].get_yticklabels()]
-    assert names == [f"z{i + 1} · {use[i]:.2f} nats" for i in order.tolist()]
+    assert names == [f"z{i + 1} · KL {use[i]:.2f} nats" for i in order.tolist()]
     assert gallery_of["traversals"].get_suptitle().endswith("the 10 most active of 12 dimensions")
 
 

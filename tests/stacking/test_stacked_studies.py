@@ -303,7 +303,7 @@ def test_a_study_on_the_command_line(tmp_path):
     done = train(tmp_path, *swept, "hydra/launcher=stack")
     assert done.returncode == 1  # for the seed that is none
     study = only(tmp_path)
-    assert "3 jobs, 0 completed earlier; a stack of 2; 1 alone" in done.stdout
+    assert "3 jobs; a stack of 2; 1 alone" in done.stdout
     assert re.search(r"alone: \S+: seed: got -1; allowed: a whole number from 0 to 4294967295", done.stdout)
     folders = [path.parent for path in study.glob("*/results.json")]
     ended = sorted((record(folder)["status"], record(folder)["trained_together"]) for folder in folders)

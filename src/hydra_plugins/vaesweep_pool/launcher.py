@@ -124,7 +124,8 @@ def run_with_progress(pool: Pool, todo: dict[Command, StudyJob], total: int, stu
     """Run the jobs, with a line for each that ends, a bar for each that runs, and one for all."""
     console, ended = Console(highlight=False, soft_wrap=True), []
     earlier, start = total - len(todo), time.monotonic()
-    console.print(f"{study}: {total} job{'s' * (total > 1)}, {earlier} completed earlier", markup=False)
+    jobs = f"{total} job{'s' * (total > 1)}"
+    console.print(f"{study}: {jobs}{f', {earlier} completed earlier' * (earlier > 0)}", markup=False)
     names = labels(list(todo.values()), max(12, console.width - BAR_WIDTH - STATE_WIDTH - 2))
     columns = (
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
@@ -138,6 +139,8 @@ def run_with_progress(pool: Pool, todo: dict[Command, StudyJob], total: int, stu
             if job:
                 ended.append(job)
                 line = todo[job].finish(job)
+                if not console.is_terminal and total > 1:  # where no bar says it
+                    line = f"{earlier + len(ended)} of {total}: {line}"
                 console.print(line, markup=False, style="" if todo[job].completed else "bold")
                 if job in bars:
                     progress.remove_task(bars.pop(job))
@@ -153,9 +156,8 @@ def run_with_progress(pool: Pool, todo: dict[Command, StudyJob], total: int, stu
             parts = (f"{earlier + len(ended)} done", f"{failed} failed" if failed else "", left)
             progress.update(overall, completed=done, state=", ".join(filter(None, parts)))
     completed = total - sum(not plan.completed for plan in todo.values())
-    console.print(
-        f"{completed} of {total} job{'s' * (total > 1)} completed in {duration(time.monotonic() - start)}", markup=False
-    )
+    took = f" in {duration(time.monotonic() - start)}" if todo else ": nothing left to run"
+    console.print(f"{completed} of {jobs} completed{took}", markup=False)
 
 
 class JobState(NamedTuple):

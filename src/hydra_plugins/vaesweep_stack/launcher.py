@@ -61,7 +61,8 @@ class StackLauncher(PoolLauncher):
         of = {plan.folder: plan for plan in plans}
         jobs = {plan.folder: self.job(plan) for plan in plans if not plan.completed}
         groups = group_jobs(list(jobs.values()), self.memory)
-        counts = [f"{len(plans)} jobs, {len(plans) - len(jobs)} completed earlier"]
+        earlier = len(plans) - len(jobs)
+        counts = [f"{len(plans)} jobs{f', {earlier} completed earlier' * (earlier > 0)}"]
         counts += [f"a stack of {len(stack)}" for stack in groups.stacks]
         counts += [f"{len(groups.alone)} alone"] if groups.alone else []
         self.say(f"{folder}: {'; '.join(counts)}")

@@ -107,7 +107,7 @@ def traversals(
 
 def dimension_names(posterior: Dirac | DiagonalGaussian, dims: Tensor, activities: Tensor) -> list[str]:
     """Each of `dims` with its KL, or its variance if it is a point code, from `activities` [d]."""
-    unit = "{:.2f} nats" if isinstance(posterior, DiagonalGaussian) else "variance {:.2g}"
+    unit = "KL {:.2f} nats" if isinstance(posterior, DiagonalGaussian) else "variance {:.2g}"
     return [f"z{i + 1} · {unit.format(activities[i])}" for i in dims.tolist()]
 
 

@@ -76,4 +76,4 @@ def heat_map(cells: pd.DataFrame, row: str, row_title: str | None, unit: str, li
 
 def rank_axis() -> alt.X:
     """Latent dimensions by their rank; labels that would overlap are left out."""
-    return alt.X("rank:O", title="latent dimension", axis=alt.Axis(labelAngle=0))
+    return alt.X("rank:O", title="latent dimension, by rank", axis=alt.Axis(labelAngle=0))

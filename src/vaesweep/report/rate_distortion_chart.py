@@ -66,7 +66,9 @@ def plane_caption(means: pd.DataFrame, front: pd.DataFrame) -> str:
     """What the plane shows: only what is there."""
     sentences = [
         "Down is a better reconstruction, left is a cheaper code: a model below and to the left of another beats it.",
-        "Points are runs, crosses are means over seeds ± standard error." if (means.n > 1).any() else "",
+        "Points are runs, crosses are means over seeds ± standard error."
+        if (means.n > 1).any()
+        else "Points are runs, bars are ± standard error over the test images.",
         "Lines join the betas of a model." if means[means.beta.notna()].series.duplicated().any() else "",
         "Ringed: no comparable setting has both a lower rate and a lower distortion (the Pareto front)."
         if len(front)
