@@ -183,6 +183,7 @@ def test_a_data_parallel_job_whose_time_is_up_is_queued_again_and_goes_on(cluste
         *TWO,
         "callbacks=no_figures",
         "trainer.max_epochs=12",
+        "checkpoint_every_n_seconds=0",
         "logger.wandb.mode=disabled",
     ]
     slurm = ["hydra/launcher=slurm", "hydra.launcher.timeout_min=10"]

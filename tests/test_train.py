@@ -124,6 +124,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
         "callbacks=no_figures",
         "trainer=cpu",
         "trainer.max_epochs=40",
+        "checkpoint_every_n_seconds=0",
         "data=digits",
         "hydra.run.dir=run",
     ]

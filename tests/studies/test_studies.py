@@ -15,7 +15,7 @@ from vaesweep.training.run_and_record import run
 
 pytestmark = pytest.mark.slow
 
-LONG = [*QUICK, "trainer.max_epochs=30", "logger.wandb.mode=disabled"]
+LONG = [*QUICK, "trainer.max_epochs=30", "checkpoint_every_n_seconds=0", "logger.wandb.mode=disabled"]
 POOL = ["hydra/launcher=pool", "hydra.launcher.n_jobs=2"]
 
 

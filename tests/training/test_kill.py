@@ -21,7 +21,7 @@ KILLS = int(os.environ.get("VAESWEEP_KILLS", "2"))
 SEED = int(os.environ.get("VAESWEEP_KILLS_SEED", "0"))
 SETTINGS = [
     *("model=vae", "data=digits", "data.binarize=dynamic", "trainer=cpu", "trainer.max_epochs=3", "hydra.run.dir=run"),
-    *("callbacks.figures.every_n_epochs=1", "callbacks.figures.examples=50"),
+    *("callbacks.figures.every_n_epochs=1", "callbacks.figures.examples=50", "checkpoint_every_n_seconds=0"),
 ]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 

@@ -174,8 +174,10 @@ def test_the_best_weights_are_known_after_the_folder_was_moved(config, tmp_path,
             run(config(*settings, folder=tmp_path / "here"))
     (tmp_path / "here").rename(tmp_path / "there")
     assert recorded_metrics(config(*settings, "resume=true", folder=tmp_path / "there")) == whole
-    kept = torch.load(tmp_path / "there" / "checkpoints" / "best.ckpt", weights_only=True)
-    assert kept["global_step"] == 20
+    best, kept = (
+        torch.load(tmp_path / "there" / "checkpoints" / f"{name}.ckpt", weights_only=True) for name in ("best", "last")
+    )
+    assert best["global_step"] == 20
     assert not (tmp_path / "here").exists()
     states = [state for state in kept["callbacks"].values() if "dirpath" in state]
     assert {state["dirpath"] for state in states} == {"."}
