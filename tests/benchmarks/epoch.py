@@ -262,10 +262,12 @@ def main() -> None:
     """Measure, print the tables, and write them."""
     parser = argparse.ArgumentParser(description="What an epoch costs.")
     parser.add_argument("--data", nargs="+", default=list(EPOCHS), choices=EPOCHS, help="data sets (default: all)")
+    parser.add_argument("--epochs", type=int, help="epochs that are timed as one (default: by data set)")
     parser.add_argument("--turns", type=int, default=5, help="turns of each epoch (default: 5)")
     parser.add_argument("--long-turns", type=int, default=3, help="turns of each default run (default: 3)")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/epoch.md"), help="where the tables go")
     given = parser.parse_args()
+    EPOCHS.update(dict.fromkeys(EPOCHS, given.epochs) if given.epochs else {})
     lines: list[str] = []
     for name in given.data:
         medians = take_turns(given.turns, contenders(name))
