@@ -111,15 +111,16 @@ def importances(record: SearchRecord) -> alt.Chart:
     ]
     metrics = list(record.importances)
     scale = alt.Scale(domain=metrics, range=list(COLOURS[: len(metrics)]))
-    title = "share of the variance" + ("" if len(metrics) > 1 else f" of {metrics[0]}")
+    # in words, because a page has one legend for all charts of a figure
+    of = f"blue: {metrics[0]}, orange: {metrics[1]}" if len(metrics) > 1 else metrics[0]
     return (
         alt.Chart(pd.DataFrame(rows), title=panel_title("which settings mattered"), height=PANEL_HEIGHT)
         .mark_bar()
         .encode(
-            alt.X("share:Q", title=title, axis=alt.Axis(format="%")),
+            alt.X("share:Q", title=f"share of the variance ({of})", axis=alt.Axis(format="%")),
             alt.Y("setting:N", title=None, sort="-x"),
             alt.YOffset("metric:N", sort=metrics),
-            alt.Color("metric:N", scale=scale, legend=alt.Legend(title=None) if len(metrics) > 1 else None),
+            alt.Color("metric:N", scale=scale, legend=None),
             tooltip=["setting", "metric", *numbers("share")],
         )
     )
