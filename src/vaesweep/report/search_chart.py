@@ -38,6 +38,8 @@ def search_figure(record: SearchRecord) -> ReportFigure | None:
         f"{len(trials)} completed trials{f', {failed} failed' * (failed > 0)}, by {' and '.join(record.metrics)} on "
         f"validation images; lower is better. Blue: {best_are if len(record.metrics) > 1 else 'the lowest'}."
     )
+    if len(record.importances) > 1:  # in words, because a figure has one legend for all its charts
+        caption += f" Shares of the variance: {record.metrics[0]} blue, {record.metrics[1]} orange."
     return ReportFigure("The search", caption, panels, width=PANEL)
 
 
@@ -111,13 +113,11 @@ def importances(record: SearchRecord) -> alt.Chart:
     ]
     metrics = list(record.importances)
     scale = alt.Scale(domain=metrics, range=list(COLOURS[: len(metrics)]))
-    # in words, because a page has one legend for all charts of a figure
-    of = f"blue: {metrics[0]}, orange: {metrics[1]}" if len(metrics) > 1 else metrics[0]
     return (
         alt.Chart(pd.DataFrame(rows), title=panel_title("which settings mattered"), height=PANEL_HEIGHT)
         .mark_bar()
         .encode(
-            alt.X("share:Q", title=f"share of the variance ({of})", axis=alt.Axis(format="%")),
+            alt.X("share:Q", title="share of the variance", axis=alt.Axis(format="%")),
             alt.Y("setting:N", title=None, sort="-x"),
             alt.YOffset("metric:N", sort=metrics),
             alt.Color("metric:N", scale=scale, legend=None),
