@@ -8,7 +8,7 @@ import time
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from hydra_plugins.vaesweep_optuna.sweeper import OptunaSweeper, conclusion, suggestion
+from hydra_plugins.vaesweep_optuna.sweeper import OptunaSweeper, conclusion, suggestion, update
 from support.commands import QUICK, command, record, train
 from vaesweep.errors import ConfigError
 from vaesweep.records.search_record import SearchRecord, dominates
@@ -101,6 +101,23 @@ def test_a_damaged_record_is_refused_in_one_line(tmp_path, text, line):
         SearchRecord.read(tmp_path)
 
 
+def test_importances_are_left_out_where_nothing_varies():
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(12):
+        trial = study.ask()
+        trial.suggest_float("model.beta", 0, 1)
+        trial.suggest_float("optimizer.lr", 0, 1)
+        study.tell(trial, 3.0)
+    assert update(SearchRecord(["val/active_units"]), study).importances == {}
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(12):
+        trial = study.ask()
+        trial.suggest_float("optimizer.lr", 0, 1)
+        study.tell(trial, trial.suggest_float("model.beta", 0, 1))
+    shares = update(SearchRecord(["val/loss"]), study).importances["val/loss"]
+    assert shares["model.beta"] > 0.8
+
+
 @pytest.mark.slow
 def test_a_search_for_two_goals_by_the_pool_records_every_trial_and_goes_on_with_more(tmp_path):
     goals = ["optimized_metric=[val/kl,val/distortion]", "hydra/launcher=pool", "hydra.sweep.dir=study"]
@@ -123,6 +140,13 @@ def test_a_search_for_two_goals_by_the_pool_records_every_trial_and_goes_on_with
     second = SearchRecord.read(tmp_path / "study")
     assert second.trials[:3] == first.trials
     assert len({json.dumps(one["settings"]) for one in second.trials}) == 5  # no draw of the first start again
+    again = train(tmp_path, "resume=study", "hydra.sweeper.n_trials=5")
+    assert again.returncode == 0, again.stderr
+    assert "5 trials; the front:" in again.stdout
+    assert SearchRecord.read(tmp_path / "study") == second
+    other = train(tmp_path, "resume=study", "hydra.sweeper.n_trials=6", "model.latent_dim=2,8")
+    assert "hydra/sweeper: got optuna with " in other.stderr
+    assert "allowed: the values of the earlier start" in other.stderr
     other = train(tmp_path, "resume=study", "optimized_metric=val/loss")
     assert "optimized_metric: got val/loss in a search for val/kl val/distortion; allowed: the same" in other.stderr
 

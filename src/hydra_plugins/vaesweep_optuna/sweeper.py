@@ -107,6 +107,7 @@ class OptunaSweeper(Sweeper):
                 if not any(trial["values"] for trial in record.trials):
                     _ = returns[-1][0].return_value  # raises what all of them failed for
         Path(lock.lock_file).unlink(missing_ok=True)
+        update(record, study).write(folder)  # with trials of other processes, or none of this one
         print(conclusion(record))
         failed = sum(trial["values"] is None for trial in record.trials)
         if failed:
@@ -166,7 +167,10 @@ class OptunaSweeper(Sweeper):
         while len(begun(study)) < self.n_trials:
             trial = study.ask()
             trial.set_user_attr(SWEEPER, lock)
-            settings = {key: suggest(trial) for key, suggest in space.items()}
+            try:
+                settings = {key: suggest(trial) for key, suggest in space.items()}
+            except ValueError as error:  # other choices than those of an earlier start
+                raise ConfigError("hydra/sweeper", f"optuna with {error}", "the values of the earlier start") from None
             same = next((earlier for earlier in begun(study) if earlier.values and earlier.params == settings), None)
             if same:  # the same job twice is run once
                 study.tell(trial, same.values)
@@ -238,6 +242,7 @@ def update(record: SearchRecord, study: "optuna.Study") -> SearchRecord:
             record.importances = {
                 metric: optuna.importance.get_param_importances(study, target=partial(value_of, i))
                 for i, metric in enumerate(record.metrics)
+                if len({trial.values[i] for trial in ended if trial.values}) > 1
             }
     return record
 
