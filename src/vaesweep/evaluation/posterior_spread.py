@@ -29,7 +29,7 @@ class PosteriorSpread:
             },
             series={"sigma_per_dimension": posterior.sigma.mean(0).tolist()},
             figures={
-                "posterior": figures.posterior(posterior.mean, posterior.sigma, kl),
+                "posterior": figures.posterior(posterior.mean, posterior.sigma, kl, "test"),
                 "aggregate": figures.aggregate(z, dims),
             },
         )

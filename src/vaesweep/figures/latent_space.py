@@ -120,10 +120,10 @@ def traversals(
     return figure
 
 
-def posterior(mean: Tensor, sigma: Tensor, kl: Tensor) -> Figure:
+def posterior(mean: Tensor, sigma: Tensor, kl: Tensor, split: str = "validation") -> Figure:
     """Per dimension, sorted by KL: the KL in nats, the variance and the spread of the posterior means, and the width.
 
-    From posterior means [N, d], widths `sigma` [N, d] and `kl` [d]; inactive dimensions are grey.
+    From posterior means [N, d], widths `sigma` [N, d] and `kl` [d] of images of `split`; inactive dimensions are grey.
     """
     order = kl.argsort(descending=True)
     means, widths, nats = (t[..., order].float().cpu().numpy() for t in (mean, sigma, kl))
@@ -131,7 +131,8 @@ def posterior(mean: Tensor, sigma: Tensor, kl: Tensor) -> Figure:
     colors = [BLUE if active else GREY for active in variances > THRESHOLD]
     figure = Figure(figsize=(max(6, (0.4 if d <= LABELLED else 0.28) * d + 2), 7.6), layout="constrained")
     active = f"{(variances > THRESHOLD).sum()} of {d} dimensions active"
-    figure.suptitle(f"Posterior by latent dimension: {nats.sum():.1f} nats in all, {active}", fontsize=11)
+    title = f"Posterior of {len(means)} {split} images: {nats.sum():.1f} nats in all, {active}"
+    figure.suptitle(title, fontsize=11)
     top, middle, bottom = figure.subplots(3, 1, sharex=True)
     bars = top.bar(positions, nats, color=colors)
     if d <= LABELLED:
@@ -149,7 +150,7 @@ def posterior(mean: Tensor, sigma: Tensor, kl: Tensor) -> Figure:
     bottom.errorbar(positions, median, intervals, fmt="o", ms=4, color=BLUE, label=label)
     bottom.plot(positions, widths.mean(0), "D", ms=5, color=ORANGE, label="posterior width: mean sigma")
     bottom.axhline(1, color=GREY, ls=":", lw=1, label="prior sigma")
-    bottom.set_ylabel("z")
+    bottom.set_ylabel("mean of z, and sigma")
     bottom.set_xticks(positions, [f"z{i + 1}" for i in order.tolist()], rotation=90 if d > LABELLED else 0)
     bottom.set_xlabel("latent dimension, most informative first")
     figure.legend(loc="outside lower center", fontsize=SMALL, frameon=False, ncols=4 if d > LABELLED else 2)
