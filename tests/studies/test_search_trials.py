@@ -8,10 +8,11 @@ import time
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from hydra_plugins.vaesweep_optuna.sweeper import OptunaSweeper, conclusion, suggestion, update
+from hydra_plugins.vaesweep_optuna.sweeper import OptunaSweeper
 from support.commands import QUICK, command, record, train
 from vaesweep.errors import ConfigError
 from vaesweep.records.search_record import SearchRecord, dominates
+from vaesweep.studies.search_trials import conclusion, suggestion, update
 
 optuna = pytest.importorskip("optuna", reason="needs the extra search")
 

@@ -1,0 +1,110 @@
+"""The trials of a search: what is drawn for them, what optuna is told of them, and what they found."""
+
+import math
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.utils import JobReturn, JobStatus
+
+from vaesweep.errors import ConfigError
+from vaesweep.records.search_record import SearchRecord
+
+if TYPE_CHECKING:
+    import optuna
+
+Suggest = Callable[["optuna.Trial"], Any]
+"""Draws the value of a setting for a trial."""
+SWEEPER = "sweeper"
+"""What a trial says of the process that asked for it: the name of its lock."""
+MIN_TRIALS = 10
+"""Completed trials from which importances are estimated."""
+
+
+def suggestion(key: str, override: Override) -> Suggest:
+    """How a trial draws the value of a setting."""
+    sweep = override.value()
+    if not isinstance(sweep, IntervalSweep):
+        choices = list(override.sweep_string_iterator())
+        return lambda trial: trial.suggest_categorical(key, choices)
+    low, high, is_log = sweep.start, sweep.end, "log" in sweep.tags
+    if unknown := sweep.tags - {"log", "int"}:
+        raise ConfigError(key, f"the tag {', '.join(sorted(unknown))}", "log | int")
+    if not (low is not None and high is not None and low < high and (low > 0 or not is_log)):
+        raise ConfigError(key, f"an interval from {low} to {high}", "two numbers that rise, for tag(log, ...) above 0")
+    if "int" in sweep.tags:
+        return lambda trial: trial.suggest_int(key, round(low), round(high), log=is_log)
+    return lambda trial: trial.suggest_float(key, low, high, log=is_log)
+
+
+def begun(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
+    """The trials that have settings; a process that is killed as it asks for one leaves it without."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.params and SWEEPER in trial.user_attrs]
+
+
+def written(value: Any) -> str:
+    """A value as an override has it: of a drawn number four digits, for the names of folders."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def is_dead(lock: Path) -> bool:
+    """Whether the process that held a lock is no more."""
+    try:
+        with FileLock(lock, timeout=0):
+            lock.unlink(missing_ok=True)
+            return True
+    except Timeout:
+        return False
+
+
+def tell(study: "optuna.Study", number: int, job: JobReturn) -> None:
+    """Tell the study what became of a trial: its values, or that it failed."""
+    import optuna
+
+    told = job.return_value if job.status == JobStatus.COMPLETED else math.nan
+    values = list(told) if isinstance(told, Sequence) else [told]
+    if all(math.isfinite(value) for value in values):
+        study.tell(number, values)
+    else:
+        study.tell(number, state=optuna.trial.TrialState.FAIL)
+
+
+def update(record: SearchRecord, study: "optuna.Study") -> SearchRecord:
+    """The record with the trials that have ended so far."""
+    import optuna
+
+    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    ended.sort(key=lambda trial: (trial.datetime_complete is None, trial.datetime_complete))
+    record.trials = [
+        {"settings": {key: written(value) for key, value in trial.params.items()}, "values": trial.values}
+        for trial in ended
+    ]
+    if sum(trial.values is not None for trial in ended) >= MIN_TRIALS:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the estimate for one of two metrics is experimental
+            record.importances = {
+                metric: optuna.importance.get_param_importances(study, target=partial(value_of, i))
+                for i, metric in enumerate(record.metrics)
+                if len({trial.values[i] for trial in ended if trial.values}) > 1
+            }
+    return record
+
+
+def value_of(index: int, trial: "optuna.trial.FrozenTrial") -> float:
+    """A completed trial's value of one of the metrics."""
+    return trial.values[index]
+
+
+def conclusion(record: SearchRecord) -> str:
+    """A line for each of the best trials."""
+    front = sorted(record.front(), key=lambda trial: trial["values"])
+    lines = [f"{len(record.trials)} trials; the {'front' if len(record.metrics) > 1 else 'best'}:"]
+    for trial in front:
+        values = ", ".join(f"{name} {value:.2f}" for name, value in zip(record.metrics, trial["values"], strict=True))
+        lines.append(f"  {values}: {' '.join(f'{key}={value}' for key, value in trial['settings'].items())}")
+    return os.linesep.join(lines)
