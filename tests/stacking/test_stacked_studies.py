@@ -14,6 +14,7 @@ from hydra_plugins.vaesweep_stack.launcher import StackLauncher
 from support.commands import QUICK, only, record, train
 from support.interruption import interrupted_at
 from support.recordings import recorded
+from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.stacking import train_and_test as stack_training
 from vaesweep.stacking.checkpoints import merge_checkpoints, split_checkpoint
@@ -199,6 +200,15 @@ def test_what_fails_for_one_member_fails_it_alone(job, monkeypatch, what):
     run_stack(jobs)
     assert [Results.read(one.folder).status for one in jobs] == ["completed", "failed", "completed"]
     assert Results.read(jobs[1].folder).reason == "OSError: [Errno 28] No space left on device"
+
+
+def test_a_disk_that_is_full_for_all_ends_the_stack_with_that_reason(job, monkeypatch):
+    jobs = [job(name, f"seed={seed}", "checkpoint_every_n_seconds=0") for seed, name in enumerate("ab")]
+    monkeypatch.setattr("vaesweep.training.checkpoints.AtomicCheckpointIO.write", full)
+    with pytest.raises(ConfigError, match=r"^folder: got .* on a full disk"):
+        run_stack(jobs)
+    assert {Results.read(one.folder).reason for one in jobs} == {"OSError: [Errno 28] No space left on device"}
+    assert {Results.read(one.folder).epochs for one in jobs} == {0}
 
 
 def test_a_record_that_cannot_be_written_costs_that_job_alone(job, monkeypatch):

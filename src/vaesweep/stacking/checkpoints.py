@@ -41,7 +41,10 @@ class PerMemberCheckpointIO(AtomicCheckpointIO):
             super().write(checkpoint, path)
         except OSError as error:  # a full disk, where the others may still find room
             view = next(view for view in self.views if path.is_relative_to(view.folder))
-            view.failure = view.failure or error
+            if view.is_active:
+                view.failure, view.epochs = error, checkpoint["epoch"]
+            if not any(view.is_active for view in self.views):
+                raise
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         load = super().load_checkpoint
