@@ -18,7 +18,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.errors import ConfigError
-from vaesweep.records.results import STUDY
+from vaesweep.records.results import STUDY, optimized_metrics
 from vaesweep.records.search_record import SearchRecord
 from vaesweep.studies.search_trials import (
     SWEEPER,
@@ -85,8 +85,7 @@ class OptunaSweeper(Sweeper):
         assert self.config is not None
         assert self.launcher is not None
         space, fixed = self.search_space(arguments)
-        metrics = self.config.optimized_metric
-        record = SearchRecord([metrics] if isinstance(metrics, str) else list(metrics))
+        record = SearchRecord(optimized_metrics(self.config))
         folder = Path(self.config.hydra.sweep.dir)
         if (folder / JOURNAL).exists() and not self.config.resume:
             given = f"false in the folder of an earlier search, {folder}"

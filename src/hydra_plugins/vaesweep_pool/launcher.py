@@ -133,7 +133,7 @@ def run_with_progress(pool: Pool, todo: dict[Command, StudyJob], total: int, stu
         TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True)),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        overall = progress.add_task(f"{total} jobs", total=total, state="")
+        overall = progress.add_task(jobs, total=total, state="")
         bars: dict[Command, TaskID] = {}
         for job in pool.run(list(todo)):
             if job:

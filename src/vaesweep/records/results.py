@@ -142,10 +142,8 @@ class Results:
 
     def optimized_metric(self, config: DictConfig) -> float | list[float]:
         """What a search is told of a completed run, a number or several; NaN for a metric that it does not have."""
-        names = config.optimized_metric
-        if isinstance(names, str):
-            return self.metrics.get(names, math.nan)
-        return [self.metrics.get(name, math.nan) for name in names]
+        values = [self.metrics.get(name, math.nan) for name in optimized_metrics(config)]
+        return values if len(values) > 1 else values[0]
 
     def not_finite(self) -> dict[str, float]:
         """Settings, metrics and other numbers that are not finite, such as `metrics.test/mse`."""
@@ -157,6 +155,12 @@ class Results:
         text = json.dumps(map_leaves(non_finite_as_text, asdict(self)), indent=2, allow_nan=False, default=str)
         with atomically(folder / FILE) as path:
             path.write_text(text + "\n")
+
+
+def optimized_metrics(config: DictConfig) -> list[str]:
+    """The names of the metrics that a search minimises, one or two."""
+    names = config.optimized_metric
+    return [names] if isinstance(names, str) else list(names)
 
 
 def versions() -> dict[str, str]:

@@ -1,7 +1,6 @@
 """The trials of a search: what is drawn for them, what optuna is told of them, and what they found."""
 
 import math
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -107,4 +106,4 @@ def conclusion(record: SearchRecord) -> str:
     for trial in front:
         values = ", ".join(f"{name} {value:.2f}" for name, value in zip(record.metrics, trial["values"], strict=True))
         lines.append(f"  {values}: {' '.join(f'{key}={value}' for key, value in trial['settings'].items())}")
-    return os.linesep.join(lines)
+    return "\n".join(lines)

@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from omegaconf import DictConfig
 
 from vaesweep.errors import ConfigError
+from vaesweep.records.results import optimized_metrics
 from vaesweep.settings.validate import validate
 from vaesweep.training.metric_tracker import MetricTracker
 
@@ -58,8 +59,7 @@ def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], means: 
     named = dict(zip(config.callbacks, callbacks, strict=False))
     check_states(named)
     check_monitors(named, means)
-    wanted = config.optimized_metric
-    for name in [wanted] if isinstance(wanted, str) else wanted:
+    for name in optimized_metrics(config):
         if name not in (names := validation_metrics(means)):
             raise ConfigError("optimized_metric", name, " | ".join(names))
 
