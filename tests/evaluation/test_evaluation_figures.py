@@ -60,7 +60,7 @@ def test_columns_of_a_traversal_carry_what_their_dimension_does_over_the_test_sp
     order = carried.argsort(descending=True)[:4].tolist()
     for frame in film:
         labels = [text.get_text() for text in frame.axes[0].get_xticklabels()]
-        assert labels == [f"z{i + 1}\n{unit.format(carried[i])}" for i in order]
+        assert labels == [f"z{i}\n{unit.format(carried[i])}" for i in order]
 
 
 def test_a_frame_of_a_traversal_says_where_it_is(context):

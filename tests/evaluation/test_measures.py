@@ -507,8 +507,8 @@ def test_a_grid_is_that_of_the_most_active_dimensions(context, monkeypatch):
     seen = []
     monkeypatch.setattr(made.model, "generate", lambda z, y: seen.append(z) or torch.zeros(len(z), 1, 8, 8))
     (figure,) = measures.LatentManifold(size=3, range=[0.1, 0.9])(made).figures.values()
-    assert figure.axes[0].get_xlabel().startswith("z4")
-    assert figure.axes[0].get_ylabel().startswith("z2")
+    assert figure.axes[0].get_xlabel().startswith("z3")
+    assert figure.axes[0].get_ylabel().startswith("z1")
     z = seen[0].view(3, 3, 4)
     assert z[0, :, 3].tolist() == pytest.approx([-1.2816, 0, 1.2816], abs=1e-4)
     assert z[:, 0, 1].tolist() == pytest.approx([-1.2816, 0, 1.2816], abs=1e-4)

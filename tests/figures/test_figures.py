@@ -90,7 +90,7 @@ def test_traversals_move_one_of_the_most_active_dimensions_at_a_time(model, batc
     assert order[0] == 3
     assert z[0, :, 3].tolist() == pytest.approx([-3 + 0.75 * i for i in range(9)])
     names = [t.get_text() for t in gallery_of["traversals"].axes[0].get_yticklabels()]
-    assert names == [f"z{i + 1} · KL {use[i]:.2f} nats" for i in order.tolist()]
+    assert names == [f"z{i} · KL {use[i]:.2f} nats" for i in order.tolist()]
     assert gallery_of["traversals"].get_suptitle().endswith("the 10 most active of 12 dimensions")
 
 
@@ -251,7 +251,9 @@ def posterior_figure(d, active):
 def test_bars_carry_their_kl_and_a_threshold_separates_active_dimensions(d):
     figure = posterior_figure(d, 1)
     assert_legible(figure)
-    top, middle, _ = figure.axes
+    top, middle, bottom = figure.axes
+    assert bottom.get_ylabel() == "mu and sigma\n(prior standard deviations)"
+    assert {text.get_text() for text in bottom.get_xticklabels()} == {f"z{i}" for i in range(d)}
     assert [text.get_text() for text in top.texts] == ["1.50"] + ["0.00"] * (d - 1)
     assert middle.lines[0].get_ydata()[0] == 0.01
     assert f"1 of {d} dimensions active" in figure.get_suptitle()
@@ -285,7 +287,7 @@ def test_few_classes_are_drawn_as_digits(classes):
 def test_more_than_two_dimensions_get_their_principal_plane():
     codes = torch.randn(400, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 0.1, 1.0])
     plane, principal = figures.latent_scatter(codes, torch.zeros(400), (1, 2)).axes
-    assert plane.get_xlabel() == "posterior mean of z2"
+    assert plane.get_xlabel() == "posterior mean of z1"
     assert principal.get_xlabel() == "principal component 1 (89 % of the variance)"
     spread = principal.collections[0].get_offsets().std(0)
     assert spread.tolist() == pytest.approx([3, 1], rel=0.1)
@@ -299,8 +301,8 @@ def test_the_legend_of_an_aggregate_posterior_covers_nothing():
 @pytest.mark.parametrize(
     ("columns", "below"),
     [
-        ("z1\n1.23 nats", "at z = +0.0"),
-        ("z1\nvariance\n0.2", "at 50 % of the way from the 1 % to the 99 % quantile of the codes"),
+        ("z0\n1.23 nats", "at z = +0.0"),
+        ("z0\nvariance\n0.2", "at 50 % of the way from the 1 % to the 99 % quantile of the codes"),
     ],
 )
 @pytest.mark.parametrize("shape", [(1, 4), (2, 5), (4, 7), (5, 6), (8, 10)])

@@ -42,9 +42,9 @@ class LatentManifold:
         order = context.posterior("test").kl().mean(0).argsort(descending=True).tolist()
         dims = (0, 1) if model.latent_dim == 2 else (order[0], order[1])
         quantiles = ndtri(torch.linspace(self.range[0], self.range[1], self.size, device=context.device))
-        z2, z1 = torch.meshgrid(quantiles, quantiles, indexing="ij")
+        z1, z0 = torch.meshgrid(quantiles, quantiles, indexing="ij")
         z = torch.zeros(self.size**2, model.latent_dim, device=context.device)
-        z[:, dims[0]], z[:, dims[1]] = z1.flatten(), z2.flatten()
+        z[:, dims[0]], z[:, dims[1]] = z0.flatten(), z1.flatten()
         label = context.examples(1).label
         images = model.generate(z, label.expand(len(z), -1)).unflatten(0, (self.size, self.size))
         count = model.latent_dim - 2

@@ -29,8 +29,8 @@ class ReconstructionField:
         codes = context.codes("test").mean
         low, high = codes.quantile(0.005, dim=0), codes.quantile(0.995, dim=0)
         unit = torch.linspace(0, 1, self.size, device=context.device)
-        z2, z1 = torch.meshgrid(*(low[i] + (high - low)[i] * unit for i in (1, 0)), indexing="ij")
-        z = torch.stack([z1, z2], dim=-1).flatten(0, 1)
+        z1, z0 = torch.meshgrid(*(low[i] + (high - low)[i] * unit for i in (1, 0)), indexing="ij")
+        z = torch.stack([z0, z1], dim=-1).flatten(0, 1)
         label = context.examples(1).label.expand(len(z), -1)
         image = context.model.generate(z, label)
         image_codes = context.model.posterior(image, label).mean

@@ -29,8 +29,8 @@ def latent_manifold(
     ticks = symmetric_ticks(len(quantiles))
     labels = [f"{q:.1f}" if i in ticks else "" for i, q in enumerate((quantiles + 0.0).tolist())]
     show(axes, images.flip(0), rows=labels[::-1], columns=labels)
-    axes.set_xlabel(f"z{dims[0] + 1} (prior standard deviations)")
-    axes.set_ylabel(f"z{dims[1] + 1} (prior standard deviations)")
+    axes.set_xlabel(f"z{dims[0]} (prior standard deviations)")
+    axes.set_ylabel(f"z{dims[1]} (prior standard deviations)")
     return figure
 
 
@@ -56,7 +56,7 @@ def latent_scatter(codes: Tensor, classes: Tensor, dims: tuple[int, int], is_poi
     count = f"{len(labels[shown])} of {len(labels)}" if len(labels[shown]) < len(labels) else str(len(labels))
     what = ", each drawn as its class" if are_glyphs else ""
     figure.suptitle(f"Where {count} validation images lie in latent space{what}", fontsize=11)
-    planes = [(values[:, dims], [f"{'code' if is_point else 'posterior mean of'} z{i + 1}" for i in dims])]
+    planes = [(values[:, dims], [f"{'code' if is_point else 'posterior mean of'} z{i}" for i in dims])]
     if not is_plane:
         scores, shares = principal_plane(values)
         names = [f"principal component {i + 1} ({100 * share:.0f} % of the variance)" for i, share in enumerate(shares)]
@@ -121,9 +121,10 @@ def traversals(
 
 
 def posterior(mean: Tensor, sigma: Tensor, kl: Tensor, split: str = "validation") -> Figure:
-    """Per dimension, sorted by KL: the KL in nats, the variance and the spread of the posterior means, and the width.
+    """Per dimension, sorted by KL: the KL in nats, the variance of the means mu, and mu and sigma on one scale.
 
     From posterior means [N, d], widths `sigma` [N, d] and `kl` [d] of images of `split`; inactive dimensions are grey.
+    The code has no unit of its own: its scale is that of the prior, whose standard deviation is 1.
     """
     order = kl.argsort(descending=True)
     means, widths, nats = (t[..., order].float().cpu().numpy() for t in (mean, sigma, kl))
@@ -143,16 +144,16 @@ def posterior(mean: Tensor, sigma: Tensor, kl: Tensor, split: str = "validation"
     middle.axhline(THRESHOLD, color="black", ls="--", lw=1, label=f"active above a variance of {THRESHOLD:g}")
     middle.set_yscale("log")
     middle.set_ylim(THRESHOLD / 100, max(2, 2 * variances.max()))
-    middle.set_ylabel("variance of the mean")
+    middle.set_ylabel("variance of mu\nover the images")
     low, median, high = np.quantile(means, [0.05, 0.5, 0.95], axis=0)
     intervals = np.stack([median - low, high - median])
-    label = "posterior mean: median and 5 to 95 % of images"
+    label = "posterior mean mu: median and 5 to 95 % of images"
     bottom.errorbar(positions, median, intervals, fmt="o", ms=4, color=BLUE, label=label)
-    bottom.plot(positions, widths.mean(0), "D", ms=5, color=ORANGE, label="posterior width: mean sigma")
+    bottom.plot(positions, widths.mean(0), "D", ms=5, color=ORANGE, label="posterior sigma: mean over images")
     bottom.axhline(1, color=GREY, ls=":", lw=1, label="prior sigma")
-    bottom.set_ylabel("mean of z, and sigma")
-    bottom.set_xticks(positions, [f"z{i + 1}" for i in order.tolist()], rotation=90 if d > LABELLED else 0)
-    bottom.set_xlabel("latent dimension, most informative first")
+    bottom.set_ylabel("mu and sigma\n(prior standard deviations)")
+    bottom.set_xticks(positions, [f"z{i}" for i in order.tolist()], rotation=90 if d > LABELLED else 0)
+    bottom.set_xlabel("latent dimension (the first is z0), most informative first")
     figure.legend(loc="outside lower center", fontsize=SMALL, frameon=False, ncols=4 if d > LABELLED else 2)
     bottom.margins(x=0.02)
     for axes in (top, middle, bottom):
@@ -176,7 +177,7 @@ def aggregate(z: Tensor, dims: Sequence[int]) -> Figure:
             z[:, dim].float().cpu().numpy(), np.linspace(-4, 4, 41), density=True, color=BLUE, alpha=0.55, label="q(z)"
         )
         axes.plot(x, np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi), color=ORANGE, ls="--", lw=1.6, label="prior N(0, 1)")
-        axes.set_xlabel(f"z{dim + 1}")
+        axes.set_xlabel(f"z{dim}")
     figure.supylabel("density", fontsize=10)
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
@@ -192,8 +193,8 @@ def reconstruction_field(start: Tensor, step: Tensor, error: Tensor, codes: Tens
     figure.colorbar(shade, label="rms change of a pixel")
     axes.plot(*codes.float().cpu().numpy().T, ".", ms=2, color=GREY, alpha=0.6)
     axes.quiver(x, y, u, v, color=ORANGE, angles="xy", scale_units="xy", scale=1, width=0.004)
-    axes.set_xlabel("z1")
-    axes.set_ylabel("z2")
+    axes.set_xlabel("z0")
+    axes.set_ylabel("z1")
     axes.set_xlim(x.min(), x.max())
     axes.set_ylim(y.min(), y.max())
     return figure

@@ -85,8 +85,8 @@ def prior_samples(model: Autoencoder, label: Tensor, source: torch.Generator) ->
 def plane(model: Autoencoder, label: Tensor) -> Figure:
     """A 2-D latent space decoded at the centres of `SIDE` equally probable slices of each prior axis."""
     quantiles = ndtri((torch.arange(SIDE, device=label.device) + 0.5) / SIDE)
-    z2, z1 = torch.meshgrid(quantiles, quantiles, indexing="ij")
-    z = torch.stack([z1.flatten(), z2.flatten()], dim=1)
+    z1, z0 = torch.meshgrid(quantiles, quantiles, indexing="ij")
+    z = torch.stack([z0.flatten(), z1.flatten()], dim=1)
     images = model.generate(z, label[:1].expand(len(z), -1))
     grid, fixed = images.unflatten(0, (SIDE, SIDE)), label_text(model, label[0])
     return figures.latent_manifold(grid, quantiles, expectation=expectation(model), fixed=fixed)
@@ -108,7 +108,7 @@ def traversals(
 def dimension_names(posterior: Dirac | DiagonalGaussian, dims: Tensor, activities: Tensor) -> list[str]:
     """Each of `dims` with its KL, or its variance if it is a point code, from `activities` [d]."""
     unit = "KL {:.2f} nats" if isinstance(posterior, DiagonalGaussian) else "variance {:.2g}"
-    return [f"z{i + 1} · {unit.format(activities[i])}" for i in dims.tolist()]
+    return [f"z{i} · {unit.format(activities[i])}" for i in dims.tolist()]
 
 
 def traversal_codes(

@@ -36,7 +36,7 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> ReportFigure | None:
     )  # fmt: skip
     points = (
         alt.Chart(runs, name="runs")
-        .mark_point(filled=True, size=55, opacity=0.75)
+        .mark_point(filled=True, size=45, opacity=0.5)
         .encode(x, y, colour, shape, tooltip=["run", "setting", "seed", *numbers("rate", "distortion", "nelbo", "mse")])
     )
     lines = (
@@ -46,18 +46,19 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> ReportFigure | None:
     )
     # the same axes again: an encoding without a scale would stretch its axis to zero
     x_low, y_low = alt.X("rate_low:Q", scale=rate, title=""), alt.Y("d_low:Q", scale=distortion, title="")
-    widths = alt.Chart(bars).mark_rule(strokeWidth=1.2, clip=True).encode(x_low, alt.X2("rate_high:Q"), y, colour)
-    heights = alt.Chart(bars).mark_rule(strokeWidth=1.2, clip=True).encode(x, y_low, alt.Y2("d_high:Q"), colour)
+    bar = alt.Chart(bars).mark_rule(strokeWidth=1.5, clip=True, color="black")
+    widths, heights = bar.encode(x_low, alt.X2("rate_high:Q"), y), bar.encode(x, y_low, alt.Y2("d_high:Q"))
     ladder_means = means[means.setting != means.series].dropna(subset=["beta"])
-    labels = alt.Chart(ladder_means.assign(text=[f"β {beta:g}" for beta in ladder_means.beta]))
-    betas = labels.mark_text(align="left", dx=8, dy=-9, color=DARK).encode(x, y, alt.Text("text:N"))
+    labels = alt.Chart(ladder_means.assign(text=[f"β {beta:g}" for beta in ladder_means.beta])).encode(x, y)
+    betas = haloed(labels, DARK, dx=9, dy=-9)
     front = pareto(means)
     rings = (
         alt.Chart(front, name="front")
         .mark_point(filled=False, size=220, strokeWidth=1.5, color="black", shape="circle")
         .encode(x, y)
     )
-    layers = [*equal_nelbo(x, y, x_range, y_range), *[rings] * (len(front) > 0), lines, widths, heights, points, betas]
+    behind = [*equal_nelbo(x, y, x_range, y_range), *[rings] * (len(front) > 0)]
+    layers = [*behind, lines, points, widths, heights, *betas]  # the bars are on top: runs that agree would hide them
     chart = alt.layer(*layers, height=HEIGHT)
     return ReportFigure("The rate-distortion plane", plane_caption(means, front), [chart], legend)
 
@@ -66,9 +67,9 @@ def plane_caption(means: pd.DataFrame, front: pd.DataFrame) -> str:
     """What the plane shows: only what is there."""
     sentences = [
         "Down is a better reconstruction, left is a cheaper code: a model below and to the left of another beats it.",
-        "Points are runs, crosses are means over seeds ± standard error."
+        "Points are runs. Black crosses are means over seeds ± standard error; one that is a dot is smaller than that."
         if (means.n > 1).any()
-        else "Points are runs, bars are ± standard error over the test images.",
+        else "Points are runs. Black bars are ± standard error over the test images.",
         "Lines join the betas of a model." if means[means.beta.notna()].series.duplicated().any() else "",
         "Ringed: no comparable setting has both a lower rate and a lower distortion (the Pareto front)."
         if len(front)
@@ -81,20 +82,30 @@ def plane_caption(means: pd.DataFrame, front: pd.DataFrame) -> str:
 def equal_nelbo(
     x: alt.X, y: alt.Y, x_range: tuple[float, float], y_range: tuple[float, float]
 ) -> list[alt.Chart | alt.LayerChart]:
-    """Lines D + R = const through the box; the label at a line's upper end is left out where it would leave the box."""
+    """Lines D + R = const through the box, each with its total at its upper end; lines without room for it are left
+    out.
+    """
     (left, right), (low, high) = x_range, y_range
     step = nice_step((right + high - left - low) / 8)
     rows = []
     for total in np.arange(np.ceil((left + low) / step), (right + high) / step) * step:
-        start = max(left, total - high), min(right, total - low)
-        rows += [{"total": total, "rate": rate, "distortion": total - rate} for rate in start if start[0] < start[1]]
+        rate = max(left, total - high)
+        if right - rate > 0.25 * (right - left) and total - rate - low > 0.08 * (high - low):
+            ends = rate, min(right, total - low)
+            rows += [{"total": total, "rate": end, "distortion": total - end} for end in ends]
     lines = pd.DataFrame(rows, columns=["total", "rate", "distortion"])
-    ends = lines.groupby("total").first().reset_index().assign(text=lambda f: f.total.map("{:g}".format))
-    ends = ends[(right - ends.rate > 0.18 * (right - left)) & (ends.distortion - low > 0.08 * (high - low))]
+    starts = lines.groupby("total").first().reset_index().assign(text=lambda f: f.total.map("nelbo {:g}".format))
     line_layer = (
-        alt.Chart(lines).mark_line(color="#A8A8A8", strokeWidth=1, strokeDash=[5, 4]).encode(x, y, detail="total:N")
+        alt.Chart(lines, name="equal")
+        .mark_line(color="#A8A8A8", strokeWidth=1, strokeDash=[5, 4])
+        .encode(x, y, detail="total:N")
     )
-    label_layer = (
-        alt.Chart(ends, name="totals").mark_text(color=GREY, align="left", dx=4, dy=9).encode(x, y, alt.Text("text:N"))
-    )
-    return [line_layer, label_layer]
+    return [line_layer, *haloed(alt.Chart(starts, name="totals").encode(x, y), GREY, dx=4, dy=9)]
+
+
+def haloed(labels: alt.Chart, color: str, dx: int, dy: int) -> list[alt.Chart]:
+    """The column `text` in a colour over a white rim, so that a line behind it does not cross the letters."""
+    rim = labels.mark_text(align="left", dx=dx, dy=dy, color="white", stroke="white", strokeWidth=4)
+    return [
+        mark.encode(alt.Text("text:N")) for mark in (rim, labels.mark_text(align="left", dx=dx, dy=dy, color=color))
+    ]
