@@ -64,17 +64,30 @@ def test_a_ring_marks_the_front_of_settings_that_compare(tmp_path):
 
 
 @pytest.mark.parametrize("scale", [0.1, 1, 50])
-def test_labels_of_equal_nelbo_keep_away_from_the_edges(tmp_path, scale):
+def test_each_line_of_equal_nelbo_has_a_label_in_the_box(tmp_path, scale):
     for beta in (0.5, 1, 4):
         leave(tmp_path / f"{beta}", beta=beta, metrics=rates(scale * 8 / beta, scale * (90 + 4 * beta)))
     frame, _ = read_table(tmp_path)
     (spec,) = plane(frame, summary(frame)).specs()
     left, right = spec["layer"][0]["encoding"]["x"]["scale"]["domain"]
     low, high = spec["layer"][0]["encoding"]["y"]["scale"]["domain"]
-    labels = pd.DataFrame(drawn(spec, "totals"))
+    labels, lines = pd.DataFrame(drawn(spec, "totals")), pd.DataFrame(drawn(spec, "equal"))
     assert len(labels) > 1
-    assert (labels.rate <= right - 0.15 * (right - left)).all()
-    assert (labels.distortion >= low + 0.05 * (high - low)).all()
+    assert labels.text.tolist() == [f"nelbo {total:g}" for total in lines.total.unique()]
+    assert (labels.rate + labels.distortion).tolist() == pytest.approx(lines.total.unique().tolist())
+    # the text is right-aligned, below its place
+    assert labels.rate.between(left + 0.2 * (right - left), right).all()
+    assert labels.distortion.between(low + 0.05 * (high - low), high).all()
+
+
+def test_errors_are_drawn_over_the_runs_and_rings_behind_them(tmp_path):
+    for beta in (1, 2):
+        for seed in (0, 1):
+            leave(tmp_path / f"{beta}{seed}", seed=seed, beta=beta, metrics=rates(9.0 / beta + seed, 9.0 * beta))
+    frame, _ = read_table(tmp_path)
+    marks = [(layer["mark"]["type"], layer.get("name")) for layer in plane(frame, summary(frame)).specs()[0]["layer"]]
+    order = [marks.index(("point", "front")), marks.index(("point", "runs")), marks.index(("rule", None))]
+    assert order == sorted(order)
 
 
 def test_a_negative_slope_stands_at_the_lower_edge_with_its_value(tmp_path):

@@ -1,5 +1,7 @@
 """Figure of the rate-distortion plane."""
 
+from typing import Any
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -50,7 +52,7 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> ReportFigure | None:
     widths, heights = bar.encode(x_low, alt.X2("rate_high:Q"), y), bar.encode(x, y_low, alt.Y2("d_high:Q"))
     ladder_means = means[means.setting != means.series].dropna(subset=["beta"])
     labels = alt.Chart(ladder_means.assign(text=[f"β {beta:g}" for beta in ladder_means.beta])).encode(x, y)
-    betas = haloed(labels, DARK, dx=9, dy=-9)
+    betas = haloed(labels, "betas", DARK, align="left", dx=9, dy=-9)
     front = pareto(means)
     rings = (
         alt.Chart(front, name="front")
@@ -67,7 +69,7 @@ def plane_caption(means: pd.DataFrame, front: pd.DataFrame) -> str:
     """What the plane shows: only what is there."""
     sentences = [
         "Down is a better reconstruction, left is a cheaper code: a model below and to the left of another beats it.",
-        "Points are runs. Black crosses are means over seeds ± standard error; one that is a dot is smaller than that."
+        "Points are runs. Black crosses are means over seeds ± standard error, dots where that is small."
         if (means.n > 1).any()
         else "Points are runs. Black bars are ± standard error over the test images.",
         "Lines join the betas of a model." if means[means.beta.notna()].series.duplicated().any() else "",
@@ -82,30 +84,31 @@ def plane_caption(means: pd.DataFrame, front: pd.DataFrame) -> str:
 def equal_nelbo(
     x: alt.X, y: alt.Y, x_range: tuple[float, float], y_range: tuple[float, float]
 ) -> list[alt.Chart | alt.LayerChart]:
-    """Lines D + R = const through the box, each with its total at its upper end; lines without room for it are left
+    """Lines D + R = const through the box, each with its total under its lower end; a line too short for it is left
     out.
+
+    A falling convex curve leaves these ends free.
     """
     (left, right), (low, high) = x_range, y_range
     step = nice_step((right + high - left - low) / 8)
-    rows = []
+    rows, labels = [], []
     for total in np.arange(np.ceil((left + low) / step), (right + high) / step) * step:
-        rate = max(left, total - high)
-        if right - rate > 0.25 * (right - left) and total - rate - low > 0.08 * (high - low):
-            ends = rate, min(right, total - low)
-            rows += [{"total": total, "rate": end, "distortion": total - end} for end in ends]
-    lines = pd.DataFrame(rows, columns=["total", "rate", "distortion"])
-    starts = lines.groupby("total").first().reset_index().assign(text=lambda f: f.total.map("nelbo {:g}".format))
-    line_layer = (
-        alt.Chart(lines, name="equal")
+        place = min(right, total - low - 0.06 * (high - low))  # higher than the end where that is on the lower edge
+        if place - left > 0.25 * (right - left) and total - right < high:
+            ends = max(left, total - high), min(right, total - low)
+            rows += [{"total": total, "rate": rate, "distortion": total - rate} for rate in ends]
+            labels += [{"text": f"nelbo {total:g}", "rate": place, "distortion": total - place}]
+    lines = (
+        alt.Chart(pd.DataFrame(rows, columns=["total", "rate", "distortion"]), name="equal")
         .mark_line(color="#A8A8A8", strokeWidth=1, strokeDash=[5, 4])
         .encode(x, y, detail="total:N")
     )
-    return [line_layer, *haloed(alt.Chart(starts, name="totals").encode(x, y), GREY, dx=4, dy=9)]
+    totals = alt.Chart(pd.DataFrame(labels, columns=["text", "rate", "distortion"])).encode(x, y)
+    return [lines, *haloed(totals, "totals", GREY, align="right", dx=-4, dy=9)]
 
 
-def haloed(labels: alt.Chart, color: str, dx: int, dy: int) -> list[alt.Chart]:
+def haloed(labels: alt.Chart, name: str, color: str, **place: Any) -> list[alt.Chart]:
     """The column `text` in a colour over a white rim, so that a line behind it does not cross the letters."""
-    rim = labels.mark_text(align="left", dx=dx, dy=dy, color="white", stroke="white", strokeWidth=4)
-    return [
-        mark.encode(alt.Text("text:N")) for mark in (rim, labels.mark_text(align="left", dx=dx, dy=dy, color=color))
-    ]
+    rim = labels.mark_text(color="white", stroke="white", strokeWidth=4, **place)
+    letters = labels.mark_text(color=color, **place).properties(name=name)
+    return [mark.encode(alt.Text("text:N")) for mark in (rim, letters)]
