@@ -22,10 +22,11 @@ def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
 
     Then the pairs of neighbouring betas between which the slope of the plane is negative.
     """
-    problems: dict[tuple[str, str, str], list[tuple[int, float | None]]] = {}
+    problems: dict[tuple[str, str], list[tuple[int, tuple[float, ...]]]] = {}
 
-    def add(row: Any, text: str, number: float | None = None, unit: str = "") -> None:
-        problems.setdefault((row.setting, text, unit), []).append((row.seed, number))
+    def add(row: Any, text: str, *numbers: float) -> None:
+        """A problem of a run; `text` has a {} for each number."""
+        problems.setdefault((row.setting, text), []).append((row.seed, numbers))
 
     for row in frame.itertuples():
         if row.status != "completed":
@@ -36,34 +37,34 @@ def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
             add(row, "posterior collapse: no latent dimension is used")
         elif unused_units > 0:
             problem = "latent dimensions unused" if declaration.rate else "units dead (their code hardly varies)"
-            add(row, "", int(unused_units), f" of {row.latent_dim:.0f} {problem}")
+            add(row, f"{{}} of {row.latent_dim:.0f} {problem}", int(unused_units))
         target = declaration.rate_target
         if target and abs(row.rate - target) > MAX_RATE_ERROR * target:
             add(row, f"rate misses the {target:g} nats asked for by more than {MAX_RATE_ERROR:.0%}")
         nats = runs[row.Index].image_scores.get("nelbo" if declaration.rate else "distortion")
         gain = further_gain(runs[row.Index].history)
         if gain > finite(runs[row.Index].results.errors.get("val/loss", 0.0)):
-            add(row, "train longer: the validation loss still fell, by about ", gain, " nats in as many epochs again")
-        elif nats is not None and row.overfit_gap > MAX_OVERFIT_GAP * nats.std():
+            text = "train longer: the validation loss still fell, by about {} nats in as many epochs again"
+            add(row, text, gain)
+        elif nats is not None and row.overfit_gap > (limit := MAX_OVERFIT_GAP * nats.std()):
             total = "nelbo" if declaration.rate else "distortion"
-            text = f"overfit: the {total} of a test image is "
-            add(row, text, row.overfit_gap, " nats above that of a training image")
+            text = f"overfit: the {total} of a test image is {{}} nats above that of a training image; more than {{}}"
+            text += f" ({MAX_OVERFIT_GAP:.0%} of its standard deviation over test images) counts as overfit"
+            add(row, text, row.overfit_gap, limit)
     counts = frame.setting.value_counts()
     lines = []
-    for (setting, text, unit), found in problems.items():
+    for (setting, text), found in problems.items():
         seeds = "" if len(found) == counts[setting] else seed_list([seed for seed, _ in found])
-        lines.append(f"{setting}{seeds}: {text}{over_seeds([number for _, number in found])}{unit}")
+        values = [over_seeds(of_seeds) for of_seeds in zip(*(numbers for _, numbers in found), strict=True)]
+        lines.append(f"{setting}{seeds}: {text.format(*values) if values else text}")  # a reason may have braces
     return [*lines, *negative_slopes(slopes(frame, runs))]
 
 
-def over_seeds(numbers: Sequence[float | None]) -> str:
-    """Whole numbers from the least to the most, others as their mean; "" where there are none."""
-    known = [number for number in numbers if number is not None]
-    if not known:
-        return ""
-    if all(isinstance(number, int) for number in known):
-        return " to ".join(str(number) for number in dict.fromkeys((min(known), max(known))))
-    return f"{sum(known) / len(known):.2g}"
+def over_seeds(numbers: Sequence[float]) -> str:
+    """Whole numbers from the least to the most, others as their mean."""
+    if all(isinstance(number, int) for number in numbers):
+        return " to ".join(str(number) for number in dict.fromkeys((min(numbers), max(numbers))))
+    return f"{sum(numbers) / len(numbers):.2g}"
 
 
 def seed_list(seeds: Sequence[int]) -> str:
