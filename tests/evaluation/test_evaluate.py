@@ -103,7 +103,7 @@ def test_every_measure_of_every_model(copied, name, capsys):
         known = [key for key, node in compose("evaluate", ["run=x"]).items() if OmegaConf.is_dict(node)]
     assert list(found) == known
     probabilistic = "vae" in name
-    absent = {key for key, entry in found.items() if key in entry["remarks"]}
+    absent = {key for key, entry in found.items() if key in entry["absent"]}
     none = {"linear_optimum", "reconstruction_field", "disentanglement", "anomaly"} | (
         {"sparse_units"} if name != "sparse" else set()
     )
@@ -112,7 +112,7 @@ def test_every_measure_of_every_model(copied, name, capsys):
     none |= {"probe", "retrieval", "arithmetic"} if name == "cvae" else set()  # its codes may leave the class out
     assert absent == none
     for key, entry in found.items():
-        assert entry["values"] or entry["remarks"] or key in ("interpolation", "traversal", "latent_manifold"), key
+        assert entry["values"] or entry["absent"] or key in ("interpolation", "traversal", "latent_manifold"), key
         assert all(isinstance(value["value"], float | int) and value["unit"] for value in entry["values"].values())
     figures = {path.name for path in (folder / "evaluation").iterdir()}
     assert {
@@ -128,8 +128,11 @@ def test_every_measure_of_every_model(copied, name, capsys):
         with Image.open(path) as picture:
             picture.load()
     said = capsys.readouterr().out
-    assert "a point code has no rate" in said or probabilistic
     assert "frobenius" in said
+    *_, listed, _ = said.splitlines()
+    assert listed.startswith("does not apply: ")
+    assert (", rate," in listed) != probabilistic
+    assert not any(reason in said for entry in found.values() for reason in entry["absent"].values())
 
 
 def test_the_numbers_are_those_of_the_run_itself(copied):
@@ -217,7 +220,7 @@ def test_what_was_measured_otherwise_is_said(copied, tmp_path):
     for seed in (0, 1):
         folder = copied("model=ae", f"seed={seed}", name=f"study/{seed}")
         measure(folder, "measures=probe", f"probe.images={100 + seed}")
-    told = report(read([tmp_path / "study"])).remarks
+    told = report(read([tmp_path / "study"])).cautions
     assert any(line.startswith("probe: not measured alike in all runs: ") for line in told)
 
 
@@ -225,8 +228,11 @@ def test_a_class_left_out_is_the_anomaly(copied):
     folder = copied("model=vae", "data.exclude_label=3")
     measure(folder, "measures=anomaly", "data@anomaly.against=shapes", "anomaly.against.size=500", "anomaly.images=100")
     values = kept(folder)["measures"]["anomaly"]["values"]
-    assert set(values) == {f"{kind}_by_{score}" for kind in ("excluded", "other") for score in ("mse", "nelbo")}
-    assert values["other_by_mse"]["value"] > 0.9
+    assert set(values) == {
+        f"{kind}_by_{score}" for kind in ("excluded_class", "other_data") for score in ("mse", "nelbo")
+    }
+    assert values["other_data_by_mse"]["value"] > 0.9
+    assert values["other_data_by_mse"]["unit"] == "AUROC of shapes against test images"
 
 
 LAST = Path("checkpoints/last.ckpt")
@@ -385,8 +391,8 @@ def test_the_command_tells_what_it_could_not_do(copied, tmp_path):
     done = command(f"run=[{tmp_path}/*=4,{tmp_path}/nowhere]", "measures=sparse_units", "device=cpu")
     assert done.returncode == 1
     assert done.stderr.strip() == f"error: {tmp_path}/nowhere: no such folder"
-    assert "the code is not meant to be sparse" in done.stdout
-    assert kept(folder)["measures"]["sparse_units"]["remarks"]
+    assert done.stdout.splitlines()[0] == "does not apply: sparse_units (evaluation.json says why)"
+    assert kept(folder)["measures"]["sparse_units"]["absent"] == {"sparse_units": "the code is not meant to be sparse"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["beta=4"]
 
 

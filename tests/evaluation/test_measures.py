@@ -146,7 +146,7 @@ def test_reconstruction_is_the_mean_over_images(pca):
     outcome = measures.Reconstruction()(made)
     assert outcome.values["mse"].value == pytest.approx(error.mean().item(), rel=1e-5)
     assert outcome.values["psnr"].value == pytest.approx(-10 * error.mean().log10().item(), rel=1e-5)
-    assert "11 x 11" in outcome.remarks["ssim"]
+    assert "11 x 11" in outcome.absent["ssim"]
 
 
 def test_a_linear_autoencoder_explains_what_pca_does(pca):
@@ -274,7 +274,7 @@ def test_anomalies_are_found_by_the_scores_that_are_drawn(context):
     left_out.setup()
     made = context("model=vae", data=left_out)
     outcome = measures.Anomaly(left_out, 1000)(made)
-    assert "the same data" in outcome.remarks["other"]
+    assert "the same data" in outcome.absent["other_data"]
     test, excluded = (list(made.batches(split)) for split in ("test", "excluded"))
     assert all((batch.label[:, 0] == 1).all() for batch in excluded)
     mse = [
@@ -283,8 +283,10 @@ def test_anomalies_are_found_by_the_scores_that_are_drawn(context):
         for batch in group
     ]
     target = [0] * left_out.splits["test"].indices.numel() + [1] * left_out.splits["excluded"].indices.numel()
-    assert outcome.values["excluded_by_mse"].value == pytest.approx(roc_auc_score(target, torch.cat(mse)), abs=1e-6)
-    assert set(outcome.values) == {"excluded_by_mse", "excluded_by_nelbo"}
+    assert outcome.values["excluded_class_by_mse"].value == pytest.approx(
+        roc_auc_score(target, torch.cat(mse)), abs=1e-6
+    )
+    assert set(outcome.values) == {"excluded_class_by_mse", "excluded_class_by_nelbo"}
 
 
 def test_other_data_are_made_to_fit(context, digits, tmp_path):
@@ -296,8 +298,8 @@ def test_other_data_are_made_to_fit(context, digits, tmp_path):
     options = {"val_fraction": 0.2, "test_fraction": 0.5, "binarize": "none", "on_device": False, "seed": 0}
     other = Folder(path=str(photos), cache=str(tmp_path / "cache"), size=20, color="rgb", batch_size=1, **options)
     outcome = measures.Anomaly(other, 1000)(context("model=ae"))
-    assert set(outcome.values) == {"other_by_mse"}
-    assert outcome.remarks.keys() == {"excluded", "by_nelbo"}
+    assert set(outcome.values) == {"other_data_by_mse"}
+    assert outcome.absent.keys() == {"excluded_class", "by_nelbo"}
     with pytest.raises(NotApplicable, match="exclude_label"):
         measures.Anomaly(digits, 1000)(context("model=ae"))
 
@@ -357,7 +359,7 @@ def test_paths_between_codes():
 
 def test_arithmetic_moves_one_class_to_another(context):
     made = coded(context("model=ae"), one_hot)
-    assert numbers(measures.Arithmetic(a=3, b=8, images=10_000), made)["moved"] == 1
+    assert numbers(measures.Arithmetic(a=3, b=8, images=10_000), made)["class_8_becomes_3"] == 1
     with pytest.raises(NotApplicable, match="classes 3 and 11"):
         measures.Arithmetic(a=3, b=11, images=10_000)(made)
 
@@ -391,7 +393,7 @@ def test_images_without_classes_are_told_so(context, digits):
     for measure in (measures.Probe(10_000, 5), measures.Arithmetic(1, 0, 10_000)):
         with pytest.raises(NotApplicable, match="no classes"):
             measure(made)
-    assert "no classes" in measures.Retrieval(10, 10_000)(made).remarks["precision"]
+    assert "no classes" in measures.Retrieval(10, 10_000)(made).absent["precision"]
 
 
 class Sorted(ImageDataModule):
@@ -449,7 +451,7 @@ def test_what_is_learnt_is_learnt_from_the_training_split(context):
     }
     assert numbers(measures.Retrieval(10, 10_000), made)["precision_at_10"] == 0
     made.cache["test", None] = Codes(5 * one_hot(test.label[:, 0]).float(), test.label)
-    assert numbers(measures.Arithmetic(a=3, b=8, images=10_000), made)["moved"] == 0
+    assert numbers(measures.Arithmetic(a=3, b=8, images=10_000), made)["class_8_becomes_3"] == 0
 
 
 def test_hits_are_training_images(context, monkeypatch):

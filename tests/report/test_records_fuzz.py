@@ -73,12 +73,20 @@ def study(tmp_path_factory):
 def measure(folder):
     """The evaluation of the run in `folder`, of measures that are drawn."""
     score = {"value": 0.5, "unit": "0 to 1"}
-    entry = {"settings": {"images": 9}, "values": {}, "series": {}, "remarks": {}, "figures": ["a.png"], "seconds": 0.1}
+    entry = {
+        "settings": {"images": 9},
+        "values": {},
+        "series": {},
+        "remarks": {},
+        "absent": {},
+        "figures": ["a.png"],
+        "seconds": 0.1,
+    }
     noise = {"settings": {"corruptions": ["masking"]}, "series": {"level": [0.0, 0.5], "masking": [20.0, None]}}
     exact = dict.fromkeys(("rate", "optimal_rate", "distortion", "optimal_distortion", "excess"), score)
     curve = {"beta": [1.0, 2.0], "rate": [3.0, 2.0], "distortion": [4.0, 5.0]}
     measures = {
-        "disentanglement": entry | {"values": {"mig": score}, "remarks": {"sap": "too few images"}},
+        "disentanglement": entry | {"values": {"mig": score}, "absent": {"sap": "too few images"}},
         "noise_robustness": entry | noise, "linear_optimum": entry | {"values": exact, "series": curve},
     }  # fmt: skip
     name = json.loads((folder / FILE).read_text())["config_hash"]

@@ -26,7 +26,7 @@ def evaluated(folder, **scores):
     entry = {"settings": {}, "values": {}, "series": {}, "remarks": {}, "figures": [], "seconds": 0.1}
     noise = {"settings": {"corruptions": ["masking"]}, "series": {"level": [0.0, 0.5], "masking": [20.0, 12.0]}}
     values = {name: {"value": score, "unit": "0 to 1"} for name, score in scores.items()}
-    told = {"values": values} if scores else {"remarks": {"disentanglement": f"no factors {NASTY}"}}
+    told = {"values": values} if scores else {"absent": {"disentanglement": f"no factors {NASTY}"}}
     name = Results.read(folder).config_hash
     EvaluationRecord(name, "last", 0, {"disentanglement": entry | told, "noise_robustness": entry | noise}).write(
         folder

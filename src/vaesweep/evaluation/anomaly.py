@@ -38,26 +38,30 @@ class Anomaly:
             raise NotApplicable("the model is given the class, which strange images do not have")
         normal_scores = scores(context, list(context.batches("test", self.images)))
         anomaly_scores, result = {}, MeasureResult()
+        units = {
+            "excluded_class": "AUROC of the excluded class against test images",
+            "other_data": f"AUROC of {self.against.title} against test images",
+        }
         if "excluded" in context.data.splits and not len(context.data.splits["excluded"].indices):
-            result.remarks["excluded"] = "the test split has no image of the class that was left out"
+            result.absent["excluded_class"] = "the test split has no image of the class that was left out"
         elif "excluded" in context.data.splits:
-            anomaly_scores["excluded"] = scores(context, list(context.batches("excluded", self.images)))
+            anomaly_scores["excluded_class"] = scores(context, list(context.batches("excluded", self.images)))
         else:
-            result.remarks["excluded"] = "training left no class out (data.exclude_label)"
+            result.absent["excluded_class"] = "training left no class out (data.exclude_label)"
         if self.against.title == context.data.title:
-            result.remarks["other"] = "the same data as in training; data@anomaly.against=NAME takes others"
+            result.absent["other_data"] = "the same data as in training; data@anomaly.against=NAME takes others"
         else:
-            anomaly_scores["other"] = scores(context, self.other_batches(context))
+            anomaly_scores["other_data"] = scores(context, self.other_batches(context))
         if not anomaly_scores:
-            raise NotApplicable("; ".join(result.remarks.values()))
+            raise NotApplicable("; ".join(result.absent.values()))
         for name, group in anomaly_scores.items():
             for score, normal in normal_scores.items():
                 anomalous = group[score]
                 target = torch.cat([torch.zeros(len(normal)), torch.ones(len(anomalous))]).long()
                 auroc = binary_auroc(to_unit_interval(torch.cat([normal, anomalous])), target)
-                result.values[f"{name}_by_{score}"] = Value(auroc.item(), "AUROC")
+                result.values[f"{name}_by_{score}"] = Value(auroc.item(), units[name])
         if not context.declaration.rate:
-            result.remarks["by_nelbo"] = "a point code has no nelbo"
+            result.absent["by_nelbo"] = "a point code has no nelbo"
         groups = {"test": normal_scores} | anomaly_scores
         panels = {SCORES[score]: {name: group[score] for name, group in groups.items()} for score in normal_scores}
         result.figures = {"anomaly": figures.histograms("Familiar and strange images", panels)}

@@ -16,8 +16,8 @@ ROWS, STEPS = 8, 7
 class Arithmetic:
     """Decodes z + t (mean code of class `a` - that of `b`) for test images of class b (Radford et al. 2016, fig. 7).
 
-    `moved` is the share of class b's test images whose code at t = 1 is nearer to the mean of a than to that of any
-    other class; the means are those of the codes of `images` training images.
+    `class_0_becomes_1`, for b = 0 and a = 1, is the share of class b's test images whose code at t = 1 is nearer to
+    the mean of a than to that of any other class; the means are those of the codes of `images` training images.
     """
 
     a: int
@@ -53,5 +53,6 @@ class Arithmetic:
             columns=[f"{t:.2f}" for t in share.tolist()],
             below="t",
         )
-        values = {"moved": Value(is_moved.float().mean().item(), f"share of class {self.b} that moves to {self.a}")}
+        share_moved = Value(is_moved.float().mean().item(), f"share of images of class {self.b}")
+        values = {f"class_{self.b}_becomes_{self.a}": share_moved}
         return MeasureResult(values, figures={"arithmetic": figure})

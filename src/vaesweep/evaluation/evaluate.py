@@ -28,7 +28,7 @@ from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
 from vaesweep.report import terminal
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import table
-from vaesweep.report.evaluation_table import markdown, remarks, side_by_side
+from vaesweep.report.evaluation_table import absences, cautions, markdown, side_by_side
 from vaesweep.run_script import TRACEBACKS
 from vaesweep.settings.groups import CONF
 from vaesweep.settings.instantiate import build
@@ -110,7 +110,7 @@ def take_measure(context: EvalContext, name: str, measure: Measure) -> dict[str,
     try:
         result = measure(context)
     except NotApplicable as reason:
-        result = MeasureResult(remarks={name: str(reason)})
+        result = MeasureResult(absent={name: str(reason)})
     run = context.results
     caption = run_caption(context.model, run.model, run.data, run.seed)
     for figure in result.figures.values():
@@ -125,6 +125,7 @@ def take_measure(context: EvalContext, name: str, measure: Measure) -> dict[str,
         "values": {key: value._asdict() for key, value in result.values.items()},
         "series": {k: [v if isfinite(v) else None for v in values] for k, values in result.series.items()},
         "remarks": result.remarks,
+        "absent": result.absent,
         "figures": [path.name for path in paths],
         "seconds": round(time.perf_counter() - start, 3),
     }
@@ -149,14 +150,14 @@ def print_table(named_folders: Sequence[Path]) -> None:
     if not runs:
         return
     frame = table(runs)
-    value_table, reasons = side_by_side(frame, runs), remarks(frame, runs)
-    terminal.evaluations(value_table, reasons)
+    value_table, notes = side_by_side(frame, runs), (cautions(frame, runs), absences(frame, runs))
+    terminal.evaluations(value_table, *notes)
     first_folder = os.path.relpath(named_folders[0])
     if len(runs) == 1:
         print(f"figures    {os.path.relpath(runs[0].folder / FIGURES)}")
     elif len(named_folders) == 1:
         with atomically(named_folders[0] / TABLE) as path:
-            path.write_text(markdown(value_table, reasons))
+            path.write_text(markdown(value_table, *notes))
         print(f"table      {os.path.join(first_folder, TABLE)}")
         print(f"compare    python src/compare.py {shlex.quote(first_folder)}")
 

@@ -18,7 +18,9 @@ class Value(NamedTuple):
 
 @dataclass
 class MeasureResult:
-    """Numbers, series and figures by name, and remarks: why one is missing, or how far it can be trusted.
+    """Numbers, series and figures by name, with `remarks` on how far they can be trusted.
+
+    `absent` says of a number, or of the whole measure, why it does not apply.
 
     A series has a value per noise level, latent dimension, ...; several figures of one name are the frames of a film.
     """
@@ -27,6 +29,7 @@ class MeasureResult:
     series: dict[str, list[float]] = field(default_factory=dict)
     figures: Mapping[str, Figure | list[Figure]] = field(default_factory=dict)
     remarks: dict[str, str] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
 
 
 class NotApplicable(Exception):

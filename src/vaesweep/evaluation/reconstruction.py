@@ -35,5 +35,5 @@ class Reconstruction:
         if large:
             result.values["ssim"] = Value(float(cast(Tensor, ssim.compute())), "at most 1")
         else:
-            result.remarks["ssim"] = f"its window is {WINDOW} x {WINDOW}, larger than the images"
+            result.absent["ssim"] = f"its window is {WINDOW} x {WINDOW}, larger than the images"
         return result

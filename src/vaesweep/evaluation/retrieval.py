@@ -41,9 +41,11 @@ class Retrieval:
         has_classes = len(set(classes)) > 1
         result = MeasureResult()
         if has_classes:
-            result.values[f"precision_at_{k}"] = Value(is_hit[:, :k].float().mean().item(), "share of hits")
+            result.values[f"precision_at_{k}"] = Value(
+                is_hit[:, :k].float().mean().item(), "share of nearest images with the same class"
+            )
         else:
-            result.remarks["precision"] = "the images have no classes"
+            result.absent["precision"] = "the images have no classes"
         rows = context.shuffled("queries", len(queries))[:QUERIES].cpu()
         hits = torch.from_numpy(neighbours)[rows, :NEIGHBOURS]
         pictures = context.pictures("test", None, rows), context.pictures("train", self.images, hits)

@@ -21,7 +21,8 @@ VALUE = rules.every(rules.fields({"value": number().check, "unit": rules.TEXT}),
 ENTRY = {
     "settings": rules.MAPPING, "values": rules.mapping_of(VALUE),
     "series": rules.mapping_of(rules.list_of(rules.or_null(number().check))),
-    "remarks": rules.mapping_of(rules.TEXT), "figures": rules.list_of(FILE_NAME), "seconds": rules.DURATION,
+    "remarks": rules.mapping_of(rules.TEXT), "absent": rules.mapping_of(rules.TEXT),
+    "figures": rules.list_of(FILE_NAME), "seconds": rules.DURATION,
 }  # fmt: skip
 """The check of each field of a measure."""
 MEASURE = rules.every(rules.fields(ENTRY), rules.has("settings", "values", "series", "remarks", "figures"))
@@ -37,8 +38,8 @@ NEEDED = rules.has("config_hash", "checkpoint", "seed")
 class EvaluationRecord:
     """The measures of one run, with the weights of `checkpoint`, by name.
 
-    Each has its `settings`, its `values` with their units, its `series`, `remarks` on what is missing or not to be
-    trusted, the names of its `figures`, and its `seconds`.
+    Each has its `settings`, its `values` with their units, its `series`, `remarks` on how far they can be trusted,
+    the reasons why what is `absent` does not apply, the names of its `figures`, and its `seconds`.
     """
 
     config_hash: str

@@ -68,20 +68,32 @@ def format_value(mean: float, spread: float) -> str:
     return f"{mean:.{digits}f}" + ("" if np.isnan(spread) else f" ± {spread:.{digits}f}")
 
 
-def remarks(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
-    """Remarks on values, one per line with its settings, and measures that do not compare."""
-    settings_by_reason: dict[tuple[str, str], dict[str, None]] = {}
+def cautions(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
+    """How far values can be trusted, one remark per line with its settings, and measures that do not compare."""
+    return [*inconsistencies(runs), *(f"{subject}: {reason}" for subject, reason in notes(frame, runs, "remarks"))]
+
+
+def absences(frame: pd.DataFrame, runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """The measures and values that do not apply, each with its settings, and the reason."""
+    return notes(frame, runs, "absent")
+
+
+def notes(frame: pd.DataFrame, runs: Sequence[Run], kind: str) -> list[tuple[str, str]]:
+    """What the records say of measures and values under `kind`: the measure or value with its settings, and the text.
+
+    The settings are left out where it is said of all.
+    """
+    settings_by_note: dict[tuple[str, str], dict[str, None]] = {}
     for row in frame.itertuples():
         for measure, entry in measures(runs[row.Index]):
-            for name, reason in entry["remarks"].items():
+            for name, text in entry.get(kind, {}).items():
                 subject = measure if name == measure else f"{measure} {display_name(name)}"
-                settings_by_reason.setdefault((subject, reason), {})[row.setting] = None
+                settings_by_note.setdefault((subject, text), {})[row.setting] = None
     setting_count = len(set(frame.setting[[runs[i].evaluation is not None for i in frame.index]]))
-    lines = inconsistencies(runs)
-    for (subject, reason), settings in settings_by_reason.items():
-        scope = "" if len(settings) == setting_count else f" ({', '.join(settings)})"
-        lines.append(f"{subject}{scope}: {reason}")
-    return lines
+    scopes = [
+        "" if len(settings) == setting_count else f" ({', '.join(settings)})" for settings in settings_by_note.values()
+    ]
+    return [(subject + scope, text) for (subject, text), scope in zip(settings_by_note, scopes, strict=True)]
 
 
 def inconsistencies(runs: Sequence[Run]) -> list[str]:
@@ -95,9 +107,13 @@ def inconsistencies(runs: Sequence[Run]) -> list[str]:
     return lines
 
 
-def markdown(value_table: pd.DataFrame, reasons: Sequence[str]) -> str:
-    """The table and the reasons, as Markdown."""
+def markdown(value_table: pd.DataFrame, warnings: Sequence[str], absent: Sequence[tuple[str, str]]) -> str:
+    """The table, the cautions, and what does not apply, as Markdown."""
     heads = list(value_table.columns)
     rows = [heads, ["---", "---", "---", *["--:"] * (len(heads) - 3)], *value_table.to_numpy().tolist()]
     lines = ["| " + " | ".join(str(cell).replace("|", r"\|") for cell in row) + " |" for row in rows]
-    return "\n".join([*lines, "", *(f"- {reason}" for reason in reasons), ""])
+    if warnings:
+        lines += ["", *(f"- {warning}" for warning in warnings)]
+    if absent:
+        lines += ["", "These do not apply:", "", *(f"- {subject}: {reason}" for subject, reason in absent)]
+    return "\n".join([*lines, ""])

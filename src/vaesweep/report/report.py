@@ -15,7 +15,7 @@ from vaesweep.report.data_frames import summary, table
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.differences import Differences
 from vaesweep.report.disentanglement_chart import disentanglement
-from vaesweep.report.evaluation_table import KEYS, remarks, side_by_side, values_by_run
+from vaesweep.report.evaluation_table import KEYS, absences, cautions, side_by_side, values_by_run
 from vaesweep.report.examples import STRIPS, Examples, examples
 from vaesweep.report.headline import headline
 from vaesweep.report.learning_curve_chart import learning_curves
@@ -40,7 +40,8 @@ VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
 class Report:
     """Content of a report: tables with a row per run and a row per setting, diagnostics, and figures by name.
 
-    `measurements` has a row per value of the evaluations, and `remarks` say why some are missing.
+    `measurements` has a row per value of the evaluations, `cautions` say how far they can be trusted, and
+    `absences` why some are missing.
     """
 
     studies: dict[str, Path]
@@ -50,7 +51,8 @@ class Report:
     figures: dict[str, ReportFigure]
     examples: dict[str, Examples]
     measurements: pd.DataFrame
-    remarks: list[str]
+    cautions: list[str]
+    absences: list[tuple[str, str]]
     differences: Differences
     origin: list[str] = field(default_factory=list)
 
@@ -83,7 +85,6 @@ def report(collection: RunCollection) -> Report:
         "curves": learning_curves(best, runs),
     }
     messages = [*collection.warnings, *diagnostics(frame, runs)]
-    measurements, reasons = side_by_side(frame, runs), remarks(frame, runs)
     figures_with_content = {name: figure for name, figure in figures.items() if figure is not None}
     run_table = frame.join(values_by_run(runs))
     origin = [*data_and_training(runs), command([run.results.overrides for run in runs])]
@@ -94,8 +95,9 @@ def report(collection: RunCollection) -> Report:
         messages,
         figures_with_content,
         examples(best, runs),
-        measurements,
-        reasons,
+        side_by_side(frame, runs),
+        cautions(frame, runs),
+        absences(frame, runs),
         Differences(frame, runs),
         origin,
     )
@@ -147,7 +149,8 @@ def page(content: Report) -> str:
         rows=rows,
         measurements=content.measurements.to_numpy().tolist(),
         settings=list(content.measurements.columns[len(KEYS) :]),
-        remarks=content.remarks,
+        cautions=content.cautions,
+        absences=content.absences,
         figures=content.figures,
         specs={name: figure.specs() for name, figure in content.figures.items()},
         examples=content.examples,

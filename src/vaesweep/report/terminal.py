@@ -12,6 +12,7 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
+from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.differences import Differences
@@ -55,8 +56,11 @@ def print_study(study: Path) -> None:
     console.print(f"compare    python src/compare.py {folder}", markup=False, soft_wrap=True)
 
 
-def evaluations(value_table: pd.DataFrame, reasons: Sequence[str]) -> None:
-    """Print the measured values of runs, with their spreads; below each other where a terminal is too narrow."""
+def evaluations(value_table: pd.DataFrame, cautions: Sequence[str], absences: Sequence[tuple[str, str]]) -> None:
+    """Print the measured values of runs, with their spreads; below each other where a terminal is too narrow.
+
+    Then the cautions, a line each, and what does not apply, in one line.
+    """
     console = Console(highlight=False)
     settings = list(value_table.columns[len(KEYS) :])
     # a model that all settings begin with is left out of the column heads
@@ -78,8 +82,11 @@ def evaluations(value_table: pd.DataFrame, reasons: Sequence[str]) -> None:
             for row, value in rows.value.items():
                 table.add_row(f"  {value}", *(Text(columns[i][row]) for i in block))
         console.print(table)
-    for reason in reasons:
-        console.print(f"- {reason}", markup=False, soft_wrap=True)
+    for caution in cautions:
+        console.print(f"- {caution}", markup=False, soft_wrap=True)
+    if absences:
+        subjects = ", ".join(subject for subject, _ in absences)
+        console.print(f"does not apply: {subjects} ({EVALUATION} says why)", markup=False, soft_wrap=True)
 
 
 def width(texts: Iterable[str]) -> int:
