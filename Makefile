@@ -11,7 +11,7 @@ demo: $(SETUP)  ## train the default beta-VAE, then a ladder of betas, then comp
 	$(BIN)/python src/train.py resume=true hydra.run.dir=runs/demo/beta_vae
 	$(BIN)/python src/train.py -m model.beta=0.5,1,2,4,8 trainer.max_epochs=20 callbacks=no_figures hydra/launcher=stack \
 	  resume=true hydra.sweep.dir=runs/demo/ladder
-	$(BIN)/python src/compare.py runs/demo/ladder
+	@$(BIN)/python src/compare.py runs/demo/ladder >/dev/null  # its table is on the screen already
 	@echo
 	@echo "open these:"
 	@ls runs/demo/ladder/report/index.html
@@ -41,6 +41,7 @@ lint: $(SETUP)  ## style and types
 
 # uv is quicker, and brings a Python of its own where the machine's is too new or too old
 $(SETUP): .requirements.lock pyproject.toml
+	@echo "installing into $(VENV): this takes minutes, and prints nothing unless something is wrong"
 ifneq ($(UV),)
 	$(UV) venv --quiet --clear --seed --python '>=3.11,<3.14' $(VENV)
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet -r .requirements.lock
@@ -49,7 +50,7 @@ else
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else \
 	  "Python 3.11 to 3.13 is needed, this is %d.%d: try make PYTHON=python3.12, or install uv" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check -r .requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r .requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 	@touch $@
