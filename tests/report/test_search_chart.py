@@ -9,6 +9,7 @@ from support.handmade import leave, rates
 from vaesweep.records.search_record import SearchRecord
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
+from vaesweep.report.headline import search_conclusion
 from vaesweep.report.report import report
 from vaesweep.report.search_chart import areas, heights, search_figure
 
@@ -89,6 +90,32 @@ def test_trials_are_one_series_without_a_ladder(study):
     assert "Lines join" not in content.figures["plane"].caption
     shown = [spec["title"]["text"] for spec in content.figures["dimensions"].specs()]
     assert shown == ["beta_vae (trials)"]
+
+
+def test_the_conclusion_of_a_search_comes_first(study, tmp_path):
+    text = (
+        "3 trials in search of the lowest val/kl and val/distortion: 2 are on the front, where no other is lower in "
+        "both. It goes from val/kl 5, val/distortion 25 (model.beta=1.0) to val/kl 8, val/distortion 20 "
+        "(model.beta=0.5)."
+    )
+    assert report(read([study])).headline == text
+    leave(tmp_path / "other" / "one", "vae", metrics=rates(3, 30))
+    both = report(read([study, tmp_path / "other"])).headline
+    assert both.startswith(f"{text} No ladder of weights: other: vae")
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (
+            [trial({}, 3.0), trial({}), trial({"a": "1"}, 2.0)],
+            "3 trials (1 failed) in search of the lowest g: g 2 (a=1).",
+        ),
+        ([trial({})], "1 trial (1 failed) in search of the lowest g: none has completed."),
+    ],
+)
+def test_a_search_for_one_metric_tells_its_lowest(found, text):
+    assert search_conclusion(SearchRecord(["g"], found)) == text
 
 
 def test_only_the_best_trials_are_shown_one_by_one(study):

@@ -3,6 +3,8 @@
 import pandas as pd
 import pytest
 
+from compare import main as compare
+from support.handmade import leave, rates
 from vaesweep.report import terminal
 
 
@@ -18,3 +20,23 @@ def test_no_digit_is_cut_and_the_unit_stands_beside_a_value(monkeypatch, capsys,
     assert "109.70 ± 0.31" in line
     assert max(map(len, printed.splitlines())) <= columns
     assert printed.endswith("- nll NLL: not to be trusted\ndoes not apply: rate (evaluation.json says why)\n")
+
+
+def test_what_compare_prints_can_be_read_without_the_report(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("COLUMNS", "80")
+    leave(tmp_path / "collapsed", beta=16, metrics=rates(0, 29, active=0), images={"distortion": [28.0, 30.0]})
+    leave(tmp_path / "fine", beta=1, metrics=rates(5, 20), images={"distortion": [19.0, 21.0]})
+    assert compare([str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    places = [
+        said.index(text)
+        for text in (
+            "From beta 16 to 1, ",
+            "beta_vae beta=1 ",
+            "nelbo = distortion + KL",
+            "Bold: the lowest of a column",
+            "before you believe it:\n- beta_vae beta=16: posterior collapse",
+            "report     ",
+        )
+    ]
+    assert places == sorted(places)

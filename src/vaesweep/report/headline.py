@@ -1,10 +1,12 @@
 """The report's first sentence: what reconstruction costs in KL."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 
+from vaesweep.records.search_record import SearchRecord
 from vaesweep.report.data_frames import COMPARABLE
 from vaesweep.report.differences import Difference, Differences
 from vaesweep.report.lowest_within_error import equal_to_lowest, lowest
@@ -42,6 +44,38 @@ def headline(means: pd.DataFrame, differences: Differences) -> str:
     if end:
         text += f" Beta {steps.beta[place]:g} is the {end} here: one beyond it may be cheaper."
     return text if name else text[0].upper() + text[1:]
+
+
+def conclusions(means: pd.DataFrame, differences: Differences, searches: Mapping[str, SearchRecord]) -> str:
+    """What each search found, and the headline of the settings of the other studies."""
+    texts = [f"{f'{study}: ' * (len(searches) > 1)}{search_conclusion(record)}" for study, record in searches.items()]
+    others = means[~means.study.isin(list(searches))]
+    if others.empty and texts:
+        return " ".join(texts)
+    return " ".join([*texts, headline(others, differences)])
+
+
+def search_conclusion(record: SearchRecord) -> str:
+    """How many trials a search had, and the lowest value that it found, or the ends of its front."""
+    failed = sum(trial["values"] is None for trial in record.trials)
+    count = f"{len(record.trials)} trial{'s' * (len(record.trials) != 1)}{f' ({failed} failed)' * (failed > 0)}"
+    goal = f"{count} in search of the lowest {' and '.join(record.metrics)}"
+    front = sorted(record.front(), key=lambda trial: trial["values"])
+    if not front:
+        return f"{goal}: none has completed."
+    if len(record.metrics) == 1:
+        return f"{goal}: {trial_text(front[0], record)}."
+    if len(front) == 1:
+        return f"{goal}: one beats all others, {trial_text(front[0], record)}."
+    ends = " to ".join(trial_text(trial, record) for trial in (front[0], front[-1]))
+    return f"{goal}: {len(front)} are on the front, where no other is lower in both. It goes from {ends}."
+
+
+def trial_text(trial: Mapping[str, Any], record: SearchRecord) -> str:
+    """The values of a trial with its settings."""
+    values = ", ".join(f"{name} {value:.4g}" for name, value in zip(record.metrics, trial["values"], strict=True))
+    settings = " ".join(f"{key}={value}" for key, value in trial["settings"].items())
+    return f"{values} ({settings})" if settings else values
 
 
 def rows(means: pd.DataFrame) -> list:

@@ -17,7 +17,7 @@ from vaesweep.report.differences import Differences
 from vaesweep.report.disentanglement_chart import disentanglement
 from vaesweep.report.evaluation_table import KEYS, absences, cautions, side_by_side, values_by_run
 from vaesweep.report.examples import STRIPS, Examples, examples
-from vaesweep.report.headline import headline
+from vaesweep.report.headline import conclusions
 from vaesweep.report.learning_curve_chart import learning_curves
 from vaesweep.report.linear_optimum_chart import linear_optimum
 from vaesweep.report.metrics_table import FOOTNOTE, cells, error_note, heads
@@ -38,13 +38,15 @@ VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
 
 @dataclass
 class Report:
-    """Content of a report: tables with a row per run and a row per setting, diagnostics, and figures by name.
+    """Content of a report: its first sentences, tables with a row per run and a row per setting, diagnostics, and
+    figures by name.
 
     `measurements` has a row per value of the evaluations, `cautions` say how far they can be trusted, and
     `absences` why some are missing.
     """
 
     studies: dict[str, Path]
+    headline: str
     runs: pd.DataFrame
     means: pd.DataFrame
     diagnostics: list[str]
@@ -88,8 +90,10 @@ def report(collection: RunCollection) -> Report:
     figures_with_content = {name: figure for name, figure in figures.items() if figure is not None}
     run_table = frame.join(values_by_run(runs))
     origin = [*data_and_training(runs), command([run.results.overrides for run in runs])]
+    differences = Differences(frame, runs)
     return Report(
         collection.studies,
+        conclusions(means, differences, collection.searches),
         run_table,
         means,
         messages,
@@ -98,7 +102,7 @@ def report(collection: RunCollection) -> Report:
         side_by_side(frame, runs),
         cautions(frame, runs),
         absences(frame, runs),
-        Differences(frame, runs),
+        differences,
         origin,
     )
 
@@ -140,7 +144,7 @@ def page(content: Report) -> str:
         studies={name: path.resolve().name for name, path in content.studies.items()},
         completed=int((content.runs.status == "completed").sum()),
         total=len(content.runs),
-        headline=headline(content.means, content.differences),
+        headline=content.headline,
         origin=content.origin,
         diagnostics=content.diagnostics,
         columns=heads(content.means),

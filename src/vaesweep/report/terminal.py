@@ -31,13 +31,16 @@ UNIT_WIDTH = 16
 
 
 def write(content: "Report", folder: Path) -> None:
-    """Write the report to `folder` under a progress bar; print its table, its diagnostics and the page's path."""
+    """Write the report to `folder` under a progress bar; print its headline, table, diagnostics and the page's path."""
     from vaesweep.report import report  # here, because the table of a study needs none of its charts
 
     console = Console(highlight=False)
     for _ in track(report.write(content, folder), "report", content.files, console=console, transient=True):
         pass
+    console.print(content.headline, markup=False)
     console.print(settings(content.title, content.means, content.differences, console.width))
+    if content.diagnostics:
+        console.print("before you believe it:")
     for diagnostic in content.diagnostics:
         console.print(f"- {diagnostic}", markup=False, soft_wrap=True)
     console.print(f"report     {os.path.relpath(folder / report.PAGE)}", markup=False, soft_wrap=True)
@@ -123,7 +126,13 @@ def settings(title: str, means: pd.DataFrame, differences: Differences, columns:
         candidates.pop()
     table = Table(title=Text(title), box=None, header_style="bold", padding=(0, GAP, 0, 0))
     hidden = len(names) - len(shown)
-    notes = [error_note(means)] + [f"{hidden} more columns in a wider terminal and in the report."] * (hidden > 0)
+    notes = [
+        error_note(means),
+        *["Nats are per test image; nelbo = distortion + KL."] * ("nelbo" in places),
+        *["Bold: the lowest of a column, or not clearly above it."]
+        * any(rows[i][j].best for i in range(len(rows)) for j in shown),
+        *[f"{hidden} more columns in a wider terminal and in the report."] * (hidden > 0),
+    ]
     table.caption, table.caption_justify = Text("\n".join(notes)), "left"
     for i in shown:
         table.add_column(names[i], justify="right" if i else "left", no_wrap=True)
