@@ -41,14 +41,16 @@ def compare(arguments: argparse.Namespace) -> int:
     from vaesweep.report.collection import read
     from vaesweep.report.linear_optimum_chart import lacks_linear_optimum
     from vaesweep.report.report import report
+    from vaesweep.report.whole_curve import lacks_curve
 
     collection = read(arguments.folders)
-    if linear := [run.folder for run in collection.runs if lacks_linear_optimum(run)]:
-        from vaesweep.evaluation.evaluate import measure_linear_optimum  # here, because torch takes seconds to import
+    for measure, is_missing in {"linear_optimum": lacks_linear_optimum, "rate_distortion_curve": lacks_curve}.items():
+        if folders := [run.folder for run in collection.runs if is_missing(run)]:
+            from vaesweep.evaluation.evaluate import measure_by_name  # here, because torch takes seconds to import
 
-        problems = measure_linear_optimum(linear)
-        collection = read(arguments.folders)
-        collection.warnings += [f"not compared with the optimum of a linear model: {problem}" for problem in problems]
+            problems = measure_by_name(measure, folders)
+            collection = read(arguments.folders)
+            collection.warnings += [f"{measure}: not measured: {problem}" for problem in problems]
     if not collection.runs:
         print(*(f"error: {warning}" for warning in collection.warnings), sep="\n", file=sys.stderr)
         return 1

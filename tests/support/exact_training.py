@@ -8,13 +8,18 @@ from vaesweep.models import Batch
 def train_exactly(made, images, labels, iterations):
     """Minimises the loss of a linear VAE in float64 over `images` [N, ...]; batch and noise that it was minimised for.
 
-    The loss is quadratic in the noise, so that the 2 d points +-sqrt(d) e_j give its expectation exactly, and L-BFGS
-    finds the optimum.
+    The loss is quadratic in the noise, so that the 2 d points +-sqrt(d) e_j give its expectation exactly.
     """
     d = made.latent_dim
     points = d**0.5 * torch.cat([torch.eye(d), -torch.eye(d)]).double()
     noise = points.repeat_interleave(len(images), dim=0)
     data = Batch(images.repeat(2 * d, 1, 1, 1), labels.repeat(2 * d, 1))
+    minimise_exactly(made, data, noise, iterations)
+    return data, noise
+
+
+def minimise_exactly(made, data, noise, iterations):
+    """Minimises the loss on one batch with its noise by L-BFGS."""
     optimizer = torch.optim.LBFGS(
         made.parameters(), max_iter=iterations, history_size=30, line_search_fn="strong_wolfe"
     )
@@ -26,4 +31,3 @@ def train_exactly(made, images, labels, iterations):
         return loss
 
     optimizer.step(closure)
-    return data, noise

@@ -16,6 +16,7 @@ from vaesweep.evaluation.noise_robustness import NoiseRobustness
 from vaesweep.evaluation.posterior_spread import PosteriorSpread
 from vaesweep.evaluation.probe import Probe
 from vaesweep.evaluation.rate import Rate
+from vaesweep.evaluation.rate_distortion_curve import RateDistortionCurve
 from vaesweep.evaluation.reconstruction import Reconstruction
 from vaesweep.evaluation.reconstruction_field import ReconstructionField
 from vaesweep.evaluation.retrieval import Retrieval
@@ -41,6 +42,7 @@ __all__ = [
     "PosteriorSpread",
     "Probe",
     "Rate",
+    "RateDistortionCurve",
     "Reconstruction",
     "ReconstructionField",
     "Retrieval",

@@ -73,8 +73,10 @@ def measure(config: DictConfig) -> list[str]:
             try:
                 with FileLock(folder / ".lock").acquire(timeout=0):
                     context = load_context(folder, config.checkpoint, config.root, device, config.seed)
+                    if config.beta is not None:
+                        context.model.set_rate_weight(config.beta)
                     record = EvaluationRecord.load_or_new(
-                        folder, context.results.config_hash, context.checkpoint, config.seed
+                        folder, context.results.config_hash, context.checkpoint, config.seed, config.beta
                     )
                     for name, chosen in measures.items():
                         context.track = tracker(progress, name)
@@ -96,10 +98,10 @@ def measure(config: DictConfig) -> list[str]:
     return problems
 
 
-def measure_linear_optimum(folders: Sequence[Path]) -> list[str]:
-    """Take that measure of the runs in some folders, and return problems as lines."""
+def measure_by_name(name: str, folders: Sequence[Path]) -> list[str]:
+    """Take the measure `name` of the runs in some folders, and return problems as lines."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("evaluate", ["measures=[linear_optimum]"])
+        config = compose("evaluate", [f"measures=[{name}]"])
     config.run = [str(folder) for folder in folders]
     return measure(config)
 

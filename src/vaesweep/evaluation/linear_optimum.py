@@ -26,11 +26,12 @@ class LinearOptimum:
     """
 
     def __call__(self, context: EvalContext) -> MeasureResult:
-        model, beta = context.model, context.results.rate_weight
-        if beta is None or not is_linear(model):
+        model, weight = context.model, context.declaration.rate_weight
+        if weight is None or not is_linear(model):
             raise NotApplicable("the optimum is known for distortion + beta * rate with a linear network alone")
         if not isinstance(model.likelihood, Gaussian):
             raise NotApplicable("the optimum is known for a Gaussian likelihood alone")
+        beta = getattr(model, weight).item()
         learned = model.likelihood.log_sigma.requires_grad
         if learned and beta != 1:
             raise NotApplicable("with a learned sigma the optimum is known at beta = 1 alone")

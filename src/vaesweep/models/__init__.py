@@ -5,6 +5,7 @@ from vaesweep.models.beta_tcvae import BetaTCVAE
 from vaesweep.models.conditional_vae import ConditionalVAE
 from vaesweep.models.contractive import ContractiveAutoencoder
 from vaesweep.models.denoising import DenoisingAutoencoder
+from vaesweep.models.multi_rate_vae import MultiRateVAE
 from vaesweep.models.sparse import SparseAutoencoder
 from vaesweep.models.types import Batch, Declaration, Scores, Spec, Terms
 from vaesweep.models.vae import VAE
@@ -18,6 +19,7 @@ __all__ = [
     "ContractiveAutoencoder",
     "Declaration",
     "DenoisingAutoencoder",
+    "MultiRateVAE",
     "Scores",
     "SparseAutoencoder",
     "Spec",

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from vaesweep.errors import ConfigError
 from vaesweep.models.across_processes import mean_over_ranks
 from vaesweep.models.affine_decoder import expected_nll, is_affine
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Gaussian, Likelihood
@@ -51,6 +52,13 @@ class Autoencoder(nn.Module):
     def declaration(self) -> Declaration:
         """The terms that the model records beside distortion, mse and loss; here none."""
         return Declaration()
+
+    def set_rate_weight(self, weight: float) -> None:
+        """Answer as a model of that `weight` of the rate, without training; raises `ConfigError` for all but a range.
+
+        Here for all: the model is trained for one.
+        """
+        raise ConfigError("beta", weight, "nothing, as this model was trained for one weight of its rate")
 
     def forward(self, batch: Batch, noise: Tensor) -> Terms:
         """The objective on one batch, given standard normal `noise` of `noise_shape(batch)`."""

@@ -12,6 +12,7 @@ from vaesweep.report.data_frames import summary, table
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.rate_distortion_chart import plane
 from vaesweep.report.read_run import Run
+from vaesweep.report.whole_curve import curves
 
 
 class Study:
@@ -47,7 +48,7 @@ class Study:
         Raises `ConfigError` where no completed run has a rate.
         """
         frame = self.frame()
-        panels = plane(frame, summary(frame))
+        panels = plane(frame, summary(frame), curves(frame, self.runs))
         if panels is None:
             raise ConfigError("study", "no completed run with a rate", "a study with a model that declares a rate")
         return panels.picture()

@@ -1,6 +1,8 @@
 """A trained model with its data, for notebooks: images in, codes and images out."""
 
+import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten
 
@@ -45,6 +47,15 @@ class TrainedRun:
     def load(cls, folder: Path, checkpoint: str | None, root: str | None, device: str) -> "TrainedRun":
         """The completed run in `folder`. Raises the errors of `load_context`."""
         return cls(load_context(folder, checkpoint, root, torch.device(device), seed=0))
+
+    def at(self, beta: float) -> "TrainedRun":
+        """The run with its model set to the weight `beta` of the rate, if it was trained for a range of weights.
+
+        Raises `ConfigError` for another model, and for a weight out of its range.
+        """
+        model = copy.deepcopy(self.model)
+        model.set_rate_weight(beta)
+        return TrainedRun(replace(self.context, model=model, cache={}))
 
     def __repr__(self) -> str:
         name, data = self.results.model, self.results.data

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,7 +27,8 @@ ENTRY = {
 """The check of each field of a measure."""
 MEASURE = rules.every(rules.fields(ENTRY), rules.has("settings", "values", "series", "remarks", "figures"))
 FIELDS = {
-    "config_hash": rules.LINE, "checkpoint": rules.LINE, "seed": rules.SEED, "measures": rules.mapping_of(MEASURE),
+    "config_hash": rules.LINE, "checkpoint": rules.LINE, "seed": rules.SEED,
+    "beta": rules.or_null(number(0).check), "measures": rules.mapping_of(MEASURE),
     "versions": rules.mapping_of(rules.TEXT),
 }  # fmt: skip
 """The check of each field of a record."""
@@ -45,6 +46,8 @@ class EvaluationRecord:
     config_hash: str
     checkpoint: str
     seed: int
+    beta: float | None = None
+    """The weight of the rate that the model was set to; None for the run's own."""
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=versions)
 
@@ -65,13 +68,13 @@ class EvaluationRecord:
             return None
 
     @classmethod
-    def load_or_new(cls, folder: Path, config_hash: str, checkpoint: str, seed: int) -> Self:
+    def load_or_new(cls, folder: Path, config_hash: str, checkpoint: str, seed: int, beta: float | None = None) -> Self:
         """The record in `folder`, to be added to; a new one where that is of other weights or draws.
 
         The figures of what is given up go with it.
         """
-        new, earlier = cls(config_hash, checkpoint, seed), cls.load_or_none(folder)
-        if earlier and all(getattr(earlier, key) == getattr(new, key) for key in ("config_hash", "checkpoint", "seed")):
+        new, earlier = cls(config_hash, checkpoint, seed, beta), cls.load_or_none(folder)
+        if earlier and replace(earlier, measures={}, versions=new.versions) == new:
             new.measures = earlier.measures
         elif earlier:
             for path in earlier.figures(folder):

@@ -51,6 +51,7 @@ PARTS = dict.fromkeys(("model", "data"), rules.MAPPING) | {"choices": rules.mapp
 DECLARATION = {
     "terms": rules.mapping_of(rules.TEXT), "rate": rules.or_null(rules.TEXT),
     "rate_weight": rules.or_null(rules.TEXT), "rate_target": rules.or_null(rules.NUMBER),
+    "rate_weight_range": rules.or_null(rules.list_of(rules.NUMBER)),
     "conditional": rules.BOOL, "sparse": rules.BOOL, "dimension_unit": rules.TEXT,
 }  # fmt: skip
 """The checks of the fields of `vaesweep.models.Declaration`."""

@@ -159,7 +159,12 @@ def natural_sort_key(value: Any) -> tuple[bool, float, str]:
 
 
 def overfit_gap(run: Run) -> float:
-    """Test minus training nats per image: nelbo for a model with a rate, distortion for the others."""
+    """Test minus training nats per image: nelbo for a model with a rate, distortion for the others.
+
+    NaN where training was for a range of weights, and the test is of one.
+    """
+    if run.results.declaration.get("rate_weight_range") is not None:
+        return np.nan
     term = "nelbo" if "test/nelbo" in run.results.metrics else "distortion"
     if f"train/{term}" not in run.history or f"test/{term}" not in run.results.metrics:
         return np.nan

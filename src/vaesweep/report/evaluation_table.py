@@ -101,7 +101,7 @@ def inconsistencies(runs: Sequence[Run]) -> list[str]:
     lines = []
     for measure in all_measures(runs):
         entries = [(run.evaluation, entry) for run in runs for name, entry in measures(run) if name == measure]
-        methods = {json.dumps([e.checkpoint, e.seed, entry["settings"]]) for e, entry in entries if e}
+        methods = {json.dumps([e.checkpoint, e.seed, e.beta, entry["settings"]]) for e, entry in entries if e}
         if len(methods) > 1:
             lines.append(f"{measure}: not measured alike in all runs: {' | '.join(sorted(methods))}")
     return lines

@@ -18,15 +18,21 @@ from vaesweep.report.chart_style import (
 )
 from vaesweep.report.pareto_front import pareto
 from vaesweep.report.report_figure import ReportFigure
+from vaesweep.report.whole_curve import marks, mean_curves
 
 
-def plane(frame: pd.DataFrame, means: pd.DataFrame) -> ReportFigure | None:
-    """The rate-distortion plane: runs as points, means over seeds with their standard error on lines over beta."""
+def plane(frame: pd.DataFrame, means: pd.DataFrame, curve_rows: pd.DataFrame | None = None) -> ReportFigure | None:
+    """The rate-distortion plane: runs as points, means over seeds with their standard error on lines over beta.
+
+    `curve_rows` are the curves of runs that were trained for a range of betas (`whole_curve.curves`).
+    """
     runs = frame[frame.status == "completed"].dropna(subset=["rate", "distortion"])
     means = means.dropna(subset=["rate", "distortion"])
     if runs.empty:
         return None
-    (left, right), y_range = padded_limits(runs.rate, minimum=0.0), padded_limits(runs.distortion)
+    trained_for_all = mean_curves(curve_rows) if curve_rows is not None and len(curve_rows) else None
+    shown = pd.concat([runs[["rate", "distortion"]], trained_for_all])
+    (left, right), y_range = padded_limits(shown.rate, minimum=0.0), padded_limits(shown.distortion)
     x_range = left, right + 0.1 * (right - left)  # labels stand on the right of their points
     rate, distortion = alt.Scale(domain=x_range, nice=False), alt.Scale(domain=y_range, nice=False)
     x = alt.X("rate:Q", title=f"rate R = KL ({NATS})", scale=rate)
@@ -59,13 +65,33 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame) -> ReportFigure | None:
         .mark_point(filled=False, size=220, strokeWidth=1.5, color="black", shape="circle")
         .encode(x, y)
     )
+    whole = [] if trained_for_all is None else curve_layers(trained_for_all, x, y, colour)
     behind = [*equal_nelbo(x, y, x_range, y_range), *[rings] * (len(front) > 0)]
-    layers = [*behind, lines, points, widths, heights, *betas]  # the bars are on top: runs that agree would hide them
+    layers = [
+        *behind,
+        lines,
+        *whole,
+        points,
+        widths,
+        heights,
+        *betas,
+    ]  # the bars are on top: runs that agree would hide them
     chart = alt.layer(*layers, height=HEIGHT)
-    return ReportFigure("The rate-distortion plane", plane_caption(means, front), [chart], legend)
+    return ReportFigure("The rate-distortion plane", plane_caption(means, front, bool(whole)), [chart], legend)
 
 
-def plane_caption(means: pd.DataFrame, front: pd.DataFrame) -> str:
+def curve_layers(curves: pd.DataFrame, x: alt.X, y: alt.Y, colour: alt.Color) -> list[alt.Chart]:
+    """The curves as lines, with a tick and a label at some betas."""
+    marked = marks(curves)
+    labels = alt.Chart(marked.assign(text=[f"{beta:g}" for beta in marked.beta])).encode(x, y)
+    return [
+        alt.Chart(curves).mark_line(strokeWidth=1.8, clip=True).encode(x, y, colour, order="beta:Q", detail="series:N"),
+        alt.Chart(marked).mark_point(shape="stroke", angle=45, size=90, strokeWidth=1.8).encode(x, y, colour),
+        *haloed(labels, "curve_betas", GREY, align="right", dx=-7, dy=9),
+    ]
+
+
+def plane_caption(means: pd.DataFrame, front: pd.DataFrame, has_curve: bool) -> str:
     """What the plane shows: only what is there."""
     sentences = [
         "Down is a better reconstruction, left is a cheaper code: a model below and to the left of another beats it.",
@@ -73,6 +99,9 @@ def plane_caption(means: pd.DataFrame, front: pd.DataFrame) -> str:
         if (means.n > 1).any()
         else "Points are runs. Black bars are ± standard error over the test images.",
         "Lines join the betas of a model." if means[means.beta.notna()].series.duplicated().any() else "",
+        "A line with strokes is one run that was trained for all betas; the grey numbers are betas."
+        if has_curve
+        else "",
         "Ringed: no comparable setting has both a lower rate and a lower distortion (the Pareto front)."
         if len(front)
         else "",

@@ -23,7 +23,10 @@ COLUMNS = (
     *("scored", "wide", "parameters", "config_hash", "penalty", "term", "n"),
 )
 """Columns of the tables of runs and of settings that no term may have for a name."""
-CURVES = {"linear_optimum": ("beta", "rate", "distortion")}
+CURVES = {
+    "linear_optimum": ("beta", "rate", "distortion"),
+    "rate_distortion_curve": ("beta", "rate", "distortion", "error"),
+}
 """Series of a measure that are drawn over each other, by the name of the measure."""
 SCORES = {"linear_optimum": ("rate", "optimal_rate", "distortion", "optimal_distortion", "excess")}
 """Values of a measure that are drawn together, by the name of the measure."""
@@ -145,7 +148,7 @@ def check_evaluation(evaluation: EvaluationRecord, results: Results) -> None:
             check_series(f"{key}.series", series, ["level", *corruptions(key, entry)])
         if name in CURVES and entry["values"]:
             check_series(f"{key}.series", series, CURVES[name])
-            missing = [score for score in SCORES[name] if score not in entry["values"]]
+            missing = [score for score in SCORES.get(name, ()) if score not in entry["values"]]
             if missing:
                 raise ValueError(f"{key}.values.{missing[0]} is missing")
 

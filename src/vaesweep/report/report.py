@@ -31,6 +31,7 @@ from vaesweep.report.reconstruction_penalty_chart import penalty
 from vaesweep.report.report_figure import ReportFigure
 from vaesweep.report.search_chart import search_figure
 from vaesweep.report.study_description import command, data_and_training
+from vaesweep.report.whole_curve import curves, whole_curve
 
 PAGE, RUNS = "index.html", "runs.csv"
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
@@ -74,10 +75,12 @@ def report(collection: RunCollection) -> Report:
     means = summary(frame)
     # of the many trials of a search the best are shown one by one
     best = frame.loc[[i for i in frame.index if is_shown_alone(runs[i], collection)]]
+    curve_rows = curves(frame, runs)
     found = [search_figure(record) for record in collection.searches.values()]
     figures = {
         **{f"search{n or ''}": figure for n, figure in enumerate(found)},
-        "plane": plane(frame, means) if means.rate.count() > 1 else None,
+        "plane": plane(frame, means, curve_rows) if means.rate.count() + len(curve_rows) > 1 else None,
+        "whole_curve": whole_curve(frame, curve_rows),
         "slope": slope(frame, slopes(frame, runs)),
         "linear_optimum": linear_optimum(frame, runs),
         "dimensions": latent_dimensions(best, runs),

@@ -25,6 +25,8 @@ class ReportFigure:
     charts: Sequence[alt.Chart | alt.LayerChart | alt.FacetChart]
     legend: Sequence[LegendEntry] = field(default_factory=list)
     width: int = WIDTH
+    rows: Sequence[Sequence[str]] = field(default_factory=list)
+    """A table below the charts, its heads first."""
 
     def specs(self) -> list[dict[str, Any]]:
         """Vega-Lite of each chart, as wide as the element that holds it; the page writes title, caption and legend."""

@@ -1,0 +1,151 @@
+"""The multi-rate VAE: one model that is trained for every weight of the rate in a range."""
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from vaesweep.errors import ConfigError
+from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
+from vaesweep.models.modulated import Modulated, zero_linear
+from vaesweep.models.networks import Encoder, Network
+from vaesweep.models.precision import upcast_half
+from vaesweep.models.schedules import Constant
+from vaesweep.models.types import Batch, Declaration, Spec
+from vaesweep.models.vae import VAE
+from vaesweep.value_rules import check_float
+
+FEATURES = 16
+"""Soft steps along the range of log beta, of which all modulations are affine functions."""
+
+
+class MultiRateVAE(VAE):
+    """VAE with loss = mean_i D_i + beta_i KL_i, where each training image i has a weight beta_i of its own.
+
+    Bae et al. 2023: log beta_i is uniform on [log beta_min, log beta_max], and encoder and decoder are given it, so
+    that after one training the model is a beta-VAE for every beta of the range. It is validated, tested and drawn at
+    `beta`, which `set_rate_weight` changes.
+
+    Hidden layers are scaled and shifted as functions of log beta (`Modulated`; the paper scales them, by a sigmoid).
+    So is the code, on top of what is optimal for a linear network (reverse water-filling, the paper's theorem 1):
+    dimension j is in use below a weight tau_j, which is learned. With s_j = sqrt(max(0, 1 - beta / tau_j)),
+
+        mean_j = s_j m_j(x),  log sigma_j^2 = l_j(x) + min(0, log beta / tau_j),  the decoder's input = s_j z_j.
+
+    Raises `ConfigError`.
+    """
+
+    beta_min: Tensor
+    beta_max: Tensor
+
+    def __init__(
+        self,
+        network: Network,
+        spec: Spec,
+        latent_dim: int,
+        likelihood: Likelihood,
+        beta_min: float,
+        beta_max: float,
+        beta: float = 1.0,
+    ) -> None:
+        super().__init__(network, spec, latent_dim, likelihood, Constant(), beta)
+        low = check_float("beta_min", beta_min, 0, strict=True)
+        high = check_float("beta_max", beta_max, 0, strict=True)
+        if high <= low:
+            raise ConfigError("beta_max", beta_max, f"a number above beta_min={low:g}")
+        self.register_buffer("beta_min", torch.tensor(low))
+        self.register_buffer("beta_max", torch.tensor(high))
+        self.set_rate_weight(beta)
+        if not isinstance(self.encoder, Encoder):
+            raise ConfigError("network", type(self.encoder).__name__, "a network whose encoder is an Encoder")
+        image = self.encoder.join(torch.zeros(1, *spec.shape))
+        self.encoder.body = Modulated(self.encoder.body, FEATURES, image)
+        self.decoder = Modulated(self.decoder, FEATURES, torch.zeros(1, latent_dim))
+        self.steps = soft_steps(FEATURES)
+        self.code_modulation = zero_linear(FEATURES, 3 * latent_dim)
+        # from the middle of the range to its end, so that all dimensions are in use at low weights
+        start = torch.linspace(math.log(low * high) / 2, math.log(high), latent_dim + 1)[1:]
+        self.log_tau = nn.Parameter(start)
+
+    @property
+    def declaration(self) -> Declaration:
+        return replace(super().declaration, rate_weight_range=(self.beta_min.item(), self.beta_max.item()))
+
+    def set_rate_weight(self, weight: float) -> None:
+        low, high = self.beta_min.item(), self.beta_max.item()
+        # an end of the range may be a rounding error away from the 32-bit float of the same number
+        if not low * (1 - 1e-6) <= check_float("beta", weight) <= high * (1 + 1e-6):
+            raise ConfigError("beta", weight, f"a number from beta_min={low:g} to beta_max={high:g}")
+        self.beta.fill_(weight)
+
+    def noise_shape(self, batch: Batch) -> tuple[int, ...]:
+        return len(batch.image), self.latent_dim + 1
+
+    def parts(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor, Dirac | DiagonalGaussian, Tensor]:
+        log_beta = self.log_betas(noise)
+        posterior = self.posterior(batch.image, batch.label, log_beta)
+        eta = self.decode(posterior.sample(noise[:, :-1]), batch.label, log_beta)
+        distortion = self.likelihood.nll(eta, batch.image)
+        return distortion, self.batch_means(posterior, batch.image, batch.label, noise), posterior, eta
+
+    def log_betas(self, noise: Tensor) -> Tensor:
+        """Log weight of each image [B, 1]: in training uniform, from the last column of `noise` [B, d + 1]."""
+        if not self.training:
+            return self.log_beta(len(noise))
+        low, high = self.beta_min.log(), self.beta_max.log()
+        return low + (high - low) * torch.special.ndtr(noise[:, -1:])
+
+    def log_beta(self, images: int) -> Tensor:
+        """The log of `beta` for each of some images [B, 1]."""
+        return self.beta.log().expand(images, 1)
+
+    def features(self, log_beta: Tensor) -> Tensor:
+        """Soft steps [B, k] at log weights [B, 1], which have mean 0 and standard deviation 1 over the range."""
+        low, high = self.beta_min.log(), self.beta_max.log()
+        return self.steps((log_beta - (low + high) / 2) * math.sqrt(12) / (high - low))
+
+    def code_scales(self, log_beta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Factors of the means and of the decoder's input, and the summand of log sigma^2, each [B, d]."""
+        mean, code, logvar = upcast_half(self.code_modulation(self.features(log_beta))).chunk(3, dim=1)
+        excess = log_beta - self.log_tau
+        # a little above 0, where the root has no derivative
+        s = ((1 - excess.exp()).clamp(min=0) + 1e-4).sqrt()
+        return s * mean.exp(), s * code.exp(), excess.clamp(max=0) + logvar
+
+    def posterior(self, image: Tensor, label: Tensor, log_beta: Tensor | None = None) -> DiagonalGaussian:
+        """q(z|x) at the weights e^`log_beta` [B, 1], or at `beta`."""
+        log_beta = self.log_beta(len(image)) if log_beta is None else log_beta
+        factor, _, summand = self.code_scales(log_beta)
+        assert isinstance(self.encoder, Encoder)
+        outputs = self.encoder.body(self.encoder.join(image), self.features(log_beta))
+        mean, logvar = DiagonalGaussian.split(upcast_half(outputs))
+        return DiagonalGaussian(factor * mean, summand + logvar)
+
+    def decode(self, z: Tensor, label: Tensor, log_beta: Tensor | None = None) -> Tensor:
+        """The likelihood's parameter eta [B, C, H, W] for codes `z` [B, d], at the weights of `posterior`."""
+        log_beta = self.log_beta(len(z)) if log_beta is None else log_beta
+        _, factor, _ = self.code_scales(log_beta)
+        return upcast_half(self.decoder(factor * z, self.features(log_beta)))
+
+    def batch_means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor, noise: Tensor) -> Tensor:
+        """KL of each dimension [d], and the weighted KL, nats."""
+        assert isinstance(posterior, DiagonalGaussian)
+        kl = posterior.kl()
+        weighted = self.log_betas(noise).exp() * kl.sum(1, keepdim=True)
+        return torch.cat([kl, weighted], dim=1).mean(0)
+
+    def penalties(self, means: Tensor) -> tuple[Tensor, Tensor]:
+        return means[:-1].sum()[None], means[-1]
+
+    def dimensions(self, means: Tensor, variance: Tensor) -> Tensor:
+        return means[:-1]
+
+
+def soft_steps(count: int) -> nn.Sequential:
+    """tanh(2 (x - c)) of a number x [B, 1], with `count` centres c over the range of a uniform x of variance 1."""
+    layer = nn.Linear(1, count)
+    nn.init.constant_(layer.weight, 2.0)
+    with torch.no_grad():
+        layer.bias.copy_(-2 * torch.linspace(-1.8, 1.8, count))
+    return nn.Sequential(layer, nn.Tanh())
