@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from torch import Tensor
 
-from vaesweep.figures.canvas import BLUE, GREY, ORANGE, SMALL, canvas
+from vaesweep.figures.figure_style import BLUE, GREY, ORANGE, SMALL, canvas
 
 DECADES = 1e5
 """How much smaller than the largest value the smallest one shown on a logarithmic axis is."""

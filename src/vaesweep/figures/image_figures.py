@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from vaesweep.figures.canvas import ORANGE, canvas
+from vaesweep.figures.figure_style import ORANGE, canvas
 from vaesweep.figures.mosaic import grid_size, show
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from vaesweep.figures.canvas import BLUE, CLASSES, GREY, ORANGE, SMALL, canvas
+from vaesweep.figures.figure_style import BLUE, CLASSES, GREY, ORANGE, SMALL, canvas
 from vaesweep.figures.mosaic import grid_size, show
 from vaesweep.metrics.latent_activity import THRESHOLD
 
