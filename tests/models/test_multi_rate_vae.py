@@ -32,6 +32,18 @@ def test_weights_are_uniform_by_their_logarithms(made):
     assert (share[:, 0].sort().values - ranks).abs().max() < 0.0136  # Kolmogorov-Smirnov at 0.1 %
 
 
+def test_the_range_grows_from_its_largest_weight_down_over_the_ramp(made):
+    noise = torch.randn(20_000, 4, generator=torch.Generator().manual_seed(0)).double()
+    made.ramp.fill_(0.4)
+    lowest = []
+    for progress in (0.0, 0.2, 0.4, 1.0):
+        made.progress.fill_(progress)
+        weights = made.log_betas(noise).exp()
+        assert weights.max().item() == pytest.approx(20, rel=1e-2)
+        lowest.append(weights.min().item())
+    assert lowest == pytest.approx([20, (0.1 * 20) ** 0.5, 0.1, 0.1], rel=1e-2)
+
+
 def test_the_loss_is_the_mean_of_every_image_at_its_own_weight(made, few):
     noise = noise_for(made, few)
     log_beta = made.log_betas(noise)

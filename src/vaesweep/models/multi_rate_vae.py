@@ -11,7 +11,7 @@ from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.modulated import Modulated, zero_linear
 from vaesweep.models.networks import Encoder, Network
 from vaesweep.models.precision import upcast_half
-from vaesweep.models.schedules import Constant
+from vaesweep.models.schedules import Constant, ramp
 from vaesweep.models.types import Batch, Declaration, Spec
 from vaesweep.models.vae import VAE
 from vaesweep.value_rules import check_float
@@ -27,6 +27,10 @@ class MultiRateVAE(VAE):
     that after one training the model is a beta-VAE for every beta of the range. It is validated, tested and drawn at
     `beta`, which `set_rate_weight` changes.
 
+    In the first `ramp` of training the range grows from beta_max down to beta_min: what is worth its rate at a high
+    weight is learned first, and the details are added to it. Where all weights are trained from the start, the model
+    ends above separate runs at high weights.
+
     Hidden layers are scaled and shifted as functions of log beta (`Modulated`; the paper scales them, by a sigmoid).
     So is the code, on top of what is optimal for a linear network (reverse water-filling, the paper's theorem 1):
     dimension j is in use below a weight tau_j, which is learned. With s_j = sqrt(max(0, 1 - beta / tau_j)),
@@ -38,6 +42,7 @@ class MultiRateVAE(VAE):
 
     beta_min: Tensor
     beta_max: Tensor
+    ramp: Tensor
 
     def __init__(
         self,
@@ -47,9 +52,11 @@ class MultiRateVAE(VAE):
         likelihood: Likelihood,
         beta_min: float,
         beta_max: float,
+        ramp: float = 0.0,
         beta: float = 1.0,
     ) -> None:
         super().__init__(network, spec, latent_dim, likelihood, Constant(), beta)
+        self.register_buffer("ramp", torch.tensor(check_float("ramp", ramp, 0, 1)))
         low = check_float("beta_min", beta_min, 0, strict=True)
         high = check_float("beta_max", beta_max, 0, strict=True)
         if high <= low:
@@ -94,6 +101,7 @@ class MultiRateVAE(VAE):
         if not self.training:
             return self.log_beta(len(noise))
         low, high = self.beta_min.log(), self.beta_max.log()
+        low = high - (high - low) * ramp(self.progress, self.ramp)
         return low + (high - low) * torch.special.ndtr(noise[:, -1:])
 
     def log_beta(self, images: int) -> Tensor:

@@ -105,7 +105,8 @@ RULES: Mapping[str, Rules] = {
     "vaesweep.models.ConditionalVAE": VAE,
     "vaesweep.models.BetaTCVAE": AUTOENCODER | {"alpha": number(0), "beta": number(0), "gamma": number(0)},
     "vaesweep.models.MultiRateVAE": AUTOENCODER
-    | dict.fromkeys(("beta_min", "beta_max", "beta"), number(0, strict=True)),
+    | dict.fromkeys(("beta_min", "beta_max", "beta"), number(0, strict=True))
+    | {"ramp": optional(number(0, 1))},
     "vaesweep.models.distributions.Bernoulli": {},
     "vaesweep.models.distributions.Gaussian": {
         "sigma": optional(number(0, strict=True)),
