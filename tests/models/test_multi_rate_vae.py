@@ -98,7 +98,7 @@ def test_other_models_refuse_another_weight(model):
 @pytest.mark.parametrize(("low", "high", "beta"), [(1, 1, 1), (2, 1, 1), (0, 1, 1), (1, 2, 3)])
 def test_an_empty_range_and_a_weight_beyond_it_are_refused(low, high, beta):
     with pytest.raises(ConfigError, match="beta"):
-        MultiRateVAE(MLP([]), Spec((1, 2, 3), 1), 2, Gaussian(), low, high, beta)
+        MultiRateVAE(MLP([]), Spec((1, 2, 3), 1), 2, Gaussian(), low, high, beta=beta)
 
 
 @pytest.fixture(scope="module")
