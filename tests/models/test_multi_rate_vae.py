@@ -50,8 +50,9 @@ def test_the_loss_is_the_mean_of_every_image_at_its_own_weight(made, few):
     losses, rates = [], []
     for i in range(7):
         image, label = few.image[i : i + 1], few.label[i : i + 1]
-        q = made.posterior(image, label, log_beta[i : i + 1])
-        eta = made.decode(q.mean + q.sigma * noise[i : i + 1, :-1], label, log_beta[i : i + 1])
+        condition = made.modulation(log_beta[i : i + 1])
+        q = made.posterior(image, label, condition)
+        eta = made.decode(q.mean + q.sigma * noise[i : i + 1, :-1], label, condition)
         kl = reference.kl_divergence(reference.Normal(q.mean, q.sigma), reference.Normal(0.0, 1.0)).sum()
         losses.append(-(image * eta.sigmoid().log() + (1 - image) * (-eta).sigmoid().log()).sum())
         losses[-1] = losses[-1] + log_beta[i].exp() * kl
@@ -73,9 +74,9 @@ def test_once_trained_it_is_scored_at_one_weight_whatever_the_noise_says(made, f
 def test_a_dimension_is_off_beyond_its_weight(made, few):
     made.log_tau.data = torch.tensor([0.5, 1.0, 30.0]).double().log()
     made.eval().set_rate_weight(1.0)
-    factor, code, _ = made.code_scales(made.log_beta(1))
-    assert torch.allclose(factor[0], torch.tensor([0.0, 0.0, (1 - 1 / 30) ** 0.5]).double(), atol=0.011)
-    assert torch.equal(factor, code)
+    _, mean, code, _ = made.modulation(made.beta.log().view(1, 1))
+    assert torch.allclose(mean[0], torch.tensor([0.0, 0.0, (1 - 1 / 30) ** 0.5]).double(), atol=0.011)
+    assert torch.equal(mean, code)
 
 
 @pytest.mark.parametrize("weight", [0.0999, 20.01, float("nan"), -1.0])

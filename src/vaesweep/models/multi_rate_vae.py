@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,18 @@ from vaesweep.value_rules import check_float
 
 FEATURES = 16
 """Soft steps along the range of log beta, of which all modulations are affine functions."""
+
+
+class Modulation(NamedTuple):
+    """What the weights of B images, or one of all, do: `features` [B, k] of the networks, and [B, d] each for the code.
+
+    `mean` multiplies the posterior's mean, `code` the decoder's input; `logvar` is added to log sigma^2.
+    """
+
+    features: Tensor
+    mean: Tensor
+    code: Tensor
+    logvar: Tensor
 
 
 class MultiRateVAE(VAE):
@@ -90,51 +103,43 @@ class MultiRateVAE(VAE):
         return len(batch.image), self.latent_dim + 1
 
     def parts(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor, Dirac | DiagonalGaussian, Tensor]:
-        log_beta = self.log_betas(noise)
-        posterior = self.posterior(batch.image, batch.label, log_beta)
-        eta = self.decode(posterior.sample(noise[:, :-1]), batch.label, log_beta)
+        condition = self.modulation(self.log_betas(noise))
+        posterior = self.posterior(batch.image, batch.label, condition)
+        eta = self.decode(posterior.sample(noise[:, :-1]), batch.label, condition)
         distortion = self.likelihood.nll(eta, batch.image)
         return distortion, self.batch_means(posterior, batch.image, batch.label, noise), posterior, eta
 
     def log_betas(self, noise: Tensor) -> Tensor:
-        """Log weight of each image [B, 1]: in training uniform, from the last column of `noise` [B, d + 1]."""
+        """Log weights: in training of each image [B, 1], from the last column of `noise` [B, d + 1]; else `beta`'s."""
         if not self.training:
-            return self.log_beta(len(noise))
+            return self.beta.log().view(1, 1)
         low, high = self.beta_min.log(), self.beta_max.log()
         low = high - (high - low) * ramp(self.progress, self.ramp)
         return low + (high - low) * torch.special.ndtr(noise[:, -1:])
 
-    def log_beta(self, images: int) -> Tensor:
-        """The log of `beta` for each of some images [B, 1]."""
-        return self.beta.log().expand(images, 1)
-
-    def features(self, log_beta: Tensor) -> Tensor:
-        """Soft steps [B, k] at log weights [B, 1], which have mean 0 and standard deviation 1 over the range."""
+    def modulation(self, log_beta: Tensor) -> Modulation:
+        """What log weights [B, 1] do to the networks and to the code."""
         low, high = self.beta_min.log(), self.beta_max.log()
-        return self.steps((log_beta - (low + high) / 2) * math.sqrt(12) / (high - low))
-
-    def code_scales(self, log_beta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Factors of the means and of the decoder's input, and the summand of log sigma^2, each [B, d]."""
-        mean, code, logvar = upcast_half(self.code_modulation(self.features(log_beta))).chunk(3, dim=1)
+        # of mean 0 and standard deviation 1 over the range
+        features = self.steps((log_beta - (low + high) / 2) * math.sqrt(12) / (high - low))
+        mean, code, logvar = upcast_half(self.code_modulation(features)).chunk(3, dim=1)
         excess = log_beta - self.log_tau
         # a little above 0, where the root has no derivative
         s = ((1 - excess.exp()).clamp(min=0) + 1e-4).sqrt()
-        return s * mean.exp(), s * code.exp(), excess.clamp(max=0) + logvar
+        return Modulation(features, s * mean.exp(), s * code.exp(), excess.clamp(max=0) + logvar)
 
-    def posterior(self, image: Tensor, label: Tensor, log_beta: Tensor | None = None) -> DiagonalGaussian:
-        """q(z|x) at the weights e^`log_beta` [B, 1], or at `beta`."""
-        log_beta = self.log_beta(len(image)) if log_beta is None else log_beta
-        factor, _, summand = self.code_scales(log_beta)
+    def posterior(self, image: Tensor, label: Tensor, condition: Modulation | None = None) -> DiagonalGaussian:
+        """q(z|x) under a `modulation`; without one at `beta`."""
+        features, factor, _, summand = condition or self.modulation(self.beta.log().view(1, 1))
         assert isinstance(self.encoder, Encoder)
-        outputs = self.encoder.body(self.encoder.join(image), self.features(log_beta))
+        outputs = self.encoder.body(self.encoder.join(image), features)
         mean, logvar = DiagonalGaussian.split(upcast_half(outputs))
         return DiagonalGaussian(factor * mean, summand + logvar)
 
-    def decode(self, z: Tensor, label: Tensor, log_beta: Tensor | None = None) -> Tensor:
-        """The likelihood's parameter eta [B, C, H, W] for codes `z` [B, d], at the weights of `posterior`."""
-        log_beta = self.log_beta(len(z)) if log_beta is None else log_beta
-        _, factor, _ = self.code_scales(log_beta)
-        return upcast_half(self.decoder(factor * z, self.features(log_beta)))
+    def decode(self, z: Tensor, label: Tensor, condition: Modulation | None = None) -> Tensor:
+        """The likelihood's parameter eta [B, C, H, W] for codes `z` [B, d] under a `modulation`; else at `beta`."""
+        features, _, factor, _ = condition or self.modulation(self.beta.log().view(1, 1))
+        return upcast_half(self.decoder(factor * z, features))
 
     def batch_means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor, noise: Tensor) -> Tensor:
         """KL of each dimension [d], and the weighted KL, nats."""
