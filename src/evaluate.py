@@ -1,4 +1,4 @@
-"""Measure what trained members are worth: `python src/evaluate.py --help`."""
+"""Measure trained models: `python src/evaluate.py --help`."""
 
 import glob
 import os

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from vaesweep.records.record_refused_settings import refuse_invalid
 from vaesweep.run_script import launch, run_as_hydra_job
-from vaesweep.settings.groups import check_groups
+from vaesweep.settings.config_groups import check_groups
 from vaesweep.studies.naming import register_resolvers
 from vaesweep.studies.resume_arguments import check_multirun, expand_resume, parse
 

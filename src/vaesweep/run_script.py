@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vaesweep.errors import ConfigError, DivergenceError, UnforeseenError, reason
-from vaesweep.settings.groups import CONF
+from vaesweep.settings.config_groups import CONF
 from vaesweep.settings.instantiate import add_import_path
 from vaesweep.stop_requests import follow_parent
 

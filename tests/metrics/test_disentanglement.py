@@ -5,9 +5,9 @@ import torch
 from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
-from vaesweep.metrics.beta_vae import beta_vae_score
+from vaesweep.metrics.beta_vae_score import beta_vae_score
 from vaesweep.metrics.dci import dci, disentanglement_completeness
-from vaesweep.metrics.factor_vae import factor_vae_score
+from vaesweep.metrics.factor_vae_score import factor_vae_score
 from vaesweep.metrics.factors_of_variation import rows_that_share
 from vaesweep.metrics.mig import mig
 from vaesweep.metrics.mutual_information import mutual_information

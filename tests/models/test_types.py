@@ -23,7 +23,7 @@ from vaesweep.settings.instantiate import build
 from vaesweep.stacking.callbacks import MemberCallbacks
 from vaesweep.stacking.module import LitStack
 from vaesweep.stacking.trainer_view import MemberTrainerView
-from vaesweep.training.check_contract import check_contract
+from vaesweep.training.check_model_declaration import check_declaration
 from vaesweep.training.module import LitAutoencoder
 from vaesweep.training.optimizers import Adam
 
@@ -174,10 +174,10 @@ def test_two_processes_have_the_gradients_of_one(model, batch, unused_port):
 def test_a_model_that_does_not_keep_to_it_is_refused(model, batch, bug, line):
     made = model("model=vae")
     noise = noise_for(made, batch)
-    check_contract(made, made.score(batch, noise).means)
+    check_declaration(made, made.score(batch, noise).means)
     made.__class__ = type("Buggy", (VAE,), bug)
     with pytest.raises(ConfigError, match=rf"model: got Buggy, {line}"):
-        check_contract(made, made.score(batch, noise).means)
+        check_declaration(made, made.score(batch, noise).means)
 
 
 def test_the_declaration_follows_the_settings(model):

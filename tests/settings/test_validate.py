@@ -13,7 +13,7 @@ from vaesweep.data.shapes import SIZES
 from vaesweep.errors import ConfigError
 from vaesweep.models.corruption import CORRUPTIONS
 from vaesweep.models.networks import ACTIVATIONS
-from vaesweep.settings.groups import check_groups
+from vaesweep.settings.config_groups import check_groups
 from vaesweep.settings.rules_by_class import ACTIVATION, ADDED, RULES
 from vaesweep.settings.validate import resolve, validate, walk
 

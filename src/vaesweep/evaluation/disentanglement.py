@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
-from vaesweep.metrics.beta_vae import beta_vae_score
+from vaesweep.metrics.beta_vae_score import beta_vae_score
 from vaesweep.metrics.dci import dci
-from vaesweep.metrics.factor_vae import factor_vae_score
+from vaesweep.metrics.factor_vae_score import factor_vae_score
 from vaesweep.metrics.mig import mig
 from vaesweep.metrics.sap import sap, sap_linear_svc
 from vaesweep.random_generators import generator

@@ -30,7 +30,7 @@ from vaesweep.report.collection import read
 from vaesweep.report.data_frames import table
 from vaesweep.report.evaluation_table import absences, cautions, markdown, side_by_side
 from vaesweep.run_script import TRACEBACKS
-from vaesweep.settings.groups import CONF
+from vaesweep.settings.config_groups import CONF
 from vaesweep.settings.instantiate import build
 from vaesweep.value_rules import check_choice, check_int
 

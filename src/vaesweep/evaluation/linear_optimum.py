@@ -9,7 +9,7 @@ from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, 
 from vaesweep.metrics import Average
 from vaesweep.metrics.linear_optimum import optimum, optimum_with_learned_sigma, spectrum
 from vaesweep.models import Autoencoder
-from vaesweep.models.affine_decoder import expected_nll, is_affine
+from vaesweep.models.analytic_distortion import expected_nll, is_affine
 from vaesweep.models.distributions import DiagonalGaussian, Gaussian
 
 CURVE = [2.0 ** (i / 4) for i in range(-16, 25)]

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
+from vaesweep.models.half_precision import upcast_half
 from vaesweep.models.networks import Network
-from vaesweep.models.precision import upcast_half
 from vaesweep.models.schedules import Schedule
 from vaesweep.models.types import Batch, Declaration, Spec
 from vaesweep.value_rules import check_float

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vaesweep.errors import ConfigError
-from vaesweep.settings.groups import options
+from vaesweep.settings.config_groups import options
 from vaesweep.settings.path_and_text_rules import PART, PARTS
 from vaesweep.settings.rules_by_class import ADDED, GROUPS, RULES, TOP, Rules
 from vaesweep.value_rules import Rule

@@ -13,7 +13,7 @@ from vaesweep.metrics import Average, CodeVariance, PerImageScores
 from vaesweep.models import Autoencoder, Batch, Scores
 from vaesweep.random_generators import generator
 from vaesweep.records.log_to_loggers import log_metrics
-from vaesweep.training.check_contract import check_contract
+from vaesweep.training.check_model_declaration import check_declaration
 from vaesweep.training.metric_tracker import MetricTracker, flatten_terms, scheduled_weight
 from vaesweep.training.optimizers import Adam
 from vaesweep.value_rules import check_int
@@ -100,7 +100,7 @@ class LitAutoencoder(L.LightningModule):
     def check_first_batch(self, batch: Batch) -> None:
         """Refuse data or a model that training could not record. Raises `ConfigError`."""
         self.model.likelihood.check(batch.image)
-        check_contract(self.model, self.model.score(batch, self.noise(batch, "check")).means)
+        check_declaration(self.model, self.model.score(batch, self.noise(batch, "check")).means)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.model.progress.fill_(self.global_step / self.steps)

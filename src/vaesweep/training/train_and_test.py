@@ -27,9 +27,9 @@ from vaesweep.records.run_name import run_name
 from vaesweep.settings.instantiate import build
 from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine, check_shares, check_type
 from vaesweep.training.checkpoints import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
-from vaesweep.training.job_description import RunJob
 from vaesweep.training.metric_tracker import MetricTracker
 from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.step_overhead import spare_steps
 
 IRRELEVANT_WARNINGS = (

@@ -7,7 +7,7 @@ from vaesweep.errors import ConfigError
 from vaesweep.models import Autoencoder
 
 
-def check_contract(model: Autoencoder, values: Tensor) -> None:
+def check_declaration(model: Autoencoder, values: Tensor) -> None:
     """Refuse a model that does not compute what it declares, from one `score` [2 + k]. Raises `ConfigError`."""
     declared, name = model.declaration, type(model).__name__
     penalties = model.objective(values[0], values[2:]).penalties

@@ -4,7 +4,7 @@ import pytest
 import torch
 from numpy.polynomial.hermite_e import hermegauss
 
-from vaesweep.models.affine_decoder import expected_nll, is_affine
+from vaesweep.models.analytic_distortion import expected_nll, is_affine
 
 LINEAR = ("network=linear", "model/likelihood=gaussian", "model.likelihood.sigma=0.3")
 
