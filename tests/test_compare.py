@@ -100,5 +100,5 @@ def test_a_linear_run_whose_weights_are_gone_is_reported_without_its_optimum(tra
     folder = train_linear("model/likelihood=gaussian")
     (folder / "checkpoints" / "last.ckpt").unlink()
     assert compare([str(folder.parent)]) == 0
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("- not compared with"))
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("- linear_optimum: "))
     assert "last.ckpt, which is not there" in line
