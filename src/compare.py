@@ -44,13 +44,14 @@ def compare(arguments: argparse.Namespace) -> int:
     from vaesweep.report.whole_curve import lacks_curve
 
     collection = read(arguments.folders)
-    for measure, is_missing in {"linear_optimum": lacks_linear_optimum, "rate_distortion_curve": lacks_curve}.items():
-        if folders := [run.folder for run in collection.runs if is_missing(run)]:
-            from vaesweep.evaluation.evaluate import measure_by_name  # here, because torch takes seconds to import
+    missing = {"linear_optimum": lacks_linear_optimum, "rate_distortion_curve": lacks_curve}
+    wanted = {name: [run.folder for run in collection.runs if lacks(run)] for name, lacks in missing.items()}
+    if any(wanted.values()):
+        from vaesweep.evaluation.evaluate import measure_by_name  # here, because torch takes seconds to import
 
-            problems = measure_by_name(measure, folders)
-            collection = read(arguments.folders)
-            collection.warnings += [f"{measure}: not measured: {problem}" for problem in problems]
+        problems = {name: measure_by_name(name, folders) for name, folders in wanted.items()}
+        collection = read(arguments.folders)
+        collection.warnings += [f"{name}: not measured: {line}" for name, found in problems.items() for line in found]
     if not collection.runs:
         print(*(f"error: {warning}" for warning in collection.warnings), sep="\n", file=sys.stderr)
         return 1

@@ -2,13 +2,17 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
+from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from compare import main as compare
 from support.handmade import leave, rates
+from support.paths import ROOT
+from vaesweep.evaluation.evaluate import measure
 from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.records.results import FILE
@@ -96,9 +100,59 @@ def test_a_linear_gaussian_run_is_measured_against_its_optimum_and_no_other(trai
         assert EvaluationRecord.read(folder).measures["linear_optimum"]["values"]["excess"]["value"] > 0
 
 
+@pytest.fixture
+def multi_rate(config, tmp_path):
+    """The folder of a run for a range of betas, in a study with runs of one beta by hand."""
+    folder = tmp_path / "study" / "whole"
+    composed = config("model=multi_rate", "trainer.max_epochs=2", folder=folder)
+    (folder / ".hydra").mkdir()
+    OmegaConf.save(composed, folder / ".hydra" / "config.yaml")
+    run(composed)
+    return folder
+
+
+def test_the_curve_of_a_run_for_a_range_of_betas_is_measured_once(multi_rate, monkeypatch):
+    study = multi_rate.parent
+    leave(study / "plain", metrics=rates(5, 20))
+    assert compare([str(study)]) == 0
+    series = EvaluationRecord.read(multi_rate).measures["rate_distortion_curve"]["series"]
+    assert len(series["beta"]) == 25
+    metrics = json.loads((multi_rate / FILE).read_text())["metrics"]  # at beta = 1, by other draws of the noise
+    for name, key in (("rate", "test/kl"), ("distortion", "test/distortion")):
+        at_one = np.interp(0.0, np.log(series["beta"]), series[name])
+        assert at_one == pytest.approx(metrics[key], abs=0.1)
+    assert not (study / "plain" / EVALUATION).exists()
+    assert (study / "report" / "plane.png").is_file()
+    monkeypatch.setattr("vaesweep.evaluation.evaluate.measure_by_name", lambda *given: pytest.fail("measured again"))
+    assert compare([str(study)]) == 0
+
+
+def test_compare_keeps_what_was_measured_at_another_beta(multi_rate):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        settings = compose("evaluate", [f"run={multi_rate}", "measures=reconstruction", "beta=2", "device=cpu"])
+    assert measure(settings) == []
+    before = EvaluationRecord.read(multi_rate)
+    assert compare([str(multi_rate.parent)]) == 0
+    after = EvaluationRecord.read(multi_rate)
+    assert after.beta == 2
+    assert after.measures["reconstruction"] == before.measures["reconstruction"]
+    assert list(after.measures) == ["rate_distortion_curve", "reconstruction"]
+
+
+def test_every_measure_that_fails_is_said(multi_rate, train_linear, capsys):
+    linear = train_linear("model/likelihood=gaussian")
+    for folder in (multi_rate, linear):
+        (folder / "checkpoints" / "last.ckpt").unlink()
+    assert compare([str(linear.parent)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    for name in ("linear_optimum", "rate_distortion_curve"):
+        (line,) = (line for line in said if line.startswith(f"- {name}: not measured: "))
+        assert "last.ckpt, which is not there" in line
+
+
 def test_a_linear_run_whose_weights_are_gone_is_reported_without_its_optimum(train_linear, capsys):
     folder = train_linear("model/likelihood=gaussian")
     (folder / "checkpoints" / "last.ckpt").unlink()
     assert compare([str(folder.parent)]) == 0
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("- not compared with"))
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("- linear_optimum: "))
     assert "last.ckpt, which is not there" in line

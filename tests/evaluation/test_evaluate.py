@@ -15,13 +15,15 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 from PIL import Image
 
+import vaesweep
 from evaluate import name_runs, quote_run
 from support.commands import run_command
 from support.datasets import write_photos
 from support.paths import MODELS, ROOT
 from support.recordings import recorded
 from vaesweep.errors import ConfigError
-from vaesweep.evaluation.evaluate import evaluate
+from vaesweep.evaluation import NLL
+from vaesweep.evaluation.evaluate import evaluate, measure_by_name
 from vaesweep.evaluation.load import load_context
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.report.collection import read
@@ -102,11 +104,12 @@ def test_every_measure_of_every_model(copied, name, capsys):
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         known = [key for key, node in compose("evaluate", ["run=x"]).items() if OmegaConf.is_dict(node)]
     assert list(found) == known
-    probabilistic = "vae" in name
+    probabilistic = "vae" in name or name == "multi_rate"
     absent = {key for key, entry in found.items() if key in entry["absent"]}
     none = {"linear_optimum", "reconstruction_field", "disentanglement", "anomaly"} | (
         {"sparse_units"} if name != "sparse" else set()
     )
+    none |= set() if name == "multi_rate" else {"rate_distortion_curve"}
     # the class is no factor, and other data have no class to be told
     none |= set() if probabilistic else {"nll", "rate", "posterior_spread", "latent_manifold"}
     none |= {"probe", "retrieval", "arithmetic"} if name == "cvae" else set()  # its codes may leave the class out
@@ -173,6 +176,73 @@ def test_measures_are_added_to_those_of_the_same_weights(copied):
     measure(folder, "measures=[reconstruction]", "checkpoint=best")
     assert list(kept(folder)["measures"]) == ["reconstruction"]
     assert kept(folder)["checkpoint"] == "best"
+
+
+MULTI_RATE = "model=multi_rate"
+
+
+def test_a_run_for_a_range_of_betas_is_measured_at_another(copied, tmp_path):
+    folder = copied(MULTI_RATE)
+    assert measure(folder, "measures=[nll,traversal]", *QUICK) == []
+    at_its_own = kept(folder)
+    assert at_its_own["beta"] is None
+    assert measure(folder, "measures=[nll]", *QUICK, "beta=2") == []
+    at_two = kept(folder)
+    assert at_two["beta"] == 2
+    # what was measured at the other beta is given up, its figures too
+    assert list(at_two["measures"]) == ["nll"]
+    assert list((folder / "evaluation").iterdir()) == []
+    nll = {key: found["measures"]["nll"]["values"]["nll"]["value"] for key, found in ((1, at_its_own), (2, at_two))}
+    assert abs(nll[1] - nll[2]) > 0.01
+    assert measure(folder, "measures=[nll]", *QUICK, "beta=1") == []  # the run's own
+    assert kept(folder)["measures"]["nll"]["values"] == at_its_own["measures"]["nll"]["values"]
+    by_hand = vaesweep.load(folder)
+    for beta in (1, 2):
+        with torch.no_grad():
+            found = NLL(k=5)(by_hand.at(beta=beta).context).values["nll"].value
+        assert found == pytest.approx(nll[beta], abs=1e-5)
+
+
+def test_another_beta_adds_to_the_record_of_that_beta(copied, capsys):
+    folder = copied(MULTI_RATE)
+    for name in ("reconstruction", "explained_variance"):
+        assert measure(folder, f"measures={name}", "beta=2") == []
+    assert list(kept(folder)["measures"]) == ["reconstruction", "explained_variance"]
+    assert "measured at beta=2, not the run's own: multi_rate" in capsys.readouterr().out
+    assert report(read([folder])).cautions == ["measured at beta=2, not the run's own: multi_rate"]
+    measure(folder, "measures=reconstruction", "beta=1")
+    assert report(read([folder])).cautions == []
+
+
+@pytest.mark.parametrize(
+    ("model", "beta", "line"),
+    [
+        (MULTI_RATE, 21, "beta: got 21; allowed: a number from beta_min=0.1 to beta_max=20"),
+        ("model=vae", 2, "beta: got 2; allowed: nothing, as this model was trained for one weight of its rate"),
+        ("model=ae", 2, "beta: got 2; allowed: nothing, as this model was trained for one weight of its rate"),
+    ],
+)
+def test_a_beta_that_a_run_was_not_trained_for_is_refused(copied, model, beta, line):
+    folder = copied(model)
+    measure(folder, "measures=reconstruction")
+    before = (folder / "evaluation.json").read_text()
+    assert measure(folder, "measures=reconstruction", f"beta={beta}") == [line]
+    assert (folder / "evaluation.json").read_text() == before
+
+
+def test_a_measure_by_name_is_added_at_the_weights_draws_and_beta_of_the_record(copied):
+    folder = copied(MULTI_RATE)
+    measure(folder, "measures=[reconstruction]", "checkpoint=best", "seed=3", "beta=2")
+    before = kept(folder)
+    assert measure_by_name("explained_variance", [folder]) == []
+    after = kept(folder)
+    assert [after[key] for key in ("checkpoint", "seed", "beta")] == ["best", 3, 2]
+    assert after["measures"]["reconstruction"] == before["measures"]["reconstruction"]
+    assert list(after["measures"]) == ["reconstruction", "explained_variance"]
+    for edit, line in (({"checkpoint": "first"}, "checkpoint: got first"), ({"beta": 99}, "beta: got 99")):
+        (folder / "evaluation.json").write_text(json.dumps(after | edit))
+        (problem,) = measure_by_name("probe", [folder])
+        assert line in problem
 
 
 def test_a_schedule_is_at_its_end(copied):
@@ -294,6 +364,8 @@ def test_a_measure_that_fails_does_not_stop_the_others(copied, monkeypatch):
         ("device=tpu", r"device: got tpu; allowed: auto \| cpu .*"),
         ("seed=-1", r"seed: got -1; .*"),
         ("wandb=yes", r"wandb: got yes; allowed: offline \| online"),
+        ("beta=0", r"beta: got 0; allowed: a number above 0"),
+        ("beta=two", r"beta: got two; allowed: a number above 0"),
         ("checkpoint=first", r"checkpoint: got first; allowed: last \| best"),
         ("noise_robustness.levels=[2]", None),
         ("noise_robustness.corruptions=[fog]", r"noise_robustness.corruptions: got fog; .*"),

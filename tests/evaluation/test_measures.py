@@ -29,6 +29,68 @@ def _no_grad():
 
 
 @pytest.fixture
+def multi_rate(context):
+    """An untrained model for betas from 0.1 to 20 that is set to 3, whose rate depends on beta already."""
+    made = context("model=multi_rate", "model.beta=3", name="multi_rate")
+    made.model.eval()  # in training each image has a beta of its own
+    return made
+
+
+def scores_at(beta, made, samples=3):
+    """Distortion and rate [N] of all test images at a beta, by the model's parts and not its scores."""
+    made.model.set_rate_weight(beta)
+    found = []
+    for i, batch in enumerate(made.batches("test")):
+        source, draws = made.draw("rate_distortion_curve", i), []
+        for _ in range(samples):
+            q = made.model.posterior(*batch)
+            noise = torch.randn(len(batch.image), made.model.latent_dim + 1, generator=source)
+            eta = made.model.decode(q.mean + q.sigma * noise[:, :-1], batch.label)
+            reference = torch.distributions.Normal(q.mean, q.sigma)
+            kl = torch.distributions.kl_divergence(reference, torch.distributions.Normal(0.0, 1.0)).sum(1)
+            draws.append(torch.stack([made.model.likelihood.nll(eta, batch.image), kl]))
+        found.append(torch.stack(draws).mean(0))
+    return torch.cat(found, dim=1).double()
+
+
+def test_a_curve_is_the_scores_of_the_model_at_each_beta(multi_rate):
+    found = measures.RateDistortionCurve(weights=4, samples=3)(multi_rate)
+    assert multi_rate.model.beta == 3  # as it was
+    betas = found.series["beta"]
+    assert betas == pytest.approx([0.1, 0.1 * 200 ** (1 / 3), 0.1 * 200 ** (2 / 3), 20.0])
+    nelbo = []
+    for i, beta in enumerate(betas):
+        distortion, rate = scores_at(beta, multi_rate)
+        assert found.series["rate"][i] == pytest.approx(rate.mean().item(), rel=1e-5)
+        assert found.series["distortion"][i] == pytest.approx(distortion.mean().item(), rel=1e-5)
+        error = (distortion + beta * rate).std() / len(rate) ** 0.5
+        assert found.series["error"][i] == pytest.approx(error.item(), rel=1e-5)
+        nelbo.append((distortion + rate).mean().item())
+    assert found.series["rate"][0] > found.series["rate"][-1] + 0.1  # the betas differ
+    assert found.values["lowest_nelbo"].value == pytest.approx(min(nelbo), rel=1e-5)
+    assert found.values["beta_of_the_lowest_nelbo"].value == betas[nelbo.index(min(nelbo))]
+
+
+def test_a_model_is_left_at_its_beta_though_the_measure_fails(multi_rate, monkeypatch):
+    monkeypatch.setattr(type(multi_rate.model), "score", lambda *given: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        measures.RateDistortionCurve(weights=2, samples=1)(multi_rate)
+    assert multi_rate.model.beta == 3
+
+
+@pytest.mark.parametrize("overrides", ["model=beta_vae", "model=ae", "model=beta_tcvae"])
+def test_a_model_for_one_beta_has_no_curve(context, overrides):
+    with pytest.raises(NotApplicable, match="trained for one weight of its rate"):
+        measures.RateDistortionCurve(weights=3, samples=1)(context(overrides))
+
+
+@pytest.mark.parametrize(("key", "given"), [("weights", 1), ("samples", 0)])
+def test_a_curve_has_two_weights_or_more_and_a_draw(key, given):
+    with pytest.raises(ConfigError, match=f"{key}: got {given}"):
+        measures.RateDistortionCurve(**{"weights": 2, "samples": 1, key: given})
+
+
+@pytest.fixture
 def pca(context, digits):
     """A linear autoencoder that is PCA with `size` components of all training images, and the PCA."""
 

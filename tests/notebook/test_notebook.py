@@ -29,12 +29,13 @@ RUNS = {
     "vae": ["model=vae"],
     "vae_beta4": ["model=beta_vae", "model.beta=4"],
     "cvae": ["model=cvae"],
+    "multi_rate": ["model=multi_rate"],
 }
 
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
-    """The folder of a study of four runs of one epoch."""
+    """The folder of a study of five runs of one epoch."""
     home = tmp_path_factory.mktemp("api") / "study"
     for name, overrides in RUNS.items():
         folder = home / name
@@ -60,7 +61,7 @@ def study(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def runs(study):
-    """The four runs, loaded once, by name."""
+    """The five runs, loaded once, by name."""
     return {name: vaesweep.load(study / name) for name in RUNS}
 
 
@@ -189,6 +190,39 @@ def test_a_conditional_model_is_told_the_class(runs):
     torch.testing.assert_close(run.nll(x, 16, y), math.log(16) - weights.logsumexp(0))
 
 
+def test_a_run_for_a_range_of_betas_answers_at_another(runs):
+    run = runs["multi_rate"]
+    x, _ = run.data.examples(5)
+    before = run.encode(x), run.reconstruct(x), run.nll(x, k=5)
+    other = run.at(beta=2)
+    for one, of_run in zip((other.encode(x), other.reconstruct(x), other.nll(x, k=5)), before, strict=True):
+        assert one.shape == of_run.shape
+        assert (one - of_run).abs().max() > 1e-3
+    # the run is what it was, and so is the model at its beta
+    for back in (run, other.at(beta=1)):
+        assert back.model.beta == 1
+        for one, of_run in zip((back.encode(x), back.reconstruct(x), back.nll(x, k=5)), before, strict=True):
+            assert torch.equal(one, of_run)
+    assert other.model.beta == 2
+    with torch.no_grad():
+        by_hand = other.model.posterior(x, zeros(5), torch.full((5, 1), math.log(2))).mean
+    torch.testing.assert_close(other.encode(x), by_hand)
+
+
+@pytest.mark.parametrize(
+    ("name", "beta", "line"),
+    [
+        ("multi_rate", 20.1, "beta: got 20.1; allowed: a number from beta_min=0.1 to beta_max=20"),
+        ("multi_rate", "2", "beta: got 2; allowed: a number"),
+        ("vae_beta4", 2, "beta: got 2; allowed: nothing, as this model was trained for one weight of its rate"),
+        ("ae", 2, "beta: got 2; allowed: nothing, as this model was trained for one weight of its rate"),
+    ],
+)
+def test_a_beta_that_the_run_was_not_trained_for_is_refused(runs, name, beta, line):
+    with pytest.raises(ConfigError, match=rf"^{re.escape(line)}$"):
+        runs[name].at(beta)
+
+
 SHAPES = r"\[B, 1, 8, 8\], \[1, 8, 8\] or \[8, 8\]"
 CLASS = r"a class from 0 to 9, or one for each of 2 images: the model is conditional"
 X = torch.zeros(2, 1, 8, 8)
@@ -273,8 +307,8 @@ def test_a_study_is_a_frame_and_a_plane(study):
 
 def test_a_study_holds_every_run_below_its_folder(study, tmp_path):
     found = vaesweep.load_study(study)
-    assert sorted(found.frame().model) == ["ae", "beta_vae", "cvae", "vae"]
-    assert repr(found) == f"Study(study: 4 runs, {len(found.warnings)} warnings)"
+    assert sorted(found.frame().model) == ["ae", "beta_vae", "cvae", "multi_rate", "vae"]
+    assert repr(found) == f"Study(study: 5 runs, {len(found.warnings)} warnings)"
     assert vaesweep.load_study(study, tmp_path / "none").warnings[0] == f"{tmp_path / 'none'}: no such folder"
 
 

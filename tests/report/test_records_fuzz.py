@@ -56,12 +56,13 @@ COUNTS: Counter[str] = Counter()
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Four good runs, each with a record of its measures, a history and pictures."""
+    """Five good runs, each with a record of its measures, a history and pictures."""
     folder = tmp_path_factory.mktemp("records") / "study"
     for name, beta, seed in (("a", 1, 0), ("b", 1, 1), ("c", 4, 0)):
         train = {"loss": 30.0, "nelbo": 30.0, "distortion": 20.0, "kl": 8.0}
         leave(folder / name, "vae", seed, beta=beta, metrics=rates(8 / beta + seed / 9, 20.0 + beta), train=train)
     leave(folder / "d", "sparse", lam=2, metrics={"distortion": 19.0, "mse": 0.02, "sparsity": 3.0, "active_units": 4})
+    leave(folder / "e", "multi_rate", metrics=rates(8.2, 20.5))
     for run in folder.iterdir():
         measure(run)
         (run / EXAMPLES).mkdir()
@@ -71,7 +72,7 @@ def study(tmp_path_factory):
 
 
 def measure(folder):
-    """The evaluation of the run in `folder`, of measures that are drawn."""
+    """The evaluation of the run in `folder`, of measures that are drawn; one was trained for a range of betas."""
     score = {"value": 0.5, "unit": "0 to 1"}
     entry = {
         "settings": {"images": 9},
@@ -89,8 +90,13 @@ def measure(folder):
         "disentanglement": entry | {"values": {"mig": score}, "absent": {"sap": "too few images"}},
         "noise_robustness": entry | noise, "linear_optimum": entry | {"values": exact, "series": curve},
     }  # fmt: skip
-    name = json.loads((folder / FILE).read_text())["config_hash"]
-    EvaluationRecord(name, "last", 0, measures).write(folder)
+    record = json.loads((folder / FILE).read_text())
+    if record["model"] == "multi_rate":
+        whole = {"beta": [0.1, 1.0, 4.0, 20.0], "rate": [20.0, 8.2, 1.9, 0.1], "distortion": [12.0, 20.5, 25.0, 50.0]}
+        series = {"series": whole | {"error": [0.2, 0.2, 0.3, 0.4]}}
+        measures["rate_distortion_curve"] = entry | {"values": {"lowest_nelbo": score}} | series
+    name = record["config_hash"]
+    EvaluationRecord(name, "last", 0, measures=measures).write(folder)
 
 
 def paths(tree, path=()):
@@ -197,11 +203,11 @@ def test_a_damaged_record_costs_no_more_than_itself(study, tmp_path, capsys):
         copy = tmp_path / "study"
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(study, copy)
-        bad = data.draw(st.sampled_from("abcd"), label="run")
+        bad = data.draw(st.sampled_from("abcde"), label="run")
         what = damage(data.draw, copy / bad)
         collection = check_report(copy)
         names = {run.folder.name for run in collection.runs}
-        assert names >= set("abcd") - {bad}
+        assert names >= set("abcde") - {bad}
         assert len(collection.warnings) <= 2
         if bad not in names and what not in (f"{FILE}, gone", f"{FILE}, link"):
             assert [line.startswith(f"{bad}: {FILE}") for line in collection.warnings] == [True]
@@ -217,4 +223,6 @@ def test_a_damaged_record_costs_no_more_than_itself(study, tmp_path, capsys):
 
 
 def test_good_records_have_no_warning(study, tmp_path):
-    assert check_report(shutil.copytree(study, tmp_path / "study")).warnings == []
+    collection = check_report(shutil.copytree(study, tmp_path / "study"))
+    assert collection.warnings == []
+    assert "whole_curve" in report(collection).figures  # so that the edits reach it

@@ -28,9 +28,8 @@ def evaluated(folder, **scores):
     values = {name: {"value": score, "unit": "0 to 1"} for name, score in scores.items()}
     told = {"values": values} if scores else {"absent": {"disentanglement": f"no factors {NASTY}"}}
     name = Results.read(folder).config_hash
-    EvaluationRecord(name, "last", 0, {"disentanglement": entry | told, "noise_robustness": entry | noise}).write(
-        folder
-    )
+    measures = {"disentanglement": entry | told, "noise_robustness": entry | noise}
+    EvaluationRecord(name, "last", 0, measures=measures).write(folder)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pandas as pd
 import torch
 
 from vaesweep.metrics import standard_error
+from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.records.per_image_scores import write_image_scores
 from vaesweep.records.results import Results
 
@@ -12,9 +13,12 @@ UNITS = {"sparsity": "nats", "contraction": "squared norm of dz/dx"}
 
 def leave(
     folder, model="beta_vae", seed=0, status="completed", reason=None, train=None, metrics=None, data="digits",
-    val=None, images=None, **knobs
+    val=None, images=None, curve=None, **knobs
 ):  # fmt: skip
-    """The record of a run in `folder`, as a run would leave it; `images` are scores [N] of the test images."""
+    """The record of a run in `folder`, as a run would leave it; `images` are scores [N] of the test images.
+
+    `curve` are the series of a rate-distortion curve that was measured.
+    """
     schedule = {"schedule": {"_target_": "vaesweep.models.schedules.Constant"}} if "vae" in model else {}
     settings = {"latent_dim": 4, **schedule}
     config = {"model": settings | knobs, "seed": seed, "data": {"seed": 0}, "choices": {"model": model, "data": data}}
@@ -24,12 +28,12 @@ def leave(
     folder.mkdir(parents=True)
     name = f"{model}{data}{knobs}{seed}"
     declaration = {"terms": {name: UNITS[name] for name in metrics or {} if name in UNITS}}
-    if "vae" in model:
+    if "vae" in model or model == "multi_rate":
         capacity = knobs.get("schedule", {}).get("C")
         plain = capacity is None and not knobs.get("free_bits")
         declaration = {
             "terms": {"kl": "nats per image"}, "rate": "kl", "rate_weight": "beta" if plain else None,
-            "rate_target": capacity,
+            "rate_target": capacity, "rate_weight_range": [0.1, 20.0] if model == "multi_rate" else None,
         }  # fmt: skip
     record = Results(model, data, seed, [], name, config, status, reason, kept, seconds=2.0 + seed)
     record.dimensions = [1 / (i + 1) for i in range((settings | knobs)["latent_dim"])]
@@ -41,9 +45,19 @@ def leave(
         write_image_scores(folder, scores)
         record.errors = {f"test/{name}": standard_error(values) for name, values in scores.items()}
     record.write(folder)
+    if curve:
+        leave_curve(folder, name, curve)
     pd.DataFrame({"epoch": [1, 2]} | {f"train/{k}": [v + 9, v] for k, v in (train or {}).items()}).to_csv(
         folder / "history.csv", index=False
     )
+
+
+def leave_curve(folder, name, series):
+    """The evaluation of the run `name` in `folder`, of its rate-distortion curve."""
+    values = {"lowest_nelbo": {"value": 25.0, "unit": "nats per image"}}
+    entry = {"settings": {"weights": len(series["beta"])}, "values": values, "series": series, "remarks": {}}
+    found = {"rate_distortion_curve": entry | {"figures": [], "seconds": 0.1}}
+    EvaluationRecord(name, "last", 0, measures=found).write(folder)
 
 
 def rates(kl, distortion, active=4):

@@ -32,7 +32,7 @@ from vaesweep.report.evaluation_table import absences, cautions, markdown, side_
 from vaesweep.run_script import TRACEBACKS
 from vaesweep.settings.config_groups import CONF
 from vaesweep.settings.instantiate import build
-from vaesweep.value_rules import check_choice, check_int
+from vaesweep.value_rules import check_choice, check_float, check_int
 
 TABLE = "evaluation.md"
 
@@ -57,6 +57,8 @@ def measure(config: DictConfig) -> list[str]:
         from vaesweep.records import wandb_evaluation, wandb_lifecycle  # here, because an evaluation needs no W&B
 
         wandb_lifecycle.check_login("wandb", check_choice("wandb", config.wandb, ("offline", "online")))
+    if config.beta is not None:
+        check_float("beta", config.beta, 0, strict=True)
     if config.checkpoint is not None:
         check_choice("checkpoint", config.checkpoint, ("last", "best"))
     device = torch.device(chosen_device(config.device))
@@ -99,11 +101,23 @@ def measure(config: DictConfig) -> list[str]:
 
 
 def measure_by_name(name: str, folders: Sequence[Path]) -> list[str]:
-    """Take the measure `name` of the runs in some folders, and return problems as lines."""
+    """Take the measure `name` of the runs in some folders, and return problems as lines.
+
+    It is added to what was measured of a run before, with the same weights and draws.
+    """
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("evaluate", [f"measures=[{name}]"])
-    config.run = [str(folder) for folder in folders]
-    return measure(config)
+    defaults = {key: config[key] for key in ("checkpoint", "seed", "beta")}
+    problems = []
+    for folder in folders:
+        earlier = EvaluationRecord.load_or_none(folder)
+        kept = {key: getattr(earlier, key, default) for key, default in defaults.items()}
+        try:
+            config.update(kept | {"run": str(folder)})
+            problems += measure(config)
+        except ConfigError as error:
+            problems.append(f"{folder.name}: {error}")
+    return problems
 
 
 def take_measure(context: EvalContext, name: str, measure: Measure) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class EvaluationRecord:
 
     @classmethod
     def load_or_new(cls, folder: Path, config_hash: str, checkpoint: str, seed: int, beta: float | None = None) -> Self:
-        """The record in `folder`, to be added to; a new one where that is of other weights or draws.
+        """The record in `folder`, to be added to; a new one where that is of other weights, draws or another beta.
 
         The figures of what is given up go with it.
         """

@@ -23,7 +23,12 @@ def log_evaluation(folder: Path, results: Results, evaluation: EvaluationRecord,
     run = open_run(
         home, mode, name=f"evaluate {name}", job_type="evaluate", tags=["evaluate"], **project_settings(folder)
     )
-    weights = {"run": folder.name, "checkpoint": evaluation.checkpoint, "seed": evaluation.seed}
+    weights = {
+        "run": folder.name,
+        "checkpoint": evaluation.checkpoint,
+        "seed": evaluation.seed,
+        "beta": evaluation.beta,
+    }
     run.config.update(results.config | {"evaluation": weights}, allow_val_change=True)
     run.summary.update({f"evaluation/{name}": value for name, value in evaluation.flat().items()})
     for path in evaluation.figures(folder):

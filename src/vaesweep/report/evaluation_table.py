@@ -1,12 +1,13 @@
 """Measured values of runs side by side: one row per value, one column per setting."""
 
 import json
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from vaesweep.report.read_run import Run
+from vaesweep.report.read_run import Run, finite
 
 KEYS = ["measure", "value", "unit"]
 ACRONYMS = {"dci", "kl", "l0", "mig", "mse", "nll", "pca", "psnr", "sap", "ssim", "svc", "vae"}
@@ -70,7 +71,11 @@ def format_value(mean: float, spread: float) -> str:
 
 def cautions(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     """How far values can be trusted, one remark per line with its settings, and measures that do not compare."""
-    return [*inconsistencies(runs), *(f"{subject}: {reason}" for subject, reason in notes(frame, runs, "remarks"))]
+    return [
+        *inconsistencies(runs),
+        *other_betas(frame, runs),
+        *(f"{subject}: {reason}" for subject, reason in notes(frame, runs, "remarks")),
+    ]
 
 
 def absences(frame: pd.DataFrame, runs: Sequence[Run]) -> list[tuple[str, str]]:
@@ -105,6 +110,17 @@ def inconsistencies(runs: Sequence[Run]) -> list[str]:
         if len(methods) > 1:
             lines.append(f"{measure}: not measured alike in all runs: {' | '.join(sorted(methods))}")
     return lines
+
+
+def other_betas(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
+    """The settings that were measured at another beta than the run's own, a line for each such beta."""
+    settings: dict[float, dict[str, None]] = {}
+    for row in frame.itertuples():
+        evaluation, own = runs[row.Index].evaluation, finite(runs[row.Index].results.rate_weight)
+        # training holds the weight in 32 bits
+        if evaluation and evaluation.beta is not None and not math.isclose(evaluation.beta, own, rel_tol=1e-6):
+            settings.setdefault(evaluation.beta, {})[row.setting] = None
+    return [f"measured at beta={beta:g}, not the run's own: {', '.join(named)}" for beta, named in settings.items()]
 
 
 def markdown(value_table: pd.DataFrame, warnings: Sequence[str], absent: Sequence[tuple[str, str]]) -> str:

@@ -30,8 +30,8 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame, curve_rows: pd.DataFrame | N
     means = means.dropna(subset=["rate", "distortion"])
     if runs.empty:
         return None
-    trained_for_all = mean_curves(curve_rows) if curve_rows is not None and len(curve_rows) else None
-    shown = pd.concat([runs[["rate", "distortion"]], trained_for_all])
+    whole = mean_curves(pd.DataFrame() if curve_rows is None else curve_rows)
+    shown = pd.concat([part[["rate", "distortion"]] for part in (runs, whole) if len(part)])
     (left, right), y_range = padded_limits(shown.rate, minimum=0.0), padded_limits(shown.distortion)
     x_range = left, right + 0.1 * (right - left)  # labels stand on the right of their points
     rate, distortion = alt.Scale(domain=x_range, nice=False), alt.Scale(domain=y_range, nice=False)
@@ -65,19 +65,11 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame, curve_rows: pd.DataFrame | N
         .mark_point(filled=False, size=220, strokeWidth=1.5, color="black", shape="circle")
         .encode(x, y)
     )
-    whole = [] if trained_for_all is None else curve_layers(trained_for_all, x, y, colour)
     behind = [*equal_nelbo(x, y, x_range, y_range), *[rings] * (len(front) > 0)]
-    layers = [
-        *behind,
-        lines,
-        *whole,
-        points,
-        widths,
-        heights,
-        *betas,
-    ]  # the bars are on top: runs that agree would hide them
+    behind += [lines, *(curve_layers(whole, x, y, colour) if len(whole) else [])]
+    layers = [*behind, points, widths, heights, *betas]  # the bars are on top: runs that agree would hide them
     chart = alt.layer(*layers, height=HEIGHT)
-    return ReportFigure("The rate-distortion plane", plane_caption(means, front, bool(whole)), [chart], legend)
+    return ReportFigure("The rate-distortion plane", plane_caption(means, front, len(whole) > 0), [chart], legend)
 
 
 def curve_layers(curves: pd.DataFrame, x: alt.X, y: alt.Y, colour: alt.Color) -> list[alt.Chart]:
@@ -85,8 +77,12 @@ def curve_layers(curves: pd.DataFrame, x: alt.X, y: alt.Y, colour: alt.Color) ->
     marked = marks(curves)
     labels = alt.Chart(marked.assign(text=[f"{beta:g}" for beta in marked.beta])).encode(x, y)
     return [
-        alt.Chart(curves).mark_line(strokeWidth=1.8, clip=True).encode(x, y, colour, order="beta:Q", detail="series:N"),
-        alt.Chart(marked).mark_point(shape="stroke", angle=45, size=90, strokeWidth=1.8).encode(x, y, colour),
+        alt.Chart(curves, name="whole_curve")
+        .mark_line(strokeWidth=1.8, clip=True)
+        .encode(x, y, colour, order="beta:Q", detail="series:N"),
+        alt.Chart(marked, name="strokes")
+        .mark_point(shape="stroke", angle=45, size=90, strokeWidth=1.8)
+        .encode(x, y, colour),
         *haloed(labels, "curve_betas", GREY, align="right", dx=-7, dy=9),
     ]
 
@@ -99,7 +95,8 @@ def plane_caption(means: pd.DataFrame, front: pd.DataFrame, has_curve: bool) -> 
         if (means.n > 1).any()
         else "Points are runs. Black bars are ± standard error over the test images.",
         "Lines join the betas of a model." if means[means.beta.notna()].series.duplicated().any() else "",
-        "A line with strokes is one run that was trained for all betas; the grey numbers are betas."
+        "A line with strokes is a model that was trained for all betas at once, a mean over its runs; the grey numbers "
+        "are betas."
         if has_curve
         else "",
         "Ringed: no comparable setting has both a lower rate and a lower distortion (the Pareto front)."

@@ -80,7 +80,7 @@ def report(collection: RunCollection) -> Report:
     figures = {
         **{f"search{n or ''}": figure for n, figure in enumerate(found)},
         "plane": plane(frame, means, curve_rows) if means.rate.count() + len(curve_rows) > 1 else None,
-        "whole_curve": whole_curve(frame, curve_rows),
+        "whole_curve": whole_curve(frame, runs, curve_rows),
         "slope": slope(frame, slopes(frame, runs)),
         "linear_optimum": linear_optimum(frame, runs),
         "dimensions": latent_dimensions(best, runs),

@@ -1,6 +1,6 @@
 """Runs that were trained for a range of betas: their curves, beside runs of one beta each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import altair as alt
@@ -12,104 +12,138 @@ from vaesweep.report.chart_style import DARK, GREY, HEIGHT, NATS, numbers, padde
 from vaesweep.report.data_frames import COMPARABLE
 from vaesweep.report.evaluation_table import measures
 from vaesweep.report.metrics_table import with_error
-from vaesweep.report.read_run import Run
+from vaesweep.report.read_run import CURVES, Run, finite
 from vaesweep.report.report_figure import ReportFigure
 
 MEASURE = "rate_distortion_curve"
-COLUMNS = ("beta", "rate", "distortion", "error")
+POINT = ("beta", "rate", "distortion")
 MARKED = [m * 10.0**k for k in range(-4, 5) for m in (1, 2, 5)]
 """Betas that are marked on a curve."""
+ROUNDING = 1e-6
+"""Share by which an end of a range may differ from the number that was given, which training holds in 32 bits."""
+
+
+def has_range(run: Run) -> bool:
+    """Whether a run was trained for a range of betas."""
+    return run.results.declaration.get("rate_weight_range") is not None
+
+
+def has_curve_of_its_own(run: Run) -> bool:
+    """Whether a run is completed and trained for a range of betas, and no trial, whose settings are drawn."""
+    return has_range(run) and run.results.status == "completed" and not run.is_trial
 
 
 def lacks_curve(run: Run) -> bool:
-    """Whether a run is completed, trained for a range of betas, and its curve was not measured."""
-    has_range = run.results.declaration.get("rate_weight_range") is not None
+    """Whether a run has a curve that was not measured."""
     known = run.evaluation.measures if run.evaluation else {}
-    return has_range and run.results.status == "completed" and MEASURE not in known
+    return has_curve_of_its_own(run) and MEASURE not in known
 
 
 def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
-    """A row per beta of every curve that was measured: those of `COLUMNS`, the run's series, seed and COMPARABLE."""
-    parts = [
-        pd.DataFrame(entry["series"])[list(COLUMNS)]
-        .astype(float)
-        .dropna()
-        .assign(
-            run=row.run,
-            series=row.series,
-            seed=row.seed,
-            seconds=row.seconds,
-            **{c: getattr(row, c) for c in COMPARABLE},
-        )
-        for row in frame.itertuples()
-        for measure, entry in measures(runs[row.Index])
-        if measure == MEASURE and entry["series"]
-    ]
+    """A row per beta of every measured curve: its series, the run's `place` in `runs`, its seconds and COMPARABLE.
+
+    Betas without a finite rate and distortion are left out.
+    """
+    parts = []
+    for row in frame.itertuples():
+        entry = dict(measures(runs[row.Index])).get(MEASURE)
+        if not entry or not entry["values"] or not has_curve_of_its_own(runs[row.Index]):
+            continue
+        series = {name: entry["series"][name] for name in CURVES[MEASURE]}
+        part = pd.DataFrame(series).astype(float).dropna(subset=list(POINT))
+        of_run = {name: getattr(row, name) for name in ("series", "seconds", *COMPARABLE)}
+        parts.append(part[part.beta > 0].sort_values("beta").assign(place=row.Index, **of_run))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def mean_curves(curve_rows: pd.DataFrame) -> pd.DataFrame:
-    """The mean over the seeds of each series: a row per beta."""
-    return curve_rows.groupby(["series", "beta"], sort=False)[["rate", "distortion"]].mean().reset_index()
+    """The mean over the runs of each series: a row per beta of its first run that lies in the range of all."""
+    rows: list[tuple[Any, ...]] = []
+    for series, part in curve_rows.groupby("series", sort=False) if len(curve_rows) else ():
+        of_runs = [one for _, one in part.groupby("place", sort=False)]
+        low, high = max(one.beta.min() for one in of_runs), min(one.beta.max() for one in of_runs)
+        betas = of_runs[0].beta[of_runs[0].beta.between(low, high)].tolist()
+        rate, distortion = (np.mean([at_betas(one, name, betas) for one in of_runs], axis=0) for name in POINT[1:])
+        rows += [(series, *point) for point in zip(betas, rate, distortion, strict=True)]
+    return pd.DataFrame(rows, columns=["series", *POINT])
 
 
-def marks(curves: pd.DataFrame) -> pd.DataFrame:
+def at_betas(curve: pd.DataFrame, name: str, betas: Sequence[float]) -> np.ndarray:
+    """A column of a curve at some betas, linear in their logarithms."""
+    return np.interp(np.log(betas), np.log(curve.beta), curve[name])
+
+
+def marks(means: pd.DataFrame) -> pd.DataFrame:
     """The points of mean curves at the betas `MARKED`."""
-    rows = []
-    for series, part in curves.groupby("series", sort=False):
-        logs = np.log(part.beta)
-        for beta in MARKED:
-            if part.beta.min() <= beta <= part.beta.max():
-                rate, distortion = (np.interp(np.log(beta), logs, part[name]) for name in ("rate", "distortion"))
-                rows.append({"series": series, "beta": beta, "rate": rate, "distortion": distortion})
-    return pd.DataFrame(rows, columns=["series", "beta", "rate", "distortion"])
+    rows: list[tuple[Any, ...]] = []
+    for series, part in means.groupby("series", sort=False):
+        low, high = part.beta.min() * (1 - ROUNDING), part.beta.max() * (1 + ROUNDING)
+        betas = [beta for beta in MARKED if low <= beta <= high]
+        rows += [(series, *point) for point in zip(betas, *(at_betas(part, n, betas) for n in POINT[1:]), strict=True)]
+    return pd.DataFrame(rows, columns=["series", *POINT])
 
 
-def at_equal_rate(frame: pd.DataFrame, curve_rows: pd.DataFrame) -> pd.DataFrame:
+def at_equal_rate(frame: pd.DataFrame, runs: Sequence[Run], curve_rows: pd.DataFrame) -> pd.DataFrame:
     """How far each curve lies above the runs of one beta, at their rate; a row per series of curves and setting.
 
     The curve of a run is interpolated over its rates (monotone cubic, Fritsch & Carlson 1980). `difference` is its
     distortion at the rate of a separate run minus that run's, a mean over both kinds of seeds; `difference_se` adds the
-    variances of both means, over seeds, or over test images where there is one seed.
+    variances of both means, over seeds, or over test images where there is one seed. Over images, the error of a
+    distortion at a given rate is that of distortion + beta * rate. Both kinds may be tested on the same images: then
+    the error over images is too large. A setting of which a run has a rate beyond a curve's ends is left out.
     """
-    separate = frame[(frame.status == "completed") & ~frame.run.isin(curve_rows.run)].dropna(subset=["beta", "rate"])
+    if curve_rows.empty:
+        return pd.DataFrame()
+    is_separate = np.array([not has_range(runs[i]) for i in frame.index])
+    separate = frame[is_separate & (frame.status == "completed")].dropna(subset=list(POINT))
     rows = []
     for (series, *kind), part in curve_rows.groupby(["series", *COMPARABLE], sort=False):
-        splines = [interpolators(one) for _, one in part.groupby("run", sort=False)]
+        of_runs = [one for _, one in part.groupby("place", sort=False)]
+        curve_at = [interpolators(one) for one in of_runs]
         alike = separate[(separate[list(COMPARABLE)] == kind).all(axis=1)]
         for setting, members in alike.groupby("setting", sort=False):
-            at = np.array([[curve(rate) for rate in members.rate] for curve, _ in splines])  # [curves, members]
-            if np.isnan(at).any():  # beyond the curve's ends
+            at = np.array([distortion(members.rate.to_numpy()) for distortion, _ in curve_at])  # [curves, members]
+            if not np.isfinite(at).all():
                 continue
-            differences = at.mean(0) - members.distortion.to_numpy()
-            of_curve = (
-                at.mean(1).var(ddof=1) / len(at) if len(at) > 1 else float(splines[0][1](members.rate.mean())) ** 2
-            )
-            one = members.iloc[0]
-            of_runs = differences.var(ddof=1) / len(members) if len(members) > 1 else one.nelbo_se**2
+            rate, differences = members.rate.mean(), at.mean(0) - members.distortion.to_numpy()
+            of_curves = at.mean(1).var(ddof=1) / len(at) if len(at) > 1 else curve_at[0][1](rate) ** 2
+            of_one = finite(runs[members.index[0]].results.errors.get("test/loss"))
+            of_members = differences.var(ddof=1) / len(members) if len(members) > 1 else of_one**2
             rows.append(
-                {"series": series, "setting": setting, "beta": one.beta, "runs": len(members), "curves": len(at)}
-                | {"rate": members.rate.mean(), "distortion": members.distortion.mean(), "curve": at.mean()}
-                | {"difference": differences.mean(), "difference_se": np.sqrt(of_curve + of_runs)}
+                {"series": series, "setting": setting, "beta": members.beta.iloc[0]}
+                | {"runs": len(members), "curves": len(at), "rate": rate, "distortion": members.distortion.mean()}
+                | {"curve": at.mean(), "difference": differences.mean()}
+                | {"difference_se": np.sqrt(of_curves + of_members)}
+                | {"seconds": members.seconds.mean(), "curve_seconds": np.mean([c.seconds.iloc[0] for c in of_runs])}
             )
     return pd.DataFrame(rows)
 
 
-def interpolators(curve: pd.DataFrame) -> tuple[PchipInterpolator, PchipInterpolator]:
-    """Distortion and its standard error over the images as functions of the rate; NaN beyond the curve's ends."""
-    rising = curve.sort_values("rate").drop_duplicates("rate")
-    return tuple(PchipInterpolator(rising.rate, rising[name], extrapolate=False) for name in ("distortion", "error"))
+def interpolators(curve: pd.DataFrame) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Distortion and its standard error over the images as functions of the rate; no distortion beyond the ends.
+
+    Betas at which the rate is not below that of every smaller beta are left out.
+    """
+    # from the largest beta to the least, so that rates rise
+    falling = curve[curve.rate < curve.rate.cummin().shift(fill_value=np.inf)][::-1]
+    if len(falling) < 2:
+        return lambda rate: np.full_like(rate, np.nan), lambda rate: np.nan
+    distortion = PchipInterpolator(falling.rate, falling.distortion, extrapolate=False)
+    return distortion, lambda rate: np.interp(rate, falling.rate, falling.error)
 
 
-def whole_curve(frame: pd.DataFrame, curve_rows: pd.DataFrame) -> ReportFigure | None:
+def whole_curve(frame: pd.DataFrame, runs: Sequence[Run], curve_rows: pd.DataFrame) -> ReportFigure | None:
     """Distortion of the curves minus that of the runs of one beta each, at equal rate, over the rate; and the table."""
-    points = at_equal_rate(frame, curve_rows) if len(curve_rows) else pd.DataFrame()
+    points = at_equal_rate(frame, runs, curve_rows)
     if points.empty:
         return None
     points = points.assign(low=points.difference - points.difference_se, high=points.difference + points.difference_se)
-    (left, right), y_range = padded_limits(points.rate, 0.0), padded_limits(pd.concat([points.low, points.high]))
-    x = alt.X("rate:Q", title=f"rate R = KL ({NATS})", scale=alt.Scale(domain=(left, right), nice=False))
-    scale = alt.Scale(domain=(min(y_range[0], -0.1), max(y_range[1], 0.1)), nice=False)
+    # where no error is known, the bar has no ends
+    shown = pd.concat([points.low, points.high, points.difference, pd.Series([0.0])])
+    x = alt.X(
+        "rate:Q", title=f"rate R = KL ({NATS})", scale=alt.Scale(domain=padded_limits(points.rate, 0.0), nice=False)
+    )
+    scale = alt.Scale(domain=padded_limits(shown), nice=False)
     y = alt.Y("difference:Q", title=f"difference in distortion ({NATS})", scale=scale)
     colour, shape, legend = series_scale(frame.series.unique(), points.series)
     tip = ["setting", *numbers("beta", "rate", "distortion", "curve", "difference", "difference_se")]
@@ -118,38 +152,49 @@ def whole_curve(frame: pd.DataFrame, curve_rows: pd.DataFrame) -> ReportFigure |
     layers = [
         alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY).encode(alt.Y("zero:Q", scale=scale, title="")),
         bars.encode(x, alt.Y("low:Q", scale=scale, title=""), alt.Y2("high:Q"), colour),
-        alt.Chart(points).mark_point(filled=True, size=60).encode(x, y, colour, shape, tooltip=tip),
+        alt.Chart(points, name="points").mark_point(filled=True, size=60).encode(x, y, colour, shape, tooltip=tip),
         labels.mark_text(align="left", dx=8, dy=-9, color=DARK).encode(x, y, alt.Text("text:N")),
     ]
-    caption = (
-        "Distortion of a run that was trained for all betas, set to the rate of a run of one beta, minus that run's "
-        "distortion: below zero the one run is better. Bars are ± standard error. "
-        + seconds_sentence(frame, curve_rows)
-    )
     charts, rows = [alt.layer(*layers, height=HEIGHT)], cells(points)
-    return ReportFigure("One run for every beta", caption, charts, legend, rows=rows)
+    return ReportFigure("One run for every beta", caption(points), charts, legend, rows=rows)
 
 
-def seconds_sentence(frame: pd.DataFrame, curve_rows: pd.DataFrame) -> str:
-    """How long training took: a run for all betas, and one run of each beta."""
-    whole = curve_rows.drop_duplicates("run").seconds.mean()
-    separate = frame[(frame.status == "completed") & ~frame.run.isin(curve_rows.run)].dropna(subset=["beta", "rate"])
-    each = separate.groupby("setting").seconds.mean()
-    return f"Training for all betas took {whole:.0f} s, for {len(each)} of them one by one {each.sum():.0f} s."
+def caption(points: pd.DataFrame) -> str:
+    """What the figure shows, what its errors are over, and how long training took."""
+    has_one_seed = points[["runs", "curves"]].min(axis=None) == 1
+    sentences = [
+        "Distortion of a run that was trained for all betas, set to the rate of a run of one beta, minus that run's "
+        "distortion: below zero the one run is better.",
+        "Bars are ± standard error over seeds; where a model has one seed, its part is over the test images, and too "
+        "large if both were tested on the same images."
+        if has_one_seed
+        else "Bars are ± standard error over seeds.",
+        *(seconds_sentence(series, part, points) for series, part in points.groupby("series", sort=False)),
+    ]
+    return " ".join(sentences)
+
+
+def seconds_sentence(series: str, part: pd.DataFrame, points: pd.DataFrame) -> str:
+    """How long training took: one run of a series of curves, and one run of each setting it is compared with."""
+    start = "Training" if len(part) == len(points) else f"{series}: training"
+    return (
+        f"{start} took {part.curve_seconds.iloc[0]:.0f} s for all betas at once, and {part.seconds.sum():.0f} s for "
+        f"one run of each of the {len(part)} settings shown."
+    )
 
 
 def cells(points: pd.DataFrame) -> list[list[str]]:
     """The table of a comparison at equal rate, its heads first."""
-    heads = ["runs of one beta", "rate", "their distortion", "that of the curve", "difference ± s.e."]
-    return [
-        heads,
-        *(
-            [row.setting, f"{row.rate:.2f}", f"{row.distortion:.2f}", f"{row.curve:.2f}", signed_with_error(row)]
-            for row in points.sort_values("rate", ascending=False).itertuples()
-        ),
-    ]
+    several = points.series.nunique() > 1
+    rows = [["runs of one beta", *["curve"] * several, "rate (nats)", "their distortion (nats)"]]
+    rows[0] += ["distortion of the curve (nats)", "difference ± s.e. (nats)"]
+    for row in points.sort_values("rate", ascending=False).itertuples():
+        numbers = [f"{value:.2f}" for value in (row.rate, row.distortion, row.curve)]
+        difference = signed_with_error(row.difference, row.difference_se)
+        rows.append([row.setting, *[row.series] * several, *numbers, difference])
+    return rows
 
 
-def signed_with_error(row: Any) -> str:
+def signed_with_error(difference: float, error: float) -> str:
     """A difference with its sign and its standard error."""
-    return ("+" if row.difference >= 0 else "-") + with_error(abs(row.difference), row.difference_se)
+    return ("+" if difference >= 0 else "-") + with_error(abs(difference), error, digits=2)
