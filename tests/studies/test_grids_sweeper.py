@@ -6,12 +6,13 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from hydra_plugins.vaesweep_grids.sweeper import GridsSweeper
+from vaesweep.errors import ConfigError
 
 GRIDS = {"curve": {"model": "multi_rate"}, "ladder": {"model": "beta_vae", "model.beta": "0.5,2"}}
 
 
-def jobs(*overrides, batch=None):
-    sweeper = GridsSweeper(GRIDS, batch)
+def jobs(*overrides, batch=None, grids=GRIDS):
+    sweeper = GridsSweeper(grids, batch)
     sweeper.hydra_context = SimpleNamespace(config_loader=None)
     return sweeper.split_arguments(OverridesParser.create().parse_overrides(list(overrides)), batch)
 
@@ -36,3 +37,8 @@ def test_the_command_line_replaces_values_of_the_grids():
 @pytest.mark.parametrize(("size", "sizes"), [(2, [2, 1]), (5, [3])])
 def test_jobs_are_launched_in_batches(size, sizes):
     assert [len(batch) for batch in jobs(batch=size)] == sizes
+
+
+def test_a_study_without_a_grid_is_refused():
+    with pytest.raises(ConfigError, match=r"hydra\.sweeper\.grids: got none"):
+        jobs("seed=0,1", grids={})

@@ -9,6 +9,8 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
+from vaesweep.errors import ConfigError
+
 
 @dataclass
 class GridsConf:
@@ -36,8 +38,15 @@ class GridsSweeper(BasicSweeper):
     def split_arguments(  # type: ignore[override]
         self, overrides: list[Override], max_batch_size: int | None
     ) -> list[list[list[str]]]:
-        """The overrides of each job, in batches; a key of a grid that is also in `overrides` has the latter's value."""
+        """The overrides of each job, in batches; a key of a grid that is also in `overrides` has the latter's value.
+
+        Raises `ConfigError` where there is no grid.
+        """
         assert self.hydra_context is not None
+        if not self.grids:
+            raise ConfigError(
+                "hydra.sweeper.grids", "none", "values by key for each grid, as in sweeps/whole_curve.yaml"
+            )
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         jobs: list[list[str]] = []
         for grid in self.grids.values():
