@@ -34,7 +34,7 @@ def linear_optimum(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure | N
         entry = evaluation.measures.get(MEASURE, {}) if evaluation else {}
         if not entry.get("values"):
             continue
-        values = {name: value["value"] for name, value in entry["values"].items()}
+        values = {name: float(value["value"]) for name, value in entry["values"].items()}
         points.append({"run": row.run, "setting": row.setting, "series": row.series, "beta": row.beta} | values)
         curve = pd.DataFrame(entry["series"])[["beta", "rate", "distortion"]]
         curves.append(curve.assign(curve=f"{row.series} {curve.distortion[0]:.3f}"))
