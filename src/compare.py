@@ -40,8 +40,8 @@ def compare(arguments: argparse.Namespace) -> int:
     from vaesweep.report import terminal
     from vaesweep.report.collection import read
     from vaesweep.report.linear_optimum_chart import lacks_linear_optimum
+    from vaesweep.report.rate_distortion_curve_chart import lacks_curve
     from vaesweep.report.report import report
-    from vaesweep.report.whole_curve import lacks_curve
 
     collection = read(arguments.folders)
     missing = {"linear_optimum": lacks_linear_optimum, "rate_distortion_curve": lacks_curve}

@@ -12,9 +12,9 @@ from vaesweep.records.results import FILE
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.diagnostics import diagnostics
-from vaesweep.report.differences import Differences
 from vaesweep.report.headline import headline
 from vaesweep.report.lowest_within_error import best
+from vaesweep.report.metric_differences import Differences
 from vaesweep.report.pareto_front import pareto
 from vaesweep.report.rate_distortion_slopes import slopes
 

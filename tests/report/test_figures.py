@@ -12,7 +12,7 @@ from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.learning_curve_chart import learning_curves
 from vaesweep.report.per_dimension_chart import latent_dimensions
-from vaesweep.report.rate_distortion_chart import plane
+from vaesweep.report.rate_distortion_plane_chart import plane
 from vaesweep.report.rate_distortion_slope_chart import slope
 from vaesweep.report.rate_distortion_slopes import slopes
 from vaesweep.report.reconstruction_penalty_chart import penalty

@@ -8,8 +8,8 @@ from support.handmade import leave, rates
 from vaesweep.records.results import FILE
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
-from vaesweep.report.differences import Differences
 from vaesweep.report.headline import headline
+from vaesweep.report.metric_differences import Differences
 from vaesweep.report.study_description import command
 
 STEPS = {1: (0.0,), 4: (-0.2, -0.1, 0.1, 0.2)}

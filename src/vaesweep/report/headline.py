@@ -8,8 +8,8 @@ import pandas as pd
 
 from vaesweep.records.search_record import SearchRecord
 from vaesweep.report.data_frames import COMPARABLE
-from vaesweep.report.differences import Difference, Differences
 from vaesweep.report.lowest_within_error import equal_to_lowest, lowest
+from vaesweep.report.metric_differences import Difference, Differences
 from vaesweep.report.metrics_table import with_error
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from vaesweep.report.data_frames import COMPARABLE
-from vaesweep.report.differences import Differences
+from vaesweep.report.metric_differences import Differences
 
 LOWER_IS_BETTER = ("distortion", "nelbo", "mse")
 

@@ -13,17 +13,18 @@ from vaesweep.atomic_files import atomically
 from vaesweep.report.collection import RunCollection
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.diagnostics import diagnostics
-from vaesweep.report.differences import Differences
 from vaesweep.report.disentanglement_chart import disentanglement
 from vaesweep.report.evaluation_table import KEYS, absences, cautions, side_by_side, values_by_run
 from vaesweep.report.examples import STRIPS, Examples, examples
 from vaesweep.report.headline import conclusions
 from vaesweep.report.learning_curve_chart import learning_curves
 from vaesweep.report.linear_optimum_chart import linear_optimum
+from vaesweep.report.metric_differences import Differences
 from vaesweep.report.metrics_table import FOOTNOTE, cells, error_note, heads
 from vaesweep.report.noise_robustness_chart import noise_robustness
 from vaesweep.report.per_dimension_chart import latent_dimensions
-from vaesweep.report.rate_distortion_chart import plane
+from vaesweep.report.rate_distortion_curve_chart import curves, whole_curve
+from vaesweep.report.rate_distortion_plane_chart import plane
 from vaesweep.report.rate_distortion_slope_chart import slope
 from vaesweep.report.rate_distortion_slopes import slopes
 from vaesweep.report.read_run import Run
@@ -31,7 +32,6 @@ from vaesweep.report.reconstruction_penalty_chart import penalty
 from vaesweep.report.report_figure import ReportFigure
 from vaesweep.report.search_chart import search_figure
 from vaesweep.report.study_description import command, data_and_training
-from vaesweep.report.whole_curve import curves, whole_curve
 
 PAGE, RUNS = "index.html", "runs.csv"
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])

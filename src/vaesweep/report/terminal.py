@@ -15,8 +15,8 @@ from rich.text import Text
 from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
-from vaesweep.report.differences import Differences
 from vaesweep.report.evaluation_table import KEYS
+from vaesweep.report.metric_differences import Differences
 from vaesweep.report.metrics_table import cells, error_note, heads
 
 if TYPE_CHECKING:

@@ -14,9 +14,7 @@ from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.records.results import FILE
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
-from vaesweep.report.rate_distortion_chart import plane
-from vaesweep.report.report import VEGA_LITE, page, report
-from vaesweep.report.whole_curve import (
+from vaesweep.report.rate_distortion_curve_chart import (
     at_equal_rate,
     curves,
     interpolators,
@@ -25,6 +23,8 @@ from vaesweep.report.whole_curve import (
     mean_curves,
     whole_curve,
 )
+from vaesweep.report.rate_distortion_plane_chart import plane
+from vaesweep.report.report import VEGA_LITE, page, report
 
 BETAS = np.exp(np.linspace(np.log(0.1), np.log(20), 25))
 

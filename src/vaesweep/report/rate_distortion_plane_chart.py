@@ -17,8 +17,8 @@ from vaesweep.report.chart_style import (
     series_scale,
 )
 from vaesweep.report.pareto_front import pareto
+from vaesweep.report.rate_distortion_curve_chart import marks, mean_curves
 from vaesweep.report.report_figure import ReportFigure
-from vaesweep.report.whole_curve import marks, mean_curves
 
 
 def plane(frame: pd.DataFrame, means: pd.DataFrame, curve_rows: pd.DataFrame | None = None) -> ReportFigure | None:
