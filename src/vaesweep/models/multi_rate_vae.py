@@ -84,9 +84,8 @@ class MultiRateVAE(VAE):
         self.decoder = Modulated(self.decoder, FEATURES, torch.zeros(1, latent_dim))
         self.steps = soft_steps(FEATURES)
         self.code_modulation = zero_linear(FEATURES, 3 * latent_dim)
-        # from the middle of the range to its end, so that all dimensions are in use at low weights
-        start = torch.linspace(math.log(low * high) / 2, math.log(high), latent_dim + 1)[1:]
-        self.log_tau = nn.Parameter(start)
+        # above the range: a dimension that is off at all weights of the ramp's start would not learn
+        self.log_tau = nn.Parameter(math.log(high) + torch.linspace(0, 2, latent_dim))
 
     @property
     def declaration(self) -> Declaration:
