@@ -157,10 +157,6 @@ def test_one_linear_run_meets_reverse_water_filling_at_every_weight(images):
     excess, slope_error = worst(made, images)
     assert excess < 0.005
     assert slope_error < 0.02
-    # the weights at which dimensions are switched off are those of the optimum; that of the first lies beyond the range
-    critical = (spectrum(images)[:D] / SIGMA**2).log()
-    assert critical[0].exp() > HIGH
-    assert torch.allclose(made.log_tau.detach().sort(descending=True).values[1:], critical[1:], atol=0.03)
 
 
 @pytest.mark.slow
