@@ -17,7 +17,7 @@ def measure_table(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     """One row per value of a run: `setting`, `series`, `beta`, KEYS and `number`, in the order measured."""
     rows = [
         {"setting": row.setting, "series": row.series, "beta": row.beta}
-        | {"measure": measure, "value": name, "unit": entry_value["unit"], "number": entry_value["value"]}
+        | {"measure": measure, "value": name, "unit": entry_value["unit"], "number": float(entry_value["value"])}
         for row in frame.itertuples()
         for measure, entry in measures(runs[row.Index])
         for name, entry_value in entry["values"].items()
