@@ -217,7 +217,7 @@ def test_another_beta_adds_to_the_record_of_that_beta(copied, capsys):
 @pytest.mark.parametrize(
     ("model", "beta", "line"),
     [
-        (MULTI_RATE, 21, "beta: got 21; allowed: a number from beta_min=0.1 to beta_max=20"),
+        (MULTI_RATE, 21, "beta: got 21; allowed: a number from beta_min=0.1 to beta_max=10"),
         ("model=vae", 2, "beta: got 2; allowed: nothing, as this model was trained for one weight of its rate"),
         ("model=ae", 2, "beta: got 2; allowed: nothing, as this model was trained for one weight of its rate"),
     ],

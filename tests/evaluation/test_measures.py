@@ -30,7 +30,7 @@ def _no_grad():
 
 @pytest.fixture
 def multi_rate(context):
-    """An untrained model for betas from 0.1 to 20 that is set to 3, whose rate depends on beta already."""
+    """An untrained model for betas from 0.1 to 10 that is set to 3, whose rate depends on beta already."""
     made = context("model=multi_rate", "model.beta=3", name="multi_rate")
     made.model.eval()  # in training each image has a beta of its own
     return made
@@ -57,7 +57,7 @@ def test_a_curve_is_the_scores_of_the_model_at_each_beta(multi_rate):
     found = measures.RateDistortionCurve(weights=4, samples=3)(multi_rate)
     assert multi_rate.model.beta == 3  # as it was
     betas = found.series["beta"]
-    assert betas == pytest.approx([0.1, 0.1 * 200 ** (1 / 3), 0.1 * 200 ** (2 / 3), 20.0])
+    assert betas == pytest.approx([0.1, 0.1 * 100 ** (1 / 3), 0.1 * 100 ** (2 / 3), 10.0])
     nelbo = []
     for i, beta in enumerate(betas):
         distortion, rate = scores_at(beta, multi_rate)

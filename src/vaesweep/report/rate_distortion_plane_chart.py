@@ -56,7 +56,9 @@ def plane(frame: pd.DataFrame, means: pd.DataFrame, curve_rows: pd.DataFrame | N
     x_low, y_low = alt.X("rate_low:Q", scale=rate, title=""), alt.Y("d_low:Q", scale=distortion, title="")
     bar = alt.Chart(bars).mark_rule(strokeWidth=1.5, clip=True, color="black")
     widths, heights = bar.encode(x_low, alt.X2("rate_high:Q"), y), bar.encode(x, y_low, alt.Y2("d_high:Q"))
-    ladder_means = means[means.setting != means.series].dropna(subset=["beta"])
+    # the betas of a curve stand along it
+    has_label = (means.setting != means.series) & ~means.series.isin(whole.series)
+    ladder_means = means[has_label].dropna(subset=["beta"])
     labels = alt.Chart(ladder_means.assign(text=[f"β {beta:g}" for beta in ladder_means.beta])).encode(x, y)
     betas = haloed(labels, "betas", DARK, align="left", dx=9, dy=-9)
     front = pareto(means)
