@@ -205,7 +205,7 @@ def test_a_run_for_a_range_of_betas_answers_at_another(runs):
             assert torch.equal(one, of_run)
     assert other.model.beta == 2
     with torch.no_grad():
-        by_hand = other.model.posterior(x, zeros(5), torch.full((5, 1), math.log(2))).mean
+        by_hand = other.model.posterior(x, zeros(5), other.model.modulation(torch.full((5, 1), math.log(2)))).mean
     torch.testing.assert_close(other.encode(x), by_hand)
 
 
