@@ -23,8 +23,8 @@ from vaesweep.stacking.memory import PeakMemory, footprint
 from vaesweep.stacking.stack import Stack
 from vaesweep.stacking.train_and_test import run_stack
 from vaesweep.training import run_and_record as running
+from vaesweep.training.job import RunJob
 from vaesweep.training.run_and_record import run
-from vaesweep.training.run_job import RunJob
 
 pytestmark = pytest.mark.slow
 

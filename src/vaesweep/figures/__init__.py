@@ -4,7 +4,7 @@ from vaesweep.figures.charts import activations, histograms, intervals, lines, s
 from vaesweep.figures.export import save
 from vaesweep.figures.figure_style import add_caption
 from vaesweep.figures.image_figures import filters, panel, reconstructions, retrieved_images, samples
-from vaesweep.figures.latent_space import (
+from vaesweep.figures.latent_figures import (
     aggregate,
     latent_manifold,
     latent_scatter,

@@ -16,7 +16,7 @@ from vaesweep.atomic_files import atomically
 from vaesweep.errors import ConfigError
 from vaesweep.records import json_checks as rules
 from vaesweep.records.config_hash import config_hash, hashed_config
-from vaesweep.records.config_values import component_name, flat
+from vaesweep.records.flat_config import component_name, flat
 from vaesweep.value_rules import choice
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ not imported, because this is read before torch is.
 
 from collections.abc import Mapping
 
-from vaesweep.settings.path_and_text_rules import (
+from vaesweep.settings.non_numeric_rules import (
     BETAS,
     CREATABLE,
     DURATION,

@@ -10,7 +10,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vaesweep.errors import ConfigError
 from vaesweep.settings.config_groups import options
-from vaesweep.settings.path_and_text_rules import PART, PARTS
+from vaesweep.settings.non_numeric_rules import PART, PARTS
 from vaesweep.settings.rules_by_class import ADDED, GROUPS, RULES, TOP, Rules
 from vaesweep.value_rules import Rule
 
