@@ -16,7 +16,7 @@ from vaesweep.models import Batch, Spec
 
 COMMON = {"reconstructions", "traversals", "latent_scatter"}
 MORE = {"sparse": {"filters"}, "vae": {"posterior", "samples"}}
-MORE |= dict.fromkeys(("beta_vae", "beta_tcvae", "cvae"), MORE["vae"])
+MORE |= dict.fromkeys(("beta_vae", "beta_tcvae", "cvae", "multi_rate"), MORE["vae"])
 
 
 def test_mosaic_puts_every_image_in_its_place():

@@ -119,7 +119,7 @@ def test_training_evaluation_and_report_arrive_as_runs_of_one_group(server, exec
     }
     (evaluated,), (report,) = by_type["evaluate"], by_type["report"]
     assert evaluated.config["model"]["beta"] == 1
-    assert evaluated.config["evaluation"] == {"run": folder.name, "checkpoint": "last", "seed": 0}
+    assert evaluated.config["evaluation"] == {"run": folder.name, "checkpoint": "last", "seed": 0, "beta": None}
     assert 0 < evaluated.summary["evaluation/reconstruction/mse"] < 1
     assert report.entity == "lab"
     charts = report.config["_wandb"]["visualize"]

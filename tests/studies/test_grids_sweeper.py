@@ -1,18 +1,19 @@
 """The sweeper of several grids: which jobs it makes, and its settings from a study's file."""
 
+import importlib
 from types import SimpleNamespace
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from hydra_plugins.vaesweep_grids.sweeper import GridsSweeper
 from vaesweep.errors import ConfigError
 
 GRIDS = {"curve": {"model": "multi_rate"}, "ladder": {"model": "beta_vae", "model.beta": "0.5,2"}}
 
 
 def jobs(*overrides, batch=None, grids=GRIDS):
-    sweeper = GridsSweeper(grids, batch)
+    # when it is used: Hydra executes the files of its plugins anew
+    sweeper = importlib.import_module("hydra_plugins.vaesweep_grids.sweeper").GridsSweeper(grids, batch)
     sweeper.hydra_context = SimpleNamespace(config_loader=None)
     return sweeper.split_arguments(OverridesParser.create().parse_overrides(list(overrides)), batch)
 
