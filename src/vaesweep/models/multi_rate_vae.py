@@ -115,8 +115,9 @@ class MultiRateVAE(VAE):
         low = high - (high - low) * ramp(self.progress, self.ramp)
         return low + (high - low) * torch.special.ndtr(noise[:, -1:])
 
-    def modulation(self, log_beta: Tensor) -> Modulation:
-        """What log weights [B, 1] do to the networks and to the code."""
+    def modulation(self, log_beta: Tensor | None = None) -> Modulation:
+        """What log weights [B, 1], or that of `beta`, do to the networks and to the code."""
+        log_beta = self.beta.log().view(1, 1) if log_beta is None else log_beta
         low, high = self.beta_min.log(), self.beta_max.log()
         # of mean 0 and standard deviation 1 over the range
         features = self.steps((log_beta - (low + high) / 2) * math.sqrt(12) / (high - low))
@@ -128,7 +129,7 @@ class MultiRateVAE(VAE):
 
     def posterior(self, image: Tensor, label: Tensor, condition: Modulation | None = None) -> DiagonalGaussian:
         """q(z|x) under a `modulation`; without one at `beta`."""
-        features, factor, _, summand = condition or self.modulation(self.beta.log().view(1, 1))
+        features, factor, _, summand = condition or self.modulation()
         assert isinstance(self.encoder, Encoder)
         outputs = self.encoder.body(self.encoder.join(image), features)
         mean, logvar = DiagonalGaussian.split(upcast_half(outputs))
@@ -136,7 +137,7 @@ class MultiRateVAE(VAE):
 
     def decode(self, z: Tensor, label: Tensor, condition: Modulation | None = None) -> Tensor:
         """The likelihood's parameter eta [B, C, H, W] for codes `z` [B, d] under a `modulation`; else at `beta`."""
-        features, _, factor, _ = condition or self.modulation(self.beta.log().view(1, 1))
+        features, _, factor, _ = condition or self.modulation()
         return upcast_half(self.decoder(factor * z, features))
 
     def batch_means(self, posterior: Dirac | DiagonalGaussian, seen: Tensor, label: Tensor, noise: Tensor) -> Tensor:

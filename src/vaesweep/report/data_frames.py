@@ -163,7 +163,7 @@ def overfit_gap(run: Run) -> float:
 
     NaN where training was for a range of weights, and the test is of one.
     """
-    if run.results.declaration.get("rate_weight_range") is not None:
+    if run.has_range:
         return np.nan
     term = "nelbo" if "test/nelbo" in run.results.metrics else "distortion"
     if f"train/{term}" not in run.history or f"test/{term}" not in run.results.metrics:

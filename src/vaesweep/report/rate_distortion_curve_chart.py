@@ -23,14 +23,9 @@ ROUNDING = 1e-6
 """Share by which an end of a range may differ from the number that was given, which training holds in 32 bits."""
 
 
-def has_range(run: Run) -> bool:
-    """Whether a run was trained for a range of betas."""
-    return run.results.declaration.get("rate_weight_range") is not None
-
-
 def has_curve_of_its_own(run: Run) -> bool:
     """Whether a run is completed and trained for a range of betas, and no trial, whose settings are drawn."""
-    return has_range(run) and run.results.status == "completed" and not run.is_trial
+    return run.has_range and run.results.status == "completed" and not run.is_trial
 
 
 def lacks_curve(run: Run) -> bool:
@@ -94,7 +89,7 @@ def at_equal_rate(frame: pd.DataFrame, runs: Sequence[Run], curve_rows: pd.DataF
     """
     if curve_rows.empty:
         return pd.DataFrame()
-    is_separate = np.array([not has_range(runs[i]) for i in frame.index])
+    is_separate = np.array([not runs[i].has_range for i in frame.index])
     separate = frame[is_separate & (frame.status == "completed")].dropna(subset=list(POINT))
     rows = []
     for (series, *kind), part in curve_rows.groupby(["series", *COMPARABLE], sort=False):

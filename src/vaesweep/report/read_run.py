@@ -50,6 +50,11 @@ class Run:
     is_trial: bool = False
     """Whether it is one of a search, whose settings are drawn and not those of a ladder."""
 
+    @property
+    def has_range(self) -> bool:
+        """Whether it was trained for a range of betas."""
+        return self.results.declaration.get("rate_weight_range") is not None
+
 
 def read_run(folder: Path, study: str) -> tuple[Run, list[str]]:
     """The run in `folder`, and a line for each part of it that is left out.
