@@ -261,6 +261,20 @@ def test_jobs_that_differ_in_knobs_and_seeds_make_a_stack(job):
     assert reasons["early"] == "callbacks.early: a EarlyStopping may act on the whole run"
 
 
+def test_convolutions_on_a_cpu_are_left_to_the_pool(job, monkeypatch):
+    jobs = [
+        job(f"{network}{seed}", f"network={network}", f"seed={seed}") for network in ("conv", "mlp") for seed in (0, 1)
+    ]
+    groups = group_jobs(jobs, None)
+    assert [one.folder.name for one in groups.stacks[0]] == ["mlp0", "mlp1"]
+    assert {(one.folder.name, why) for one, why in groups.alone} == {
+        (name, "convolutions on a CPU are trained faster one by one") for name in ("conv0", "conv1")
+    }
+    monkeypatch.setattr("vaesweep.stacking.grouping.gpu_index", lambda config: 0)
+    monkeypatch.setattr("vaesweep.stacking.grouping.free_bytes", lambda gpu: 2**33)
+    assert [len(stack) for stack in group_jobs(jobs, None).stacks] == [2, 2]
+
+
 def test_a_stack_too_large_is_split_into_the_largest_that_fit(job, digits, model):
     jobs = [job(str(k), f"seed={k}") for k in range(5)]
     each = footprint(model(*SMALL[:2]), next(iter(digits.train_dataloader())))

@@ -45,7 +45,7 @@ class StackLauncher(PoolLauncher):
     large for the GPU after all, in two halves.
 
     It pays where one member leaves the device idle: on a GPU, and for small images on a CPU. Where one keeps the device
-    busy, as any convolution does a CPU, or where there are several GPUs, the pool is the better choice.
+    busy, or where there are several GPUs, the pool is the better choice. It gets convolutions on a CPU from here.
     """
 
     def __init__(self, memory: float | None, n_jobs: int | None) -> None:
@@ -68,8 +68,9 @@ class StackLauncher(PoolLauncher):
         self.say(f"{folder}: {'; '.join(counts)}")
         for line in groups.messages:
             self.say(line)
-        for job, obstacle in groups.alone:
-            self.say(f"alone: {job.folder.name}: {obstacle}")
+        for obstacle in dict.fromkeys(obstacle for _, obstacle in groups.alone):
+            names = [job.folder.name for job, own in groups.alone if own == obstacle]
+            self.say(f"alone: {names[0] if len(names) == 1 else f'{len(names)} jobs'}: {obstacle}")
         alone = [of[job.folder] for job, _ in groups.alone]
         try:
             for stack in groups.stacks:
