@@ -46,7 +46,7 @@ def test_only_hooks_that_a_callback_leaves_as_they_are_are_left_out(restored):
 
 def test_the_check_for_gpus_stays_as_it_is_where_one_is_used(restored):
     trainer = Mock(callbacks=[])
-    trainer.strategy.root_device = torch.device("cuda", 0)
+    trainer.strategy.root_device, trainer.fit_loop.epoch_loop.max_steps = torch.device("cuda", 0), -1
     spare_steps(trainer)
     assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"
 

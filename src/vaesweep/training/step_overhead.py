@@ -5,6 +5,8 @@ import os
 import lightning as L
 import torch
 
+from vaesweep.training.direct_epoch_loop import DirectEpochLoop
+
 STEP_HOOKS = (
     *("on_train_batch_start", "on_before_zero_grad", "on_before_backward", "on_after_backward"),
     *("on_before_optimizer_step", "on_train_batch_end"),
@@ -15,6 +17,7 @@ STEP_HOOKS = (
 def spare_steps(trainer: L.Trainer) -> None:
     """Have the training steps of `trainer` pay for nothing that no callback and no result needs.
 
+    - A plain step goes through Lightning's loop without its detours: `DirectEpochLoop`.
     - Lightning enters a profiler for each of six hooks of each callback. Those that a callback leaves as they are
       are set to None, which Lightning skips.
     - `trainer.deterministic` has torch fill new memory with NaN, so that a program that reads memory before it
@@ -22,6 +25,7 @@ def spare_steps(trainer: L.Trainer) -> None:
     - Lightning has torch look for GPUs by their driver's library, which is opened anew each time. Adam looks at every
       step. Lightning does so for the sake of processes that are forked to use GPUs; training on a CPU forks none.
     """
+    DirectEpochLoop.install(trainer)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         for name in STEP_HOOKS:
             if getattr(type(callback), name) is getattr(L.Callback, name):
