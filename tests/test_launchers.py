@@ -243,7 +243,8 @@ def ray(tmp_path):
         port = free.getsockname()[1]
     start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus=2"]
     where = ["--node-ip-address=127.0.0.1", f"--port={port}", "--include-dashboard=false", "--disable-usage-stats"]
-    env = os.environ | {"HOME": str(tmp_path)}
+    # its processes are niced, and wait for minutes beside other tests
+    env = os.environ | {"HOME": str(tmp_path), "RAY_worker_niceness": "0"}
     # sockets need short paths
     with tempfile.TemporaryDirectory(prefix="ray") as short, (tmp_path / "ray.log").open("w") as log:
         head = subprocess.Popen(

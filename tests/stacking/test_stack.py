@@ -8,12 +8,15 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from support.noise import noise_for
+from vaesweep.data import Digits
+from vaesweep.data.batch_loader import Split
 from vaesweep.settings.instantiate import build
 from vaesweep.stacking.callbacks import MemberCallbacks
 from vaesweep.stacking.module import LitStack
 from vaesweep.stacking.stack import Stack, architecture_key
 from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.step_overhead import spare_steps
 
 SETTINGS = {"accelerator": "cpu", "num_sanity_val_steps": 0, "inference_mode": False, "max_epochs": 5}
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
@@ -37,6 +40,15 @@ STUDIES = {
 """Members with knobs, seeds and rates mixed."""
 
 
+@pytest.fixture(scope="module")
+def few():
+    """160 digits in batches of 8, of which an epoch takes 20."""
+    data = Digits(batch_size=8, val_fraction=0.1, test_fraction=0.2, binarize="none", on_device=False, seed=0)
+    data.setup()
+    data.splits = {name: Split(part.images, part.labels, part.indices[:160]) for name, part in data.splits.items()}
+    return data
+
+
 @pytest.fixture
 def module(config, digits):
     """The module that some overrides describe."""
@@ -53,6 +65,7 @@ def module(config, digits):
 def trained_alone(data, module, **options):
     """The module after training and testing."""
     trainer = L.Trainer(**QUIET | SETTINGS | options)
+    spare_steps(trainer)
     trainer.fit(module, datamodule=data)
     trainer.test(module, datamodule=data, verbose=False)
     return module
@@ -63,6 +76,7 @@ def trained_together(data, modules, **options):
     views = [MemberTrainerView(module, [], None) for module in modules]
     callbacks = [MemberCallbacks(views), *options.pop("callbacks", [])]
     stack, trainer = LitStack(views), L.Trainer(**QUIET | SETTINGS | options, callbacks=callbacks)
+    spare_steps(trainer)
     trainer.fit(stack, datamodule=data)
     trainer.test(stack, datamodule=data, verbose=False)
     stack.sync_members()
@@ -72,12 +86,13 @@ def trained_together(data, modules, **options):
 @pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("study", STUDIES)
-def test_in_float64_weights_agree_with_training_alone_to_1e_8_after_100_steps(module, digits, study, network):
+def test_in_float64_weights_agree_with_training_alone_to_1e_8_after_100_steps(module, few, study, network):
     jobs = [[f"model={study}".split()[0], *study.split()[1:], *NETWORKS[network], *own] for own in STUDIES[study]]
-    assert len(digits.train_dataloader()) * 5 == 100
-    together = trained_together(digits, [module(*job) for job in jobs], precision="64-true")
+    assert len(few.train_dataloader()) * 5 == 100
+    options = {"precision": "64-true", "check_val_every_n_epoch": 5}
+    together = trained_together(few, [module(*job) for job in jobs], **options)
     for job, view in zip(jobs, together, strict=True):
-        alone, one = trained_alone(digits, module(*job), precision="64-true"), view.module
+        alone, one = trained_alone(few, module(*job), **options), view.module
         for weight, own in zip(alone.model.parameters(), one.model.parameters(), strict=True):
             assert (weight - own).abs().max() < 1e-8
         assert one.tracker.training_means() == pytest.approx(alone.tracker.training_means(), rel=1e-8)
@@ -96,11 +111,11 @@ BY_VALUE = {"gradient_clip_val": 0.1, "gradient_clip_algorithm": "value"}
 
 @pytest.mark.parametrize("options", [{}, {"precision": "bf16-mixed"}, {"gradient_clip_val": 20.0}, BY_VALUE], ids=str)
 @pytest.mark.parametrize("network", NETWORKS)
-def test_in_float32_test_metrics_agree_to_1e_3(module, digits, network, options):
+def test_in_float32_test_metrics_agree_to_1e_3(module, few, network, options):
     jobs = [["model=beta_vae", *NETWORKS[network], *own] for own in STUDIES["beta_vae"][:2]]
-    together = trained_together(digits, [module(*job) for job in jobs], max_epochs=3, **options)
+    together = trained_together(few, [module(*job) for job in jobs], max_epochs=3, **options)
     for job, view in zip(jobs, together, strict=True):
-        alone, metrics = trained_alone(digits, module(*job), max_epochs=3, **options), view.module.tracker.metrics
+        alone, metrics = trained_alone(few, module(*job), max_epochs=3, **options), view.module.tracker.metrics
         expected = {name: value.item() for name, value in alone.tracker.metrics.items()}
         if "precision" in options:  # products of bfloat16 are summed in another order, and a KL near 0 feels it
             assert metrics["test/loss"].item() == pytest.approx(expected["test/loss"], rel=1e-2)

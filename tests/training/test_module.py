@@ -16,6 +16,7 @@ from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.models import Batch, Spec
 from vaesweep.records.per_image_scores import read_image_scores
 from vaesweep.records.results import Results
+from vaesweep.settings.instantiate import build
 from vaesweep.training.module import LitAutoencoder, draw_noise
 from vaesweep.training.optimizers import Adam
 from vaesweep.training.run_and_record import run
@@ -218,9 +219,11 @@ FITTING = {
 
 @pytest.mark.parametrize("network", FITTING)
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_trains_a_batch_on_every_data_and_network_that_fit(model, name, network):
+def test_every_model_trains_a_batch_on_every_data_and_network_that_fit(config, name, network):
+    composed = config(f"model={name}", f"network={network}")
     for shape in FITTING[network].values():
-        made = model(f"model={name}", f"network={network}", spec=Spec(shape, 10))
+        torch.manual_seed(0)
+        made = build(composed, "model", network=build(composed, "network"), spec=Spec(shape, 10))
         batch = Batch(torch.rand(8, *shape), torch.randint(0, 10, (8, 1)))
         noise = torch.randn(made.noise_shape(batch))
         optimizer = torch.optim.Adam(made.parameters(), lr=1e-5)
