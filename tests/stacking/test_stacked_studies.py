@@ -36,8 +36,8 @@ KNOBS = (["model.beta=4"], ["seed=1", "optimizer.lr=1e-2"], ["model.beta=1", "op
 def job(config, tmp_path):
     """A job as a launcher makes it, in a folder of its own."""
 
-    def make(name, *overrides):
-        composed = config(*SMALL, *overrides, folder=tmp_path / name)
+    def make(name, *overrides, small=SMALL):
+        composed = config(*small, *overrides, folder=tmp_path / name)
         OmegaConf.resolve(composed)
         return RunJob(composed, tmp_path / name, Results.from_config(composed, list(overrides)))
 
@@ -263,7 +263,9 @@ def test_jobs_that_differ_in_knobs_and_seeds_make_a_stack(job):
 
 def test_convolutions_on_a_cpu_are_left_to_the_pool(job, monkeypatch):
     jobs = [
-        job(f"{network}{seed}", f"network={network}", f"seed={seed}") for network in ("conv", "mlp") for seed in (0, 1)
+        job(f"{network}{seed}", f"network={network}", f"seed={seed}", small=["model=beta_vae"])
+        for network in ("conv", "mlp")
+        for seed in (0, 1)
     ]
     groups = group_jobs(jobs, None)
     assert [one.folder.name for one in groups.stacks[0]] == ["mlp0", "mlp1"]
