@@ -490,3 +490,12 @@ def test_a_stack_that_takes_too_long_is_stopped_and_its_members_are_failed(tmp_p
     reason = "timeout: ran longer than 6 s"
     assert statuses(only(tmp_path)) == dict.fromkeys(range(4), ("failed", reason))
     assert re.search(rf"4 of 4: failed \S+ in \d+ s: {reason} \(see runs/\S+/.stacks/\S+/console.log\)", done.stdout)
+
+
+def test_a_stack_has_a_gpu_or_all_cores_unless_several_at_a_time_are_asked_for(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert StackLauncher(None, None, None).stack_slots() == [{"OMP_NUM_THREADS": "8"}]
+    assert StackLauncher(None, 2, None).stack_slots() == [{"OMP_NUM_THREADS": "4"}] * 2
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
+    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in StackLauncher(None, None, None).stack_slots()] == ["0", "3"]
