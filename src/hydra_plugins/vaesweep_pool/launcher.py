@@ -194,9 +194,10 @@ def run_with_progress(
             left = time_left(commands, list(states.values()), len(pool.waiting), len(pool.slots))
             parts = (f"{earlier + len(ended)} done", f"{failed} failed" if failed else "", left)
             progress.update(overall, completed=done, state=", ".join(filter(None, parts)))
-    completed = total - sum(not plan.completed for plan in plans)
+    completed = earlier + sum(plan.completed for plan in ended)
     took = f" in {duration(time.monotonic() - start)}" if plans else ": nothing left to run"
-    console.print(f"{completed} of {jobs} completed{took}", markup=False)
+    if total := earlier + len(ended):  # without those that no command ended
+        console.print(f"{completed} of {number_of_jobs(total)} completed{took}", markup=False)
 
 
 class JobState(NamedTuple):
