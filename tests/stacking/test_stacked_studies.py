@@ -1,27 +1,36 @@
 """Studies trained as stacks: what each job leaves, what makes a stack, and what becomes of trouble."""
 
+import contextlib
 import importlib
+import os
 import re
+import signal
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 from filelock import FileLock
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from compare import main as compare
 from hydra_plugins.vaesweep_stack.launcher import StackLauncher
-from support.commands import QUICK, only, record, train
+from support.commands import QUICK, at_work, only, record, started, statuses, train, wait_for
 from support.interruption import interrupted_at
+from support.paths import ROOT
 from support.recordings import recorded
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.stacking import train_and_test as stack_training
 from vaesweep.stacking.checkpoints import merge_checkpoints, split_checkpoint
-from vaesweep.stacking.grouping import group_jobs
+from vaesweep.stacking.grouping import group_jobs, halves
 from vaesweep.stacking.memory import PeakMemory, footprint
 from vaesweep.stacking.stack import Stack
+from vaesweep.stacking.stack_script import train_stack
 from vaesweep.stacking.train_and_test import run_stack
+from vaesweep.studies.pool import LOG, Command, Pool
+from vaesweep.studies.study_job import StudyJob
 from vaesweep.training import run_and_record as running
 from vaesweep.training.job import RunJob
 from vaesweep.training.run_and_record import run
@@ -36,12 +45,44 @@ KNOBS = (["model.beta=4"], ["seed=1", "optimizer.lr=1e-2"], ["model.beta=1", "op
 def job(config, tmp_path):
     """A job as a launcher makes it, in a folder of its own."""
 
-    def make(name, *overrides):
-        composed = config(*SMALL, *overrides, folder=tmp_path / name)
+    def make(name, *overrides, small=SMALL):
+        composed = config(*small, *overrides, folder=tmp_path / name)
         OmegaConf.resolve(composed)
         return RunJob(composed, tmp_path / name, Results.from_config(composed, list(overrides)))
 
     return make
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """A job of a study as the launcher plans it."""
+
+    def make(name, *overrides):
+        own = [*SMALL, *QUICK, "logger.wandb.mode=disabled", *overrides]
+        where = [f"hydra.sweep.dir={tmp_path / 'study'}", f"hydra.sweep.subdir={name}"]
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            return StudyJob(compose("config", [*own, *where], return_hydra_config=True), tmp_path / "study")
+
+    return make
+
+
+class PoolHere(Pool):
+    """A pool that trains stacks in this process, where tests can change what happens."""
+
+    def run(self, jobs):
+        self.waiting = list(jobs)
+        while self.waiting:
+            command = self.waiting.pop(0)
+            with (command.folder / LOG).open("a") as log, contextlib.redirect_stderr(log):
+                command.code = train_stack(Path(command.command[-1]))
+            yield command
+
+
+def train_as_stack(plans):
+    """Have the launcher train jobs as one stack; returns those that it leaves to be run alone."""
+    launcher = StackLauncher(None, None, None)
+    jobs = {plan: launcher.job(plan) for plan in plans}
+    return launcher.train(plans[0].folder.parent, PoolHere([{}]), [list(jobs.values())], jobs)
 
 
 def checkpoint(job, name="last"):
@@ -211,25 +252,25 @@ def test_a_disk_that_is_full_for_all_ends_the_stack_with_that_reason(job, monkey
     assert {Results.read(one.folder).epochs for one in jobs} == {0}
 
 
-def test_a_record_that_cannot_be_written_costs_that_job_alone(job, monkeypatch):
-    jobs = [job(name, f"seed={seed}") for seed, name in enumerate("abc")]
+def test_a_record_that_cannot_be_written_costs_that_job_alone(plan, monkeypatch):
+    jobs = [plan(name, f"seed={seed}") for seed, name in enumerate("abc")]
     original = Results.write
     monkeypatch.setattr(Results, "write", lambda self, f: full() if f == jobs[0].folder else original(self, f))
-    assert StackLauncher(None, None).train(jobs) == jobs[:1]  # to be tried again
+    assert train_as_stack(jobs) == jobs[:1]  # to be tried again
     assert [Results.read(one.folder).status for one in jobs[1:]] == ["completed"] * 2
 
 
-def test_a_folder_in_which_another_process_runs_sends_the_jobs_their_own_way(job, monkeypatch):
+def test_a_folder_in_which_another_process_runs_sends_the_jobs_their_own_way(plan, monkeypatch):
     monkeypatch.setattr(running, "LOCK_SECONDS", 0.1)
-    jobs = [job("a"), job("b", "seed=1")]
+    jobs = [plan("a"), plan("b", "seed=1")]
+    jobs[1].folder.mkdir(parents=True)
     with FileLock(jobs[1].folder / ".lock"):
-        assert StackLauncher(None, None).train(jobs) == jobs
+        assert train_as_stack(jobs) == jobs
 
 
-def test_where_all_diverge_the_study_goes_on(job):
-    jobs = [job(str(k), "optimizer.lr=1e30", f"seed={k}") for k in range(2)]
-    launcher = StackLauncher(None, None)
-    assert launcher.train(jobs) == []
+def test_where_all_diverge_the_study_goes_on(plan):
+    jobs = [plan(str(k), "optimizer.lr=1e30", f"seed={k}") for k in range(2)]
+    assert train_as_stack(jobs) == []
     assert {Results.read(one.folder).status for one in jobs} == {"failed"}
 
 
@@ -263,7 +304,9 @@ def test_jobs_that_differ_in_knobs_and_seeds_make_a_stack(job):
 
 def test_convolutions_on_a_cpu_are_left_to_the_pool(job, monkeypatch):
     jobs = [
-        job(f"{network}{seed}", f"network={network}", f"seed={seed}") for network in ("conv", "mlp") for seed in (0, 1)
+        job(f"{network}{seed}", f"network={network}", f"seed={seed}", small=["model=beta_vae"])
+        for network in ("conv", "mlp")
+        for seed in (0, 1)
     ]
     groups = group_jobs(jobs, None)
     assert [one.folder.name for one in groups.stacks[0]] == ["mlp0", "mlp1"]
@@ -284,6 +327,23 @@ def test_a_stack_too_large_is_split_into_the_largest_that_fit(job, digits, model
     assert re.fullmatch(r"5 members of \d+ MiB a member do not fit into 0.0 GiB: 2 at a time", groups.messages[0])
 
 
+def test_there_are_stacks_for_all_slots_where_each_can_have_two_members(job):
+    jobs = [job(str(k), f"seed={k}") for k in range(7)]
+    sizes = {slots: [len(stack) for stack in group_jobs(jobs, None, slots).stacks] for slots in (1, 2, 3, 8)}
+    assert sizes == {1: [7], 2: [4, 3], 3: [3, 2, 2], 8: [3, 2, 2]}
+    others = [job(f"wide{k}", "model.latent_dim=3", f"seed={k}") for k in range(4)]
+    assert [len(stack) for stack in group_jobs([*jobs, *others], None, 2).stacks] == [7, 4]
+    assert [len(stack) for stack in group_jobs([*jobs, *others], None, 3).stacks] == [4, 3, 2, 2]
+
+
+def test_halves_go_on_from_one_step_each(job):
+    jobs = [job(str(k), f"seed={k}", "resume=true") for k in range(5)]
+    for one, step in zip(jobs, (40, 40, 40, 21, 40), strict=True):
+        (one.folder / "checkpoints").mkdir()
+        torch.save({"global_step": step}, one.folder / "checkpoints" / "last.ckpt")
+    assert [[one.folder.name for one in half] for half in halves(jobs)] == [["0", "1"], ["2", "4"], ["3"]]
+
+
 def test_peak_counts_what_is_alive_at_a_time():
     with PeakMemory() as peak:
         a = torch.ones(1000)
@@ -295,30 +355,36 @@ def test_peak_counts_what_is_alive_at_a_time():
     assert peak.now == c.nbytes
 
 
-def test_what_cannot_be_stacked_runs_alone_and_it_is_said_why(job, monkeypatch, capsys):
+def test_what_cannot_be_stacked_runs_alone_and_it_is_said_why(plan, monkeypatch, capsys):
     def broken(self, batch, noise):
         raise RuntimeError("vmap: no such\nrule")
 
     monkeypatch.setattr(Stack, "forward", broken)
-    jobs = [job("a"), job("b", "seed=1")]
-    assert StackLauncher(None, None).train(jobs) == jobs
+    jobs = [plan("a"), plan("b", "seed=1")]
+    assert train_as_stack(jobs) == jobs
+    assert all(job.arguments[-2] == "resume=true" for job in jobs)
     assert (
         "a stack of 2 cannot be trained (RuntimeError: vmap: no such rule): 2 jobs run alone" in capsys.readouterr().out
     )
 
 
-def test_what_the_gpu_has_no_room_for_is_halved(job, monkeypatch, capsys):
+def test_what_the_gpu_has_no_room_for_is_halved(plan, monkeypatch, capsys):
     sizes = []
 
     def run_stack(jobs):
         sizes.append(len(jobs))
         if len(jobs) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
+        assert all(one.config.resume for one in jobs)
+        for one in jobs:
+            one.results.status = "completed"
+            one.results.write(one.folder)
 
     monkeypatch.setattr(stack_training, "run_stack", run_stack)
-    jobs = [job(str(k), f"seed={k}") for k in range(5)]
-    assert StackLauncher(None, None).train(jobs) == []
-    assert sizes == [5, 3, 2, 1, 2]
+    jobs = [plan(str(k), f"seed={k}") for k in range(5)]
+    assert train_as_stack(jobs) == []
+    assert sizes == [5, 3, 2, 2, 1]
+    assert all(job.completed for job in jobs)
     assert "5 members do not fit (OutOfMemoryError: CUDA out of memory): 3 at a time" in capsys.readouterr().out
 
 
@@ -336,3 +402,100 @@ def test_a_study_on_the_command_line(tmp_path):
     assert compare([str(study)]) == 0
     again = train(tmp_path, *swept, "hydra/launcher=stack", "resume=true")
     assert "3 jobs, 2 completed earlier; 1 alone" in again.stdout
+
+
+def test_a_stack_that_is_stopped_keeps_the_reasons_of_its_members(plan, tmp_path):
+    jobs = [plan(name, f"seed={seed}") for seed, name in enumerate("abc")]
+    ends = ("interrupted", "SIGTERM"), ("failed", "kl is nan at step 3")
+    for one, (status, reason) in zip(jobs, ends, strict=False):  # the third was killed
+        one.folder.mkdir(parents=True)
+        one.results.status, one.results.reason = status, reason
+        one.results.write(one.folder)
+    stopped = Command([], tmp_path / "stack", failure="timeout: ran longer than 1 s", timed_out=True)
+    lines = [one.finish(stopped) for one in jobs]
+    late = "timeout: ran longer than 1 s"
+    assert [Results.read(one.folder).reason for one in jobs] == [late, "kl is nan at step 3", late]
+    assert all(Results.read(one.folder).status == "failed" for one in jobs)
+    assert all(line.endswith(f"(see {os.path.relpath(tmp_path / 'stack' / LOG)})") for line in lines)
+
+
+ON_DISK = [*SMALL[:2], *QUICK, "trainer.max_epochs=30", "checkpoint_every_n_seconds=0", "logger.wandb.mode=disabled"]
+FOUR = ["-m", *ON_DISK, "seed=0,1,2,3", "hydra/launcher=stack"]
+
+
+def members(folder):
+    """The folders of the jobs of the study by their seed."""
+    return {int(re.search(r"seed=(\d)", path.name)[1]): path for path in folder.glob("runs/*/*seed=*")}
+
+
+def checkpoints(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/*/checkpoints/last.ckpt")}
+
+
+def assert_completed_as_if_alone(config, folder, alone, together):
+    """That all members of the study are completed, and that one of them is as in a run of its own."""
+    assert statuses(only(folder)) == dict.fromkeys(range(4), ("completed", None))
+    for member in members(folder).values():
+        assert record(member)["trained_together"] == together
+        assert pd.read_csv(member / "history.csv").epoch.tolist() == list(range(1, 31))
+    run(config(*ON_DISK, "seed=3", folder=alone))
+    assert record(members(folder)[3])["metrics"] == pytest.approx(record(alone)["metrics"], rel=1e-3)
+
+
+def test_two_stacks_at_a_time_are_stopped_and_killed_with_the_launcher_and_resumed(config, tmp_path):
+    study = tmp_path / "study"
+    study.mkdir()
+    for signum, code in ((signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)):
+        before = checkpoints(study)
+        with started(study, *FOUR, "hydra.launcher.n_jobs=2", "resume=true") as launcher:
+            wait_for(lambda before=before: len(checkpoints(study).items() - before.items()) == 4)
+            processes = {tuple(at_work(member)) for member in members(study).values()}
+            assert len(processes) == 2
+            launcher.send_signal(signum)
+            said, errors = launcher.communicate()
+        assert launcher.returncode == code, errors
+        assert "4 jobs; a stack of 2; a stack of 2\n" in said
+        assert ("stopped; resume=" in errors) == (signum == signal.SIGTERM)
+        # stacks outlive a launcher that is killed by a moment only
+        wait_for(lambda: not any(at_work(member) for member in members(study).values()))
+        assert statuses(only(study)) == dict.fromkeys(range(4), ("interrupted", "SIGTERM"))
+    done = train(study, f"resume={only(study)}")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert re.search(r"4 of 4: completed \S+ in \d+ s\s+4 of 4 jobs completed in", done.stdout)
+    assert_completed_as_if_alone(config, study, tmp_path / "alone", together=2)
+    assert compare([str(only(study))]) == 0
+
+
+def test_a_stack_that_is_killed_goes_on_in_halves(config, tmp_path):
+    study = tmp_path / "study"
+    study.mkdir()
+    with started(study, *FOUR) as launcher:
+        wait_for(lambda: len(checkpoints(study)) == 4)
+        (process,) = at_work(members(study)[0])
+        os.kill(process, signal.SIGKILL)
+        said, errors = launcher.communicate()
+    assert launcher.returncode == 0, errors
+    assert "4 jobs; a stack of 4\n" in said
+    assert "4 members do not fit (killed by SIGKILL (out of memory?)): 2 at a time" in said
+    assert_completed_as_if_alone(config, study, tmp_path / "alone", together=2)
+    logs = [log.read_text() for log in only(study).glob(".stacks/*/console.log")]
+    resumed = [re.findall(r"^epoch (\d+)/30", log, re.MULTILINE) for log in logs]
+    assert len(resumed) == 2
+    assert "0" not in resumed[0] or "0" not in resumed[1]  # one of them is also the log of the stack that was killed
+
+
+def test_a_stack_that_takes_too_long_is_stopped_and_its_members_are_failed(tmp_path):
+    done = train(tmp_path, *FOUR, "trainer.max_epochs=100000", "hydra.launcher.timeout=6")
+    assert done.returncode == 1
+    reason = "timeout: ran longer than 6 s"
+    assert statuses(only(tmp_path)) == dict.fromkeys(range(4), ("failed", reason))
+    assert re.search(rf"4 of 4: failed \S+ in \d+ s: {reason} \(see runs/\S+/.stacks/\S+/console.log\)", done.stdout)
+
+
+def test_a_stack_has_a_gpu_or_all_cores_unless_several_at_a_time_are_asked_for(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert StackLauncher(None, None, None).stack_slots() == [{"OMP_NUM_THREADS": "8"}]
+    assert StackLauncher(None, 2, None).stack_slots() == [{"OMP_NUM_THREADS": "4"}] * 2
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
+    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in StackLauncher(None, None, None).stack_slots()] == ["0", "3"]

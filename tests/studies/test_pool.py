@@ -174,3 +174,12 @@ def test_a_script_is_forked_where_that_can_be(tmp_path):
     made = Command([sys.executable, str(tmp_path / "script.py")], tmp_path / "job")
     ended(Pool([{}]), [made])
     assert made.last_line() == "True"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
+def test_a_forked_script_has_the_threads_of_its_slot(tmp_path):
+    (tmp_path / "script.py").write_text("import torch; print(torch.get_num_threads())")
+    for threads in ("1", "3"):
+        made = Command([sys.executable, str(tmp_path / "script.py")], tmp_path / threads)
+        ended(Pool([{"OMP_NUM_THREADS": threads}]), [made])
+        assert made.last_line() == threads

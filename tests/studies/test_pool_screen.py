@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from hydra_plugins.vaesweep_pool import launcher
-from hydra_plugins.vaesweep_pool.launcher import JobState, labels, run_with_progress, time_left
+from hydra_plugins.vaesweep_pool.launcher import JobState, heading, labels, run_with_progress, time_left
 from vaesweep.records.duration import duration
 from vaesweep.studies.pool import LOG, Command, Pool
 
@@ -69,23 +68,56 @@ sys.exit(int(sys.argv[1]))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 80, 160])
-def test_every_running_job_has_a_line_that_is_not_wrapped(tmp_path, monkeypatch, width):
+def test_every_running_job_has_a_line_that_is_not_wrapped(tmp_path, width):
     screen = io.StringIO()
     options = {"file": screen, "width": width, "height": 24, "force_terminal": True, "color_system": None}
-    monkeypatch.setattr(launcher, "Console", lambda **given: Console(**given, **options))
     jobs = {
-        Command([sys.executable, "-c", JOB, str(int(beta == 1))], tmp_path / str(beta)): plan(
-            tmp_path / str(beta), f"model.beta={beta}", "model.a_long_setting=0"
-        )
+        Command([sys.executable, "-c", JOB, str(int(beta == 1))], tmp_path / str(beta)): [
+            plan(tmp_path / str(beta), f"model.beta={beta}", "model.a_long_setting=0")
+        ]
         for beta in (1, 2, 4)
     }
-    run_with_progress(Pool([{}, {}]), jobs, 4, "study")
+    console = Console(highlight=False, soft_wrap=True, **options)
+    run_with_progress(Pool([{}, {}]), jobs, 4, console, jobs.__getitem__)
     plain = re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", screen.getvalue())
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", plain) if line.strip()]
     assert max(map(len, lines)) <= width
     for beta in (1, 2, 4):
         shown = [line for line in lines if line.startswith(f"beta={beta} ")]
         assert any(re.search(r" epoch [1-4]/5  val 1234\.5  100 s left", line) for line in shown)
-    assert "study: 4 jobs, 1 completed earlier" in lines
     assert any("1 failed" in line for line in lines if line.startswith("4 jobs"))
     assert re.fullmatch(r"3 of 4 jobs completed in \d+ s", lines[-1])
+
+
+def test_the_heading_counts_the_jobs_and_those_completed_earlier(tmp_path):
+    jobs = [plan(tmp_path / name) for name in "abcd"]
+    assert heading("study", jobs) == "study: 4 jobs"
+    jobs[0].completed = True
+    assert heading("study", jobs) == "study: 4 jobs, 1 completed earlier"
+    assert heading("study", jobs[1:2]) == "study: 1 job"
+
+
+@pytest.mark.slow
+def test_several_jobs_of_one_command_have_one_line_and_those_it_does_not_end_are_tried_again(tmp_path):
+    screen = io.StringIO()
+    console = Console(file=screen, width=80, force_terminal=True, color_system=None, highlight=False, soft_wrap=True)
+    plans = [plan(tmp_path / str(seed), f"seed={seed}", "model=vae") for seed in range(3)]
+    pool, first = Pool([{}]), Command([sys.executable, "-c", JOB, "1"], tmp_path / "first")
+    todo = {first: plans}
+
+    def jobs_ended(command):
+        if command is first:
+            again = Command([sys.executable, "-c", JOB, "0"], tmp_path / "again")
+            todo[again] = plans[1:]
+            pool.waiting.append(again)
+            return plans[:1]
+        return todo[command]
+
+    run_with_progress(pool, todo, 3, console, jobs_ended)
+    plain = re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", screen.getvalue())
+    lines = [line.rstrip() for line in re.split(r"[\r\n]+", plain) if line.strip()]
+    for name in ("seed=0 and 2 more", "seed=1 and 1 more"):
+        assert any(re.match(rf"{name} .* epoch [1-4]/5  val 1234\.5", line) for line in lines)
+    said = [line for line in lines if re.match("completed|failed", line)]
+    assert said == ["failed 0", "completed 1", "completed 2"]
+    assert re.fullmatch(r"2 of 3 jobs completed in \d+ s", lines[-1])

@@ -6,7 +6,8 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,6 +70,7 @@ class PoolLauncher(Launcher):
         self.n_jobs = None if n_jobs is None else check_int("hydra.launcher.n_jobs", n_jobs)
         self.gpus_per_job = check_int("hydra.launcher.gpus_per_job", gpus_per_job)
         self.timeout = None if timeout is None else check_float("hydra.launcher.timeout", timeout, 0, strict=True)
+        self.console = Console(highlight=False, soft_wrap=True)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context, self.config = hydra_context, config
@@ -101,63 +103,101 @@ class PoolLauncher(Launcher):
         return slots(self.n_jobs, self.gpus_per_job)
 
     def work(self, study: Path, plans: Sequence[StudyJob]) -> None:
-        """Run what there is to run, with a line that says how far the study is. Raises SystemExit when told to stop."""
+        """Run what there is to run. Raises SystemExit when told to stop."""
         script = [sys.executable, str(Path(sys.argv[0]).absolute()), *config_flags(self.config.hydra, sys.argv[0])]
         of_hydra: Any = OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)
         for_all = [o for o in of_hydra if not o.startswith(LAUNCHER_ONLY)]
         todo = {
-            Command([*script, *plan.arguments, *for_all], plan.folder): plan for plan in plans if not plan.completed
+            Command([*script, *plan.arguments, *for_all], plan.folder): [plan] for plan in plans if not plan.completed
         }
         pool = Pool(self.slots(), self.timeout)
-        before = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}
-        try:
-            run_with_progress(pool, todo, len(plans), os.path.relpath(study))
-        except Interrupted as stop:
-            print(f"stopped; resume={shlex.quote(os.path.relpath(study))} goes on", file=sys.stderr)
-            raise SystemExit(128 + stop.signum) from None
-        finally:
-            for signum, handler in before.items():
-                signal.signal(signum, handler)
+        self.say(heading(os.path.relpath(study), plans))
+        with exit_when_told(study):
+            run_with_progress(pool, todo, len(plans), self.console, todo.__getitem__)
+
+    def say(self, line: str) -> None:
+        self.console.print(line, markup=False)
 
 
-def run_with_progress(pool: Pool, todo: dict[Command, StudyJob], total: int, study: str) -> None:
-    """Run the jobs, with a line for each that ends, a bar for each that runs, and one for all."""
-    console, ended = Console(highlight=False, soft_wrap=True), []
-    earlier, start = total - len(todo), time.monotonic()
-    jobs = f"{total} job{'s' * (total > 1)}"
-    console.print(f"{study}: {jobs}{f', {earlier} completed earlier' * (earlier > 0)}", markup=False)
-    names = labels(list(todo.values()), max(12, console.width - BAR_WIDTH - STATE_WIDTH - 2))
+@contextmanager
+def exit_when_told(study: Path) -> Iterator[None]:
+    """Context that a signal leaves as SystemExit with 128 + its number, after a line that says how to go on."""
+    before = {signum: signal.signal(signum, interrupt) for signum in SIGNALS}
+    try:
+        yield
+    except Interrupted as stop:
+        print(f"stopped; resume={shlex.quote(os.path.relpath(study))} goes on", file=sys.stderr)
+        raise SystemExit(128 + stop.signum) from None
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def heading(study: str, plans: Sequence[StudyJob]) -> str:
+    """The name of a study with the number of its jobs, and of those that were completed earlier."""
+    earlier = sum(plan.completed for plan in plans)
+    return f"{study}: {number_of_jobs(len(plans))}{f', {earlier} completed earlier' * (earlier > 0)}"
+
+
+def number_of_jobs(number: int) -> str:
+    return f"{number} job{'s' * (number != 1)}"
+
+
+def and_more(plans: Sequence[StudyJob]) -> str:
+    """What a command is called, beside its first job."""
+    return f" and {len(plans) - 1} more" * (len(plans) > 1)
+
+
+def run_with_progress(
+    pool: Pool,
+    todo: Mapping[Command, Sequence[StudyJob]],
+    total: int,
+    console: Console,
+    jobs_ended: Callable[[Command], Sequence[StudyJob]],
+) -> None:
+    """Run commands of one or several jobs each, with a line for each job that ends, a bar a command, and one for all.
+
+    `jobs_ended` gets each command that has ended and returns the jobs that ended with it; it may add commands for the
+    others to `todo` and to the pool. Those of `total` jobs that are not in `todo` were completed earlier.
+    """
+    commands, ended, plans = list[Command](), list[StudyJob](), [plan for of_one in todo.values() for plan in of_one]
+    earlier, start, jobs = total - len(plans), time.monotonic(), number_of_jobs(total)
+    longest = max((len(and_more(of_one)) for of_one in todo.values()), default=0)
+    names = labels(plans, max(12, console.width - BAR_WIDTH - STATE_WIDTH - 2 - longest))
     columns = (
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
         BarColumn(bar_width=BAR_WIDTH),
         TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True)),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with closing(pool.run(list(todo))) as events, Progress(*columns, console=console, transient=True) as progress:
         overall = progress.add_task(jobs, total=total, state="")
         bars: dict[Command, TaskID] = {}
-        for job in pool.run(list(todo)):
-            if job:
-                ended.append(job)
-                line = todo[job].finish(job)
-                if not console.is_terminal and total > 1:  # where no bar says it
-                    line = f"{earlier + len(ended)} of {total}: {line}"
-                console.print(line, markup=False, style="" if todo[job].completed else "bold")
-                if job in bars:
-                    progress.remove_task(bars.pop(job))
+        for command in events:
+            if command:
+                commands.append(command)
+                for plan in jobs_ended(command):
+                    ended.append(plan)
+                    line = plan.finish(command)
+                    if not console.is_terminal and total > 1:  # where no bar says it
+                        line = f"{earlier + len(ended)} of {total}: {line}"
+                    console.print(line, markup=False, style="" if plan.completed else "bold")
+                if command in bars:
+                    progress.remove_task(bars.pop(command))
             states = {working.job: JobState.read(working.job) for working in pool.working}
-            for job, state in states.items():
-                if job not in bars:
-                    bars[job] = progress.add_task(names[job.folder], total=1.0, state="")
-                progress.update(bars[job], completed=state.share, state=state.text)
-            failed = sum(not todo[job].completed for job in ended)
-            done = earlier + len(ended) + sum(state.share for state in states.values())
-            waiting = len(todo) - len(ended) - len(states)
-            left = time_left(ended, list(states.values()), waiting, len(pool.slots))
+            for running, state in states.items():
+                if running not in bars:
+                    name = names[todo[running][0].folder] + and_more(todo[running])
+                    bars[running] = progress.add_task(name, total=1.0, state="")
+                progress.update(bars[running], completed=state.share, state=state.text)
+            failed = sum(not plan.completed for plan in ended)
+            done = earlier + len(ended) + sum(state.share * len(todo[running]) for running, state in states.items())
+            left = time_left(commands, list(states.values()), len(pool.waiting), len(pool.slots))
             parts = (f"{earlier + len(ended)} done", f"{failed} failed" if failed else "", left)
             progress.update(overall, completed=done, state=", ".join(filter(None, parts)))
-    completed = total - sum(not plan.completed for plan in todo.values())
-    took = f" in {duration(time.monotonic() - start)}" if todo else ": nothing left to run"
-    console.print(f"{completed} of {jobs} completed{took}", markup=False)
+    completed = earlier + sum(plan.completed for plan in ended)
+    took = f" in {duration(time.monotonic() - start)}" if plans else ": nothing left to run"
+    if total := earlier + len(ended):  # without those that no command ended
+        console.print(f"{completed} of {number_of_jobs(total)} completed{took}", markup=False)
 
 
 class JobState(NamedTuple):

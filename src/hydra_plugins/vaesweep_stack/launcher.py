@@ -1,10 +1,8 @@
-"""`hydra/launcher=stack`: jobs that differ in knobs and seeds alone are trained as one, in this process."""
+"""`hydra/launcher=stack`: jobs that differ in knobs and seeds alone are trained as one, in a process of its own."""
 
-import gc
 import os
-import shlex
-import sys
-from collections.abc import Sequence
+import signal
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,15 +10,18 @@ from typing import TYPE_CHECKING
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict, read_write
-from rich.console import Console
 
-from hydra_plugins.vaesweep_pool.launcher import PoolLauncher
-from vaesweep.errors import DivergenceError, reason
+from hydra_plugins.vaesweep_pool.launcher import PoolLauncher, exit_when_told, heading, run_with_progress
+from vaesweep.stacking.stack_script import TOO_LARGE, stack_command
+from vaesweep.studies.pool import LOG, Command, Pool, slots
 from vaesweep.studies.study_job import StudyJob
 from vaesweep.value_rules import check_float
 
 if TYPE_CHECKING:
     from vaesweep.training.job import RunJob
+
+LOGS = ".stacks"
+"""The folder in that of a study where each stack has one of its own, for what it prints."""
 
 
 @dataclass
@@ -31,86 +32,102 @@ class StackConf:
     memory: float | None = None
     """GiB that a stack may take; null: most of what is free, of the GPU's where there is one."""
     n_jobs: int | None = None
-    """Jobs at a time, of those that are in no stack; null: as the launcher `pool` has it."""
+    """Stacks at a time, and jobs that are in none; null: a stack a GPU, or one without GPUs; jobs as `pool` has it."""
+    timeout: float | None = None
+    """Seconds after which a stack, or a job that is in none, is stopped and marked failed; null: never."""
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="stack", node=StackConf, provider="vaesweep")
 
 
 class StackLauncher(PoolLauncher):
-    """Trains each stack of jobs on one device, the stacks one after the other; what is in none is left to the pool.
+    """Trains each stack of jobs in a process of its own, several at a time; what is in none is left to the pool.
+
+    On GPUs there is a stack a GPU at a time, and there are enough stacks for all GPUs. Without GPUs a stack has all
+    cores, unless `n_jobs` is set.
 
     Every job leaves what it would leave alone, and can be resumed alone or in a stack. Where a stack fails for a reason
-    that is not one member's own, such as an operation that cannot be stacked, its jobs go on alone; where it is too
-    large for the GPU after all, in two halves.
+    that is not one member's own, such as an operation that cannot be stacked, its jobs go on alone. Where it is too
+    large after all, or is killed, it goes on in two halves.
 
     It pays where one member leaves the device idle: on a GPU, and for small images on a CPU. Where one keeps the device
-    busy, or where there are several GPUs, the pool is the better choice. It gets convolutions on a CPU from here.
+    busy the pool is the better choice. It gets convolutions on a CPU from here.
     """
 
-    def __init__(self, memory: float | None, n_jobs: int | None) -> None:
-        super().__init__(n_jobs, gpus_per_job=1, timeout=None)
+    def __init__(self, memory: float | None, n_jobs: int | None, timeout: float | None) -> None:
+        super().__init__(n_jobs, gpus_per_job=1, timeout=timeout)
         self.memory = None if memory is None else check_float("hydra.launcher.memory", memory, 0, strict=True)
-        self.console = Console(highlight=False, soft_wrap=True)
+
+    def stack_slots(self) -> list[dict[str, str]]:
+        """The environment of each stack that is trained at a time."""
+        of_pool = self.slots()
+        is_set = self.n_jobs is not None or "CUDA_VISIBLE_DEVICES" in of_pool[0]
+        return of_pool if is_set else slots(1, gpus_per_job=1)
 
     def work(self, study: Path, plans: Sequence[StudyJob]) -> None:
         from vaesweep import fast_lightning_import  # noqa: F401  here, as it imports torch, and Hydra every launcher at every start
         from vaesweep.stacking.grouping import group_jobs
 
-        folder = os.path.relpath(study)
         of = {plan.folder: plan for plan in plans}
-        jobs = {plan.folder: self.job(plan) for plan in plans if not plan.completed}
-        groups = group_jobs(list(jobs.values()), self.memory)
-        earlier = len(plans) - len(jobs)
-        counts = [f"{len(plans)} jobs{f', {earlier} completed earlier' * (earlier > 0)}"]
+        jobs = {plan: self.job(plan) for plan in plans if not plan.completed}
+        pool = Pool(self.stack_slots(), self.timeout)
+        groups = group_jobs(list(jobs.values()), self.memory, len(pool.slots))
+        counts = [heading(os.path.relpath(study), plans)]
         counts += [f"a stack of {len(stack)}" for stack in groups.stacks]
         counts += [f"{len(groups.alone)} alone"] if groups.alone else []
-        self.say(f"{folder}: {'; '.join(counts)}")
+        self.say("; ".join(counts))
         for line in groups.messages:
             self.say(line)
         for obstacle in dict.fromkeys(obstacle for _, obstacle in groups.alone):
             names = [job.folder.name for job, own in groups.alone if own == obstacle]
             self.say(f"alone: {names[0] if len(names) == 1 else f'{len(names)} jobs'}: {obstacle}")
         alone = [of[job.folder] for job, _ in groups.alone]
-        try:
-            for stack in groups.stacks:
-                alone += [of[job.folder].resume() for job in self.train(stack)]
-        except SystemExit:
-            print(f"stopped; resume={shlex.quote(folder)} goes on", file=sys.stderr)
-            raise
+        if groups.stacks:
+            alone += self.train(study, pool, groups.stacks, jobs)
         if alone:
             super().work(study, alone)
 
-    def train(self, stack: Sequence["RunJob"]) -> list["RunJob"]:
-        """Train `stack` and say how each of its jobs ended; returns those that are to be run alone after all."""
-        import torch
+    def train(
+        self, study: Path, pool: Pool, stacks: Sequence[Sequence["RunJob"]], jobs: Mapping[StudyJob, "RunJob"]
+    ) -> list[StudyJob]:
+        """Train stacks of `jobs` by the pool; returns those jobs that are to be run alone after all."""
+        from vaesweep.stacking.grouping import halves
 
-        from vaesweep.stacking.train_and_test import run_stack
+        of = {job.folder: plan for plan, job in jobs.items()}
+        todo, alone = dict[Command, list[StudyJob]](), list[StudyJob]()
 
-        problem, too_large = "", False
-        try:
-            run_stack(stack)
-        except Exception as error:
-            if not isinstance(error, DivergenceError):  # all of them, as their records say
-                problem, too_large = reason(error), isinstance(error, torch.OutOfMemoryError)
-        # not within the handler: the error holds on to all that was on the device
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        left = [job for job in stack if problem and job.results.status != "completed"]
-        if too_large and len(left) > 1:
-            half = (len(left) + 1) // 2
-            self.say(f"{len(left)} members do not fit ({problem}): {half} at a time")
-            for job in left:
-                job.config.resume = True  # from where they got to together
-            return self.train(left[:half]) + self.train(left[half:])
-        if left:
-            self.say(f"a stack of {len(stack)} cannot be trained ({problem}): {len(left)} jobs run alone")
-        for job in stack:
-            why = f": {job.results.reason}" if job.results.reason else ""
-            if job not in left:
-                self.say(f"{job.results.status} {job.folder.name}{why}")
-        return left
+        def add(stack: Sequence["RunJob"]) -> Command:
+            folder = study / LOGS / stack[0].folder.name
+            command = Command(stack_command(stack, folder), folder)
+            todo[command] = [of[job.folder] for job in stack]
+            return command
+
+        def jobs_ended(command: Command) -> list[StudyJob]:
+            stack = todo[command]
+            if command.timed_out or command.code == 0 or command.code > 128:  # above it is a signal that it heeded
+                return stack
+            for plan in stack:
+                plan.read_record()
+            left, problem = [plan for plan in stack if not plan.completed], command.failure or command.last_line()
+            for plan in left:
+                jobs[plan.resume()].config.resume = True  # from where they got to together
+            if len(left) > 1 and command.code in (TOO_LARGE, -signal.SIGKILL):
+                parts = halves([jobs[plan] for plan in left])
+                self.say(f"{len(left)} members do not fit ({problem}): {max(map(len, parts))} at a time")
+                pool.waiting += map(add, parts)
+            elif left:
+                log = os.path.relpath(command.folder / LOG)
+                self.say(
+                    f"a stack of {len(stack)} cannot be trained ({problem}): {len(left)} jobs run alone (see {log})"
+                )
+                alone.extend(left)
+            return [plan for plan in stack if plan not in left]
+
+        for stack in stacks:
+            add(stack)
+        with exit_when_told(study):
+            run_with_progress(pool, todo, sum(map(len, stacks)), self.console, jobs_ended)
+        return alone
 
     def job(self, plan: StudyJob) -> "RunJob":
         """A job of the study with its configuration resolved, which several of one process could not be later on."""
@@ -127,6 +144,3 @@ class StackLauncher(PoolLauncher):
         OmegaConf.save(plan.overrides, record / "overrides.yaml")
         OmegaConf.resolve(own)
         return RunJob(own, plan.folder, plan.results)
-
-    def say(self, line: str) -> None:
-        self.console.print(line, markup=False)

@@ -1,8 +1,10 @@
 """Which jobs of a study make a stack: those that differ in knobs and seeds alone."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -39,8 +41,12 @@ class Grouping:
     messages: list[str] = field(default_factory=list)
 
 
-def group_jobs(jobs: Sequence[RunJob], memory: float | None) -> Grouping:
-    """Sort `jobs` into the largest stacks that fit into `memory` GiB, or what is free of it."""
+def group_jobs(jobs: Sequence[RunJob], memory: float | None, slots: int = 1) -> Grouping:
+    """Sort `jobs` into the largest stacks that fit into `memory` GiB each, or together into what is free of it.
+
+    There are enough of them for all of `slots`, the number of stacks that are trained at a time, where each can have
+    two members.
+    """
     groups, data, alike = Grouping(), dict[str, ImageDataModule](), dict[str, list[tuple[RunJob, Autoencoder]]]()
     for job in jobs:
         try:
@@ -55,6 +61,8 @@ def group_jobs(jobs: Sequence[RunJob], memory: float | None) -> Grouping:
             obstacle = reason(error)
         if obstacle:
             groups.alone.append((job, obstacle))
+    # kinds of jobs are trained side by side, and so have a share of the slots each
+    parts = math.ceil(slots / max(1, sum(len(pairs) > 1 for pairs in alike.values())))
     for pairs in alike.values():
         together = [job for job, _ in pairs]
         if len(pairs) == 1:
@@ -63,31 +71,58 @@ def group_jobs(jobs: Sequence[RunJob], memory: float | None) -> Grouping:
             )
             continue
         try:
-            split_by_memory(together, pairs[0][1], load_data(together[0].config, data), memory, groups)
+            room = memory * 2**30 if memory else free_bytes_of_a_slot(together[0].config, slots)
+            split_by_memory(together, pairs[0][1], load_data(together[0].config, data), room, parts, groups)
         except Exception as error:
             groups.alone += [(job, reason(error)) for job in together]
     return groups
 
 
 def split_by_memory(
-    jobs: list[RunJob], member: Autoencoder, data: ImageDataModule, memory: float | None, groups: Grouping
+    jobs: list[RunJob], member: Autoencoder, data: ImageDataModule, room: float, least: int, groups: Grouping
 ) -> None:
-    """Add jobs of one kind, of which `member` is one, to `groups`, as many to a stack as there is room for."""
+    """Add jobs of one kind, of which `member` is one, to `groups`, as many to a stack as there is room for in bytes.
+
+    They become `least` stacks or more, where each can have two members.
+    """
     config = jobs[0].config
     double = config.trainer.precision == "64-true"
     each = footprint(member, next(iter(data.train_dataloader()))) * (2 if double else 1)
-    room = memory * 2**30 if memory else MEMORY_SHARE * free_bytes(gpu_index(config))
     most = max(1, int(room // each))
+    count = math.ceil(len(jobs) / most)
     # members that share a rate and a decay stand together: see `param_group_slices`
     ordered = sorted(jobs, key=lambda job: [float(job.config.optimizer[key]) for key in OPTIMIZER_MAY_DIFFER])
-    parts = [ordered[start : start + most] for start in range(0, len(ordered), most)]
+    parts = equal_parts(ordered, max(count, min(least, len(jobs) // 2)))
     size = f"{each / 2**20:.0f} MiB a member"
-    if len(parts) > 1:
+    if count > 1:
         groups.messages.append(
             f"{len(jobs)} members of {size} do not fit into {room / 2**30:.1f} GiB: {most} at a time"
         )
     groups.stacks += [part for part in parts if len(part) > 1]
     groups.alone += [(part[0], f"no room for a second of {size}") for part in parts if len(part) == 1]
+
+
+def equal_parts(jobs: Sequence[RunJob], count: int) -> list[list[RunJob]]:
+    """`jobs` in their order, in parts whose sizes differ by one at most, the larger ones first."""
+    small, larger = divmod(len(jobs), count)
+    ends = [small * k + min(k, larger) for k in range(count + 1)]
+    return [list(jobs[start:end]) for start, end in pairwise(ends)]
+
+
+def halves(jobs: Sequence[RunJob]) -> list[list[RunJob]]:
+    """Jobs of a stack that was too large as stacks of half the size, each of jobs that go on from the same step."""
+    alike: dict[int, list[RunJob]] = {}
+    for job in jobs:
+        alike.setdefault(start_step(job), []).append(job)
+    half = math.ceil(len(jobs) / 2)
+    return [part for same in alike.values() for part in equal_parts(same, math.ceil(len(same) / half))]
+
+
+def free_bytes_of_a_slot(config: DictConfig, slots: int) -> float:
+    """Bytes that each of the stacks may take that are trained at a time."""
+    gpu = gpu_index(config)
+    devices = 1 if gpu is None else max(1, torch.cuda.device_count())
+    return MEMORY_SHARE * free_bytes(gpu) / math.ceil(slots / devices)
 
 
 def why_not_stackable(job: RunJob) -> str | None:

@@ -34,7 +34,7 @@ class ForkedScript:
 
     `command` is this interpreter, a script and its arguments. The process leads a session of its own; what it prints
     goes to the ends of the files `stdout` and `stderr`. What libraries read from the environment when they are
-    imported, such as the number of threads, is that of the first script. Raises OSError.
+    imported is that of the first script, but for OMP_NUM_THREADS. Raises OSError.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], stdout: Path, stderr: Path) -> None:
@@ -90,6 +90,10 @@ def run_script(arguments: list[str], environment: dict[str, str], stdout: str, s
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     os.environ.clear()
     os.environ.update(environment)
+    if environment.get("OMP_NUM_THREADS", "").isdigit():
+        import torch  # here, because it takes seconds; the server has imported it
+
+        torch.set_num_threads(int(environment["OMP_NUM_THREADS"]))
     starter = parent_process()
     if os.environ.pop(PARENT, None) and starter:
         stop_after(starter.join)

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +23,12 @@ MAX_CPU_JOBS = 4
 
 @dataclass(eq=False)
 class Command:
-    """A job as a command, with its folder. `failure` is the reason if it did not end by itself."""
+    """A job as a command, or several as one, with its folder. `failure` is the reason if it did not end by itself."""
 
     command: Sequence[str]
     folder: Path
     failure: str | None = None
+    timed_out: bool = False
     code: int = 0
     log_offset: int = 0
     """Offset in its log where this attempt starts."""
@@ -65,15 +66,19 @@ class Pool:
 
     def __init__(self, slots: Sequence[Mapping[str, str]], timeout: float | None = None) -> None:
         self.slots, self.timeout = slots, timeout
+        self.waiting: list[Command] = []
         self.working: list[RunningCommand] = []
 
-    def run(self, jobs: Sequence[Command]) -> Iterator[Command | None]:
-        """Yield each job when it has ended, and None in between to give the caller control. Closing stops all."""
-        waiting, free = list(jobs), list(range(len(self.slots)))
+    def run(self, jobs: Sequence[Command]) -> Generator[Command | None]:
+        """Yield each job when it has ended, and None in between to give the caller control. Closing stops all.
+
+        The caller may add jobs to `waiting`.
+        """
+        self.waiting, free = list(jobs), list(range(len(self.slots)))
         try:
-            while waiting or self.working:
-                while waiting and free:
-                    job = waiting.pop(0)
+            while self.waiting or self.working:
+                while self.waiting and free:
+                    job = self.waiting.pop(0)
                     try:
                         self.start(job, free[0])
                         free.pop(0)
@@ -112,7 +117,7 @@ class Pool:
                 working.stop_time = now
             return False
         if working.stop_time is not None:
-            job.failure = f"timeout: ran longer than {self.timeout:g} s"
+            job.failure, job.timed_out = f"timeout: ran longer than {self.timeout:g} s", True
         elif code < 0:
             name = signal.Signals(-code).name
             job.failure = f"killed by {name}" + " (out of memory?)" * (name == "SIGKILL")

@@ -1,5 +1,6 @@
 """A job of a study before it is run, and what became of it."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -54,24 +55,32 @@ class StudyJob:
     def resume(self) -> Self:
         """The same job from its last checkpoint, where it has one by now."""
         self.overrides.append("resume=true")
+        self.before = self.stamp()
         return self
 
-    def finish(self, command: Command) -> str:
-        """Take over what the job recorded, or record what became of it; a line for the person."""
+    def read_record(self) -> bool:
+        """Take over what the job recorded; whether it recorded anything since it was planned."""
         record = Results.load_or_none(self.folder)
         is_new = record is not None and self.stamp() != self.before
         # a job that another process completed meanwhile writes no record of its own
         same = record is not None and record.config_hash == self.results.config_hash
         if record and (is_new or (same and record.status == "completed")):
             self.results = record
-        if not self.completed and (command.failure or not is_new):
+        return is_new
+
+    def finish(self, command: Command) -> str:
+        """Take over what the job recorded, or record what became of it; a line for the person."""
+        is_new = self.read_record()
+        # a reason of the job's own is kept
+        if not self.completed and (not is_new or (command.failure and self.results.status == "interrupted")):
             self.results.status, self.results.reason = "failed", command.failure or command.last_line()
             with suppress(OSError):  # a full disk: this line says so, and the other jobs go on
                 self.results.write(self.folder)
         line = f"{self.results.status} {self.folder.name} in {command.seconds:.0f} s"
         if self.completed:
             return line
-        return f"{line}: {self.results.reason} (see its {LOG})"
+        log = f"its {LOG}" if command.folder == self.folder else os.path.relpath(command.folder / LOG)
+        return f"{line}: {self.results.reason} (see {log})"
 
     def job_return(self, error: Exception) -> JobReturn:
         """What Hydra wants to know of a job."""

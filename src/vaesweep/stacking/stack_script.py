@@ -1,0 +1,63 @@
+"""Script that trains a stack in a process of its own."""
+
+import os
+import pickle
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.hydra_config import HydraConfig
+
+if TYPE_CHECKING:
+    from vaesweep.training.job import RunJob
+
+JOBS = "jobs.pickle"
+"""The file that hands the jobs to the script, which removes it."""
+TOO_LARGE = 3
+"""Exit code of a stack that the device has no room for; 1 is that of any other error that is not a member's own."""
+
+
+def stack_command(jobs: Sequence["RunJob"], folder: Path) -> list[str]:
+    """The command that trains `jobs` as one stack; they are written to `folder` for it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / JOBS).write_bytes(pickle.dumps((HydraConfig.instance().cfg, list(jobs))))
+    return [sys.executable, os.path.abspath(__file__), str(folder / JOBS)]
+
+
+def train_stack(file: Path) -> int:
+    """Train the jobs in `file`; returns the exit code. What they left says how each of them ended, where that is 0.
+
+    Raises SystemExit on a signal, see `RunRecorder`.
+    """
+    from vaesweep import fast_lightning_import  # noqa: F401  here, because torch takes seconds to import
+
+    # isort: split
+    import torch
+
+    from vaesweep.errors import DivergenceError, reason
+    from vaesweep.stacking.train_and_test import run_stack
+
+    HydraConfig.instance().cfg, jobs = pickle.loads(file.read_bytes())
+    file.unlink()
+    try:
+        run_stack(jobs)
+    except DivergenceError:  # of all of them
+        return 0
+    except Exception as error:
+        traceback.print_exc()
+        print(f"error: {reason(error)}", file=sys.stderr, flush=True)
+        return TOO_LARGE if isinstance(error, torch.OutOfMemoryError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    # Python puts the script's folder first, whose modules would hide a user's of the same name
+    sys.path[0] = str(Path(__file__).parents[2])
+    from vaesweep.settings.instantiate import add_import_path
+    from vaesweep.stop_requests import follow_parent
+
+    follow_parent()
+    add_import_path(os.getcwd())
+    sys.exit(train_stack(Path(sys.argv[1])))
