@@ -1,20 +1,23 @@
 """Script that trains a stack in a process of its own."""
 
+import json
 import os
-import pickle
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import OmegaConf
 
 if TYPE_CHECKING:
     from vaesweep.training.job import RunJob
 
-JOBS = "jobs.pickle"
-"""The file that hands the jobs to the script, which removes it."""
+JOBS = "jobs.json"
+"""The file that hands the jobs to the script."""
 TOO_LARGE = 3
 """Exit code of a stack that the device has no room for; 1 is that of any other error that is not a member's own."""
 
@@ -22,7 +25,11 @@ TOO_LARGE = 3
 def stack_command(jobs: Sequence["RunJob"], folder: Path) -> list[str]:
     """The command that trains `jobs` as one stack; they are written to `folder` for it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / JOBS).write_bytes(pickle.dumps((HydraConfig.instance().cfg, list(jobs))))
+    given = [
+        {"folder": str(job.folder), "config": OmegaConf.to_container(job.config), "overrides": job.results.overrides}
+        for job in jobs
+    ]
+    (folder / JOBS).write_text(json.dumps(given))
     return [sys.executable, os.path.abspath(__file__), str(folder / JOBS)]
 
 
@@ -39,10 +46,9 @@ def train_stack(file: Path) -> int:
     from vaesweep.errors import DivergenceError, reason
     from vaesweep.stacking.train_and_test import run_stack
 
-    HydraConfig.instance().cfg, jobs = pickle.loads(file.read_bytes())
-    file.unlink()
+    HydraConfig.instance().set_config(OmegaConf.create({"hydra": HydraConf(mode=RunMode.MULTIRUN)}))
     try:
-        run_stack(jobs)
+        run_stack([job(**given) for given in json.loads(file.read_text())])
     except DivergenceError:  # of all of them
         return 0
     except Exception as error:
@@ -50,6 +56,15 @@ def train_stack(file: Path) -> int:
         print(f"error: {reason(error)}", file=sys.stderr, flush=True)
         return TOO_LARGE if isinstance(error, torch.OutOfMemoryError) else 1
     return 0
+
+
+def job(folder: str, config: dict[str, Any], overrides: list[str]) -> "RunJob":
+    """A job as `stack_command` wrote it."""
+    from vaesweep.records.results import Results
+    from vaesweep.training.job import RunJob
+
+    composed = OmegaConf.create(config)
+    return RunJob(composed, Path(folder), Results.from_config(composed, overrides))
 
 
 if __name__ == "__main__":
