@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from vaesweep.models.autoencoder import Autoencoder
+from vaesweep.models.convolutional_jacobian import known_layers, squared_norms_by_rows
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.jacobian import dense_layers, jacobian, squared_norms, vector_jacobian_products
 from vaesweep.models.networks import Encoder, Network
@@ -14,8 +15,9 @@ from vaesweep.value_rules import check_float, check_int
 class ContractiveAutoencoder(Autoencoder):
     """Autoencoder with loss = distortion + lam * contraction (Rifai et al. 2011, eq. 1 and sec. 3).
 
-    contraction = mean_b ||J_b||_F^2 with J_b = dz/dx at image b, exactly: by `squared_norms` for a dense encoder, row
-    by row for any other. `lam` is the paper's lambda, a reserved word in Python.
+    contraction = mean_b ||J_b||_F^2 with J_b = dz/dx at image b, exactly: by `squared_norms` for a dense encoder, by
+    `squared_norms_by_rows` for one with convolutions, by autograd row by row for any other. `lam` is the paper's
+    lambda, a reserved word in Python.
 
     With `probes` n, training estimates it: ||J||_F^2 = E ||v^T J||^2 for v of independent fair signs, the mean of n
     draws per image (Hutchinson 1990). The variance is 2 sum_{i != j} (J J^T)_ij^2 / n per image, 0 for orthogonal
@@ -57,6 +59,9 @@ class ContractiveAutoencoder(Autoencoder):
         elif layers := dense_layers(self.encoder, self.code):
             assert isinstance(self.encoder, Encoder)
             total = squared_norms(layers, self.encoder.join(seen, self.condition(label)), seen[0].numel())
+        elif modules := known_layers(self.encoder, self.code):
+            assert isinstance(self.encoder, Encoder)
+            total = squared_norms_by_rows(modules, self.encoder.join(seen, self.condition(label)), seen.shape[1])
         else:
             total = jacobian(encode, seen).square().sum()
         return total[None] / len(seen)
