@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from compare import main as compare
 from support.handmade import leave, rates
 from support.paths import ROOT
-from vaesweep.evaluation.evaluate import measure
+from vaesweep.evaluation.measure_runs import measure
 from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.records.results import FILE
@@ -123,7 +123,9 @@ def test_the_curve_of_a_run_for_a_range_of_betas_is_measured_once(multi_rate, mo
         assert at_one == pytest.approx(metrics[key], abs=0.1)
     assert not (study / "plain" / EVALUATION).exists()
     assert (study / "report" / "plane.png").is_file()
-    monkeypatch.setattr("vaesweep.evaluation.evaluate.measure_by_name", lambda *given: pytest.fail("measured again"))
+    monkeypatch.setattr(
+        "vaesweep.evaluation.measure_runs.measure_by_name", lambda *given: pytest.fail("measured again")
+    )
     assert compare([str(study)]) == 0
 
 

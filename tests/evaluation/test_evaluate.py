@@ -21,10 +21,12 @@ from support.commands import run_command
 from support.datasets import write_photos
 from support.paths import MODELS, ROOT
 from support.recordings import recorded
+from vaesweep.data import Digits
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation import NLL
-from vaesweep.evaluation.evaluate import evaluate, measure_by_name
+from vaesweep.evaluation.evaluate import evaluate
 from vaesweep.evaluation.load import load_context
+from vaesweep.evaluation.measure_runs import measure_by_name
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.report.collection import read
 from vaesweep.report.report import report
@@ -243,6 +245,22 @@ def test_a_measure_by_name_is_added_at_the_weights_draws_and_beta_of_the_record(
         (folder / "evaluation.json").write_text(json.dumps(after | edit))
         (problem,) = measure_by_name("probe", [folder])
         assert line in problem
+
+
+def test_runs_on_the_same_data_load_them_once(copied, monkeypatch):
+    loads, load = [], Digits.load
+    monkeypatch.setattr(Digits, "load", lambda self: loads.append(self) or load(self))
+    folders = [
+        copied("model=vae", name="a"),
+        copied("model=ae", name="b"),
+        copied("model=vae", "data.seed=1", name="c"),
+    ]
+    loads.clear()  # those of the training
+    assert measure(folders, "measures=reconstruction") == []
+    assert [data.seed for data in loads] == [0, 1]
+    loads.clear()
+    assert measure_by_name("probe", folders) == []
+    assert len(loads) == 2
 
 
 def test_a_schedule_is_at_its_end(copied):

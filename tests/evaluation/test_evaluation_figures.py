@@ -10,7 +10,7 @@ from matplotlib.text import Text
 
 from vaesweep import evaluation as measures
 from vaesweep import figures
-from vaesweep.evaluation.evaluate import take_measure
+from vaesweep.evaluation.measure_runs import take_measure
 from vaesweep.figures import model_figures
 from vaesweep.metrics import activity
 from vaesweep.models.distributions import Dirac

@@ -19,11 +19,17 @@ CONFIG, HYDRA = Path(".hydra/config.yaml"), Path(".hydra/hydra.yaml")
 
 
 def load_context(
-    folder: Path, checkpoint: str | None, root: str | None, device: torch.device, seed: int
+    folder: Path,
+    checkpoint: str | None,
+    root: str | None,
+    device: torch.device,
+    seed: int,
+    loaded: dict[str, ImageDataModule] | None = None,
 ) -> EvalContext:
     """The completed run in `folder`, with the weights of checkpoints/`checkpoint`.ckpt (by default those it tested).
 
-    `root` is the folder of its data, if it has changed since training. Raises `ConfigError` for a folder that is no
+    `root` is the folder of its data, if it has changed since training. Data in `loaded`, by their settings, are not
+    loaded again, and others are added to it. Raises `ConfigError` for a folder that is no
     run, a run that never finished, a `root` for data without a folder, and for a checkpoint that is missing or does
     not fit the run's config.
     """
@@ -48,7 +54,9 @@ def load_context(
         raise ConfigError(
             "run", f"{folder}, whose {CONFIG} cannot be read ({error})", "a run folder as it was left"
         ) from None
-    data = load_data(parts)
+    loaded = {} if loaded is None else loaded
+    key = OmegaConf.to_yaml(parts.data, sort_keys=True)
+    data = loaded[key] = loaded.get(key) or load_data(parts)
     model: Autoencoder = build(parts, "model", network=build(parts, "network"), spec=data.spec)
     checkpoint_name = checkpoint or str(test_checkpoint)
     restore(model, folder / "checkpoints" / f"{checkpoint_name}.ckpt")
