@@ -15,6 +15,7 @@ NETWORKS = {
     "narrow in the middle": Conv((3,), (6, 3, 5), 4, "silu"),
     "narrowest at the code": Conv((3, 4), (7,), 4, "softplus"),
     "no dense layers": Conv((3,), (), 3, "sigmoid"),
+    "relu": Conv((3, 4), (3, 6), 4, "relu"),
 }
 
 

@@ -67,6 +67,8 @@ def pull(pulls: Sequence[Pull], rows: Tensor) -> Tensor:
 
 def pull_through(layer: nn.Module, x: Tensor) -> Pull:
     """How rows are pulled back through a layer whose input is `x`."""
+    if isinstance(layer, nn.Identity):
+        return lambda rows: rows
     if isinstance(layer, nn.Linear):
         return lambda rows: rows @ layer.weight
     if isinstance(layer, nn.Flatten):
@@ -76,6 +78,8 @@ def pull_through(layer: nn.Module, x: Tensor) -> Pull:
         return lambda rows: transposed_convolution(layer, rows.flatten(0, 1), x).unflatten(0, (-1, len(x)))
     output, of_activation = vjp(layer, x)[:2]
     (slope,) = of_activation(torch.ones_like(output))
+    if isinstance(layer, nn.ReLU):
+        slope = slope.detach()  # has no gradient, which autograd would compute
     return lambda rows: rows * slope
 
 
