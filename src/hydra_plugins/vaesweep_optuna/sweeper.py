@@ -99,6 +99,7 @@ class OptunaSweeper(Sweeper):
             while batch := list(islice(trials, self.jobs_at_a_time())):
                 jobs = [[*fixed, *(f"{key}={written(value)}" for key, value in own.items())] for _, own in batch]
                 self.validate_batch_is_legal(jobs)
+                print(f"trials {', '.join(str(number + 1) for number, _ in batch)} of {self.n_trials}", flush=True)
                 returns.append(self.launcher.launch(jobs, initial_job_idx=sum(map(len, returns))))
                 for (number, _), job in zip(batch, returns[-1], strict=True):
                     tell(study, number, job)

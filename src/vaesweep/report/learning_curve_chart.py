@@ -57,8 +57,9 @@ def learning_curves(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure | 
         for term, part in mean.groupby("term", sort=False)
     ]
     caption = (
-        "Means over seeds: validation solid, training dotted. Validation is scored with the final weight of the "
-        "penalty, training with its schedule. The first epochs may lie above the axis."
+        "Means over the runs of a setting: validation solid, training dotted. Validation is scored with the weight "
+        "that the penalty has in the end, training with the weight that it had in that epoch. The first epochs may be "
+        "cut off at the top."
     )
     return ReportFigure("Learning curves", caption, panels, legend, PANEL)
 

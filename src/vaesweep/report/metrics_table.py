@@ -23,8 +23,8 @@ HEADS = {
 FOOTNOTE = (
     "* The lowest of its column on the validation images, or not distinguishable from it on the test images: the 95 % "
     "interval of the difference includes zero. The interval covers the test images and, where a setting has two runs "
-    "or more, the seeds. Only settings of the same data, likelihood and conditioning on the label are ranked, and a "
-    "sparse code wider than every other model's only with others like it."
+    "or more, the seeds. Only settings of the same data, likelihood and conditioning on the label are ranked "
+    "together. A sparse code that is wider than the codes of all other models is ranked with other such codes alone."
 )
 
 
@@ -82,8 +82,8 @@ def metric_cell(value: float, spread: float, digits: int, mark: bool) -> Cell:
 
 
 def with_error(value: float, error: float, digits: int = 1) -> str:
-    """A value ± its error, with a further decimal where the error would read as zero."""
+    """A value ± its error, with further decimals, four at most, where the error would read as zero."""
     if math.isnan(error):
         return f"{value:.{digits}f}"
-    digits += 0 < error < 0.5 * 10**-digits
+    digits += next((more for more in range(4) if not 0 < error < 0.5 * 10 ** -(digits + more)), 4)
     return f"{value:.{digits}f} ± {error:.{digits}f}"

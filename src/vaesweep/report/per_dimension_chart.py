@@ -32,8 +32,8 @@ def latent_dimensions(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure 
     cells = long.groupby(keys, sort=False, dropna=False).value.mean().reset_index()
     panels = [panel for unit, part in cells.groupby("unit", sort=False) for panel in dimension_panels(str(unit), part)]
     caption = (
-        "Latent dimensions, the largest first, means over seeds. A dimension with a KL of 0, or with a code of no "
-        "variance, says nothing about the image."
+        "Latent dimensions, the largest first, means over the runs of a setting. A dimension with a KL of 0, or "
+        "with a code of no variance, says nothing about the image."
     )
     return ReportFigure("What each latent dimension carries", caption, panels, width=PANEL) if panels else None
 

@@ -59,9 +59,9 @@ def slope(frame: pd.DataFrame, rows: pd.DataFrame) -> ReportFigure | None:
             below.mark_text(dy=-12, color=DARK).encode(x, edge, alt.Text("text:N")),
         ]
     caption = (
-        "What a nat of rate buys at the margin, between neighbouring betas, mean over seeds ± standard error. At "
-        "the optimum of D + beta R it lies in its grey box, between its two betas; outside, a run was trained too "
-        "short, or is stuck."
+        "What a nat of rate buys at the margin, between neighbouring betas. Bars are ± standard error; many are "
+        "smaller than their point. At the optimum of D + beta R a point lies in its grey box, between its two betas; "
+        "outside, a run was trained too short, or is stuck."
     )
     if len(negative):
         caption += " Hollow, at the lower edge: slopes that are not positive, with their values; not to scale."
