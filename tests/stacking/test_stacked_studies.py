@@ -469,7 +469,7 @@ def test_two_stacks_at_a_time_are_stopped_and_killed_with_the_launcher_and_resum
 def test_a_stack_that_is_killed_goes_on_in_halves(config, tmp_path):
     study = tmp_path / "study"
     study.mkdir()
-    with started(study, *FOUR) as launcher:
+    with started(study, *FOUR, "hydra.launcher.n_jobs=1") as launcher:
         wait_for(lambda: len(checkpoints(study)) == 4)
         (process,) = at_work(members(study)[0])
         os.kill(process, signal.SIGKILL)
@@ -485,17 +485,8 @@ def test_a_stack_that_is_killed_goes_on_in_halves(config, tmp_path):
 
 
 def test_a_stack_that_takes_too_long_is_stopped_and_its_members_are_failed(tmp_path):
-    done = train(tmp_path, *FOUR, "trainer.max_epochs=100000", "hydra.launcher.timeout=6")
+    done = train(tmp_path, *FOUR, "trainer.max_epochs=100000", "hydra.launcher.timeout=6", "hydra.launcher.n_jobs=1")
     assert done.returncode == 1
     reason = "timeout: ran longer than 6 s"
     assert statuses(only(tmp_path)) == dict.fromkeys(range(4), ("failed", reason))
     assert re.search(rf"4 of 4: failed \S+ in \d+ s: {reason} \(see runs/\S+/.stacks/\S+/console.log\)", done.stdout)
-
-
-def test_a_stack_has_a_gpu_or_all_cores_unless_several_at_a_time_are_asked_for(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert StackLauncher(None, None, None).stack_slots() == [{"OMP_NUM_THREADS": "8"}]
-    assert StackLauncher(None, 2, None).stack_slots() == [{"OMP_NUM_THREADS": "4"}] * 2
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
-    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in StackLauncher(None, None, None).stack_slots()] == ["0", "3"]

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 
 from hydra_plugins.vaesweep_pool.launcher import PoolLauncher, exit_when_told, heading, run_with_progress
 from vaesweep.stacking.stack_script import TOO_LARGE, stack_command
-from vaesweep.studies.pool import LOG, Command, Pool, slots
+from vaesweep.studies.pool import LOG, Command, Pool
 from vaesweep.studies.study_job import StudyJob
 from vaesweep.value_rules import check_float
 
@@ -32,7 +32,7 @@ class StackConf:
     memory: float | None = None
     """GiB that a stack may take; null: most of what is free, of the GPU's where there is one."""
     n_jobs: int | None = None
-    """Stacks at a time, and jobs that are in none; null: a stack a GPU, or one without GPUs; jobs as `pool` has it."""
+    """Stacks at a time, and jobs that are in none; null: as the launcher `pool` has it."""
     timeout: float | None = None
     """Seconds after which a stack, or a job that is in none, is stopped and marked failed; null: never."""
 
@@ -43,8 +43,8 @@ ConfigStore.instance().store(group="hydra/launcher", name="stack", node=StackCon
 class StackLauncher(PoolLauncher):
     """Trains each stack of jobs in a process of its own, several at a time; what is in none is left to the pool.
 
-    On GPUs there is a stack a GPU at a time, and there are enough stacks for all GPUs. Without GPUs a stack has all
-    cores, unless `n_jobs` is set.
+    There are as many stacks at a time as the pool has jobs, a stack a GPU where there are GPUs, and enough stacks for
+    all of them.
 
     Every job leaves what it would leave alone, and can be resumed alone or in a stack. Where a stack fails for a reason
     that is not one member's own, such as an operation that cannot be stacked, its jobs go on alone. Where it is too
@@ -58,19 +58,13 @@ class StackLauncher(PoolLauncher):
         super().__init__(n_jobs, gpus_per_job=1, timeout=timeout)
         self.memory = None if memory is None else check_float("hydra.launcher.memory", memory, 0, strict=True)
 
-    def stack_slots(self) -> list[dict[str, str]]:
-        """The environment of each stack that is trained at a time."""
-        of_pool = self.slots()
-        is_set = self.n_jobs is not None or "CUDA_VISIBLE_DEVICES" in of_pool[0]
-        return of_pool if is_set else slots(1, gpus_per_job=1)
-
     def work(self, study: Path, plans: Sequence[StudyJob]) -> None:
         from vaesweep import fast_lightning_import  # noqa: F401  here, as it imports torch, and Hydra every launcher at every start
         from vaesweep.stacking.grouping import group_jobs
 
         of = {plan.folder: plan for plan in plans}
         jobs = {plan: self.job(plan) for plan in plans if not plan.completed}
-        pool = Pool(self.stack_slots(), self.timeout)
+        pool = Pool(self.slots(), self.timeout)
         groups = group_jobs(list(jobs.values()), self.memory, len(pool.slots))
         counts = [heading(os.path.relpath(study), plans)]
         counts += [f"a stack of {len(stack)}" for stack in groups.stacks]
