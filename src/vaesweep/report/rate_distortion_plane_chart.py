@@ -112,7 +112,7 @@ def plane_caption(means: pd.DataFrame, front: pd.DataFrame, has_curve: bool) -> 
 def equal_nelbo(
     x: alt.X, y: alt.Y, x_range: tuple[float, float], y_range: tuple[float, float]
 ) -> list[alt.Chart | alt.LayerChart]:
-    """Lines D + R = const through the box, each with its total under its lower end; a line too short for it is left
+    """Lines D + R = const through the box, each with its total at its lower end; a line too short for it is left
     out.
 
     A falling convex curve leaves these ends free.
@@ -121,7 +121,7 @@ def equal_nelbo(
     step = nice_step((right + high - left - low) / 8)
     rows, labels = [], []
     for total in np.arange(np.ceil((left + low) / step), (right + high) / step) * step:
-        place = min(right, total - low - 0.06 * (high - low))  # higher than the end where that is on the lower edge
+        place = min(right, total - low - 0.02 * (high - low))  # higher than the end where that is on the lower edge
         if place - left > 0.25 * (right - left) and total - right < high:
             ends = max(left, total - high), min(right, total - low)
             rows += [{"total": total, "rate": rate, "distortion": total - rate} for rate in ends]
@@ -132,7 +132,7 @@ def equal_nelbo(
         .encode(x, y, detail="total:N")
     )
     totals = alt.Chart(pd.DataFrame(labels, columns=["text", "rate", "distortion"])).encode(x, y)
-    return [lines, *haloed(totals, "totals", GREY, align="right", dx=-4, dy=9)]
+    return [lines, *haloed(totals, "totals", GREY, align="right", dx=-4)]
 
 
 def haloed(labels: alt.Chart, name: str, color: str, **place: Any) -> list[alt.Chart]:
