@@ -11,9 +11,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict, read_write
 
-from hydra_plugins.vaesweep_pool.launcher import PoolLauncher, exit_when_told, heading, run_with_progress
+from hydra_plugins.vaesweep_pool.launcher import PoolLauncher, exit_when_told
 from vaesweep.stacking.stack_script import TOO_LARGE, stack_command
 from vaesweep.studies.pool import LOG, Command, Pool
+from vaesweep.studies.pool_progress import heading, run_with_progress
 from vaesweep.studies.study_job import StudyJob
 from vaesweep.value_rules import check_float
 

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from hydra_plugins.vaesweep_pool.launcher import JobState, heading, labels, run_with_progress, time_left
 from vaesweep.records.duration import duration
 from vaesweep.studies.pool import LOG, Command, Pool
+from vaesweep.studies.pool_progress import JobState, heading, labels, run_with_progress, time_left
 
 
 def plan(folder, *overrides):
