@@ -105,6 +105,8 @@ REFUSALS = {
     "~model.latent_dim": "model.latent_dim: got nothing; allowed: a whole number of at least 1",
     "~trainer.max_epochs": "trainer.max_epochs: got nothing",
     "+model.beat=3": "model.beat: got 3; allowed: settings of vaesweep.models.VAE: latent_dim, likelihood, ",
+    "+model._args_=[3]": "model._args_: got [3]; allowed: settings of vaesweep.models.VAE: latent_dim, likelihood, ",
+    "+trainer.profiler={_target_:lightning.pytorch.profilers.SimpleProfiler,nope:1}": "trainer.profiler.nope: got 1; ",
     "model.beta=abc": "model.beta: got abc; allowed: a number of at least 0",
     "model.beta=nan": "model.beta: got nan;",
     "model.beta=1e400": "model.beta: got inf; allowed: a number of at least 0, at most 3.4e+38",

@@ -14,8 +14,10 @@ from vaesweep.settings.non_numeric_rules import PART, PARTS
 from vaesweep.settings.rules_by_class import ADDED, GROUPS, RULES, TOP, Rules
 from vaesweep.value_rules import Rule
 
-HYDRA_KEYS = ("_target_", "_convert_", "_partial_", "_recursive_", "_args_")
+HYDRA_KEYS = ("_target_", "_convert_", "_partial_", "_recursive_")
 """What Hydra reads of a part before its class does."""
+CLOSED = ("vaesweep.", "lightning.pytorch.profilers.")
+"""How the classes begin whose rules name every setting. A profiler that is refused one prints a traceback."""
 
 
 def validate(config: DictConfig) -> None:
@@ -83,7 +85,7 @@ def walk_part(key: str, part: Mapping[str, Any]) -> Iterator[tuple[str, Any, Rul
     for name, value in part.items():
         if name in HYDRA_KEYS:
             continue
-        if name not in rules and target in RULES and target.startswith("vaesweep."):
+        if name not in rules and target in RULES and target.startswith(CLOSED):
             raise ConfigError(f"{key}.{name}", value, f"settings of {target}: {', '.join(rules) or 'none'}")
         yield from walk_value(f"{key}.{name}", value, rules.get(str(name), ADDED))
 
