@@ -9,7 +9,7 @@ SETUP := $(VENV)/.ready
 
 demo: $(SETUP)  ## train the default beta-VAE, then a ladder of betas, then compare them; about a minute
 	$(BIN)/python src/train.py resume=true hydra.run.dir=runs/demo/beta_vae
-	$(BIN)/python src/train.py -m model.beta=0.5,1,2,4,8 trainer.max_epochs=20 callbacks=no_figures hydra/launcher=stack \
+	$(BIN)/python src/train.py -m model.beta=0.5,1,2,4,8 callbacks=no_figures hydra/launcher=stack \
 	  resume=true hydra.sweep.dir=runs/demo/ladder
 	@$(BIN)/python src/compare.py runs/demo/ladder >/dev/null  # its table is on the screen already
 	@echo

@@ -8,7 +8,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from vaesweep.run_script import launch, run_as_hydra_job
+from vaesweep.run_script import exit_at_once, launch, run_as_hydra_job
 from vaesweep.studies.resume_arguments import quote
 
 
@@ -47,3 +47,4 @@ if __name__ == "__main__":
         sys.exit("error: -m: got several evaluations; allowed: one of several runs, run=[A,B] or run=STUDY")
     sys.argv = [sys.argv[0], *map(quote_run, name_runs(sys.argv[1:]))]
     launch(main)
+    exit_at_once()

@@ -6,7 +6,7 @@ import hydra
 from omegaconf import DictConfig
 
 from vaesweep.records.refuse_invalid_settings import refuse_invalid
-from vaesweep.run_script import launch, run_as_hydra_job
+from vaesweep.run_script import exit_at_once, launch, run_as_hydra_job
 from vaesweep.settings.config_groups import check_groups
 from vaesweep.studies.naming import register_resolvers
 from vaesweep.studies.resume_arguments import check_multirun, expand_resume, parse
@@ -45,3 +45,4 @@ def expand(argv: list[str]) -> list[str]:
 
 if __name__ == "__main__":
     launch(main, expand, print_study)
+    exit_at_once()

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
@@ -41,6 +43,27 @@ def test_ctrl_c_ends_without_a_traceback(monkeypatch, capsys):
         launch(stopped)
     assert left.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+LAST_WORDS = """
+import atexit, threading, time
+from vaesweep.run_script import exit_at_once
+
+class Module:
+    def __del__(self):
+        print("taken apart")
+
+kept = Module()
+atexit.register(print, "atexit")
+threading.Thread(target=lambda: (time.sleep(0.2), print("thread"))).start()
+print("script")
+exit_at_once(3)
+"""
+
+
+def test_a_process_that_ends_at_once_loses_nothing_that_was_printed_or_is_under_way(tmp_path):
+    done = subprocess.run([sys.executable, "-c", LAST_WORDS], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (3, ["script", "thread", "atexit"], "")
 
 
 def crash(config):

@@ -1,11 +1,14 @@
 """Runs an entry script: prints errors in one line, makes the current folder importable."""
 
+import atexit
 import os
 import re
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable
+from multiprocessing import parent_process
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, NoReturn
@@ -71,6 +74,20 @@ def launch(
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def exit_at_once(code: int = 0) -> None:
+    """End this process with exit code `code` without taking its modules apart, which takes seconds for those of torch.
+
+    As `sys.exit` does, it waits for threads, calls what is registered with `atexit` and writes what was printed. In a
+    process of `multiprocessing`, which ends like this by itself, it does nothing.
+    """
+    if parent_process() is None:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def conclude(conclude_study: Callable[[Path], None]) -> None:

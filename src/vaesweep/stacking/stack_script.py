@@ -70,9 +70,10 @@ def job(folder: str, config: dict[str, Any], overrides: list[str]) -> "RunJob":
 if __name__ == "__main__":
     # Python puts the script's folder first, whose modules would hide a user's of the same name
     sys.path[0] = str(Path(__file__).parents[2])
+    from vaesweep.run_script import exit_at_once
     from vaesweep.settings.instantiate import add_import_path
     from vaesweep.stop_requests import follow_parent
 
     follow_parent()
     add_import_path(os.getcwd())
-    sys.exit(train_stack(Path(sys.argv[1])))
+    exit_at_once(train_stack(Path(sys.argv[1])))
