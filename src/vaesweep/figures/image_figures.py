@@ -28,14 +28,15 @@ def reconstructions(
     """Rows of originals, of the encoder's inputs if they differ, and of reconstructions; each [K, C, H, W]."""
     all_rows = {"original": images, "corrupted": corrupted_images, "reconstructed": outputs}
     rows = {name: row for name, row in all_rows.items() if row is not None}
-    figure, axes = canvas(*grid_size(len(rows), len(images)), f"Reconstructions {expectation} of validation images")
+    size = grid_size(len(rows), len(images), list(rows))
+    figure, axes = canvas(*size, f"Reconstructions {expectation} of validation images")
     show(axes, torch.stack(list(rows.values())), rows=list(rows))
     return figure
 
 
 def samples(images: Tensor, rows: Sequence[str] = (), expectation: str = "E[x|z]") -> Figure:
     """Decoded draws from the prior [R, K, C, H, W]; `rows` names the condition of each row."""
-    figure, axes = canvas(*grid_size(*images.shape[:2]), f"{expectation} for z drawn from the prior N(0, I)")
+    figure, axes = canvas(*grid_size(*images.shape[:2], rows), f"{expectation} for z drawn from the prior N(0, I)")
     show(axes, images, rows=rows)
     return figure
 
