@@ -47,6 +47,9 @@ def compare(arguments: argparse.Namespace) -> int:
     missing = {"linear_optimum": lacks_linear_optimum, "rate_distortion_curve": lacks_curve}
     wanted = {name: [run.folder for run in collection.runs if lacks(run)] for name, lacks in missing.items()}
     if any(wanted.values()):
+        for name, folders in wanted.items():
+            if folders:
+                print(f"measuring {name} of {len(folders)} runs", file=sys.stderr, flush=True)
         from vaesweep.evaluation.measure_runs import measure_by_name  # here, because torch takes seconds to import
 
         problems = {name: measure_by_name(name, folders) for name, folders in wanted.items()}

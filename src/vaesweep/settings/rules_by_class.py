@@ -196,6 +196,32 @@ RULES: Mapping[str, Rules] = {
         "filename": optional(NULL | FILENAME),
         "extended": optional(BOOL),
     },
+    "lightning.pytorch.profilers.AdvancedProfiler": {
+        "dirpath": optional(NULL | FOLDER_IN_RUN),
+        "filename": optional(NULL | FILENAME),
+        "line_count_restriction": optional(number(0, 1)),
+        "dump_stats": optional(BOOL),
+    },
+    "lightning.pytorch.profilers.PyTorchProfiler": {
+        "dirpath": optional(NULL | FOLDER_IN_RUN),
+        "filename": optional(NULL | FILENAME),
+        "sort_by_key": optional(NULL | TEXT),
+        "row_limit": optional(integer(-1)),
+        **dict.fromkeys(
+            (
+                "group_by_input_shapes",
+                "emit_nvtx",
+                "export_to_chrome",
+                "record_module_names",
+                "record_shapes",
+                "profile_memory",
+                "with_stack",
+                "with_flops",
+                "with_modules",
+            ),
+            optional(BOOL),
+        ),
+    },
     "lightning.pytorch.callbacks.ModelCheckpoint": {
         "dirpath": optional(FOLDER_IN_RUN),
         "filename": optional(NULL | FILENAME),
