@@ -84,8 +84,8 @@ def at_work(folder):
 
 
 def wait_for(condition):
-    for _ in range(1200):
-        if condition():
-            return
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"waited in vain for {PATIENCE} s")
         time.sleep(0.05)
-    pytest.fail("waited in vain for a minute")
