@@ -4,6 +4,9 @@ Not W&B, which makes a temporary folder when it is imported, and removes it when
 """
 
 # ruff: noqa: F401
+import atexit
+import gc
+
 from vaesweep import fast_lightning_import
 
 # isort: split
@@ -12,3 +15,7 @@ import hydra._internal.core_plugins.basic_sweeper
 
 from vaesweep import data, figures, models
 from vaesweep.training import callbacks, run_and_record
+
+# no job's garbage collector looks through all this again, and no page of it is copied for that
+gc.freeze()
+atexit.register(gc.unfreeze)  # some of these modules report objects that are still there at the end
