@@ -36,7 +36,8 @@ def reconstructions(
 
 def samples(images: Tensor, rows: Sequence[str] = (), expectation: str = "E[x|z]") -> Figure:
     """Decoded draws from the prior [R, K, C, H, W]; `rows` names the condition of each row."""
-    figure, axes = canvas(*grid_size(len(images), images.shape[1], rows), f"{expectation} for z drawn from the prior N(0, I)")
+    size = grid_size(len(images), images.shape[1], rows)
+    figure, axes = canvas(*size, f"{expectation} for z drawn from the prior N(0, I)")
     show(axes, images, rows=rows)
     return figure
 
