@@ -1,12 +1,12 @@
-"""What the jobs of a study import, for the server that they are forked from: see `forked_script`.
-
-Not W&B, which makes a temporary folder when it is imported, and removes it when the first process ends.
-"""
+"""What the jobs of a study import, for the server that they are forked from: see `forked_script`."""
 
 # ruff: noqa: F401
 import atexit
 import gc
 
+import wandb.sdk.launch  # as W&B does at its start; before torch, because it looks through all modules that are there
+
+# isort: split
 from vaesweep import fast_lightning_import
 
 # isort: split

@@ -8,6 +8,7 @@ import os
 import runpy
 import subprocess
 import sys
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import forkserver, get_context, parent_process
@@ -83,6 +84,7 @@ def start_server(environment: Mapping[str, str]) -> None:
 def run_script(arguments: list[str], environment: dict[str, str], stdout: str, stderr: str) -> None:
     """Be the process of `python ARGUMENTS`; it stops when the one that started it ends."""
     os.setsid()
+    leave_exits_to_server()
     for stream, path in ((sys.stdout, stdout), (sys.stderr, stderr)):
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         os.dup2(file, stream.fileno())
@@ -105,3 +107,15 @@ def run_script(arguments: list[str], environment: dict[str, str], stdout: str, s
         runpy.run_path(arguments[0], run_name="__main__")
     finally:
         atexit._run_exitfuncs()  # `multiprocessing` leaves them out
+
+
+def leave_exits_to_server() -> None:
+    """Undo in this process what the server has registered for its own end.
+
+    It removes the temporary folders that W&B made when it was imported, and other jobs still use them.
+    """
+    atexit._clear()
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+        finalizer.atexit = False
+    # calls the finalizers that this process adds
+    atexit.register(weakref.finalize._exitfunc)  # type: ignore[attr-defined]
