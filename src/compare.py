@@ -49,7 +49,7 @@ def compare(arguments: argparse.Namespace) -> int:
     if any(wanted.values()):
         for name, folders in wanted.items():
             if folders:
-                print(f"measuring {name} of {len(folders)} runs", file=sys.stderr, flush=True)
+                print(f"measuring {name} of {len(folders)} run{'s' * (len(folders) != 1)}", file=sys.stderr, flush=True)
         from vaesweep.evaluation.measure_runs import measure_by_name  # here, because torch takes seconds to import
 
         problems = {name: measure_by_name(name, folders) for name, folders in wanted.items()}

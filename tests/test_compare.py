@@ -91,9 +91,10 @@ def train_linear(config, tmp_path):
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
-def test_a_linear_gaussian_run_is_measured_against_its_optimum_and_no_other(train_linear, likelihood):
+def test_a_linear_gaussian_run_is_measured_against_its_optimum_and_no_other(train_linear, likelihood, capsys):
     folder, is_gaussian = train_linear(f"model/likelihood={likelihood}"), likelihood == "gaussian"
     assert compare([str(folder.parent)]) == 0
+    assert ("measuring linear_optimum of 1 run\n" in capsys.readouterr().err) == is_gaussian
     assert (folder / EVALUATION).is_file() == is_gaussian
     assert (folder.parent / "report" / "linear_optimum.png").is_file() == is_gaussian
     if is_gaussian:
