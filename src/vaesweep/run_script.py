@@ -76,18 +76,19 @@ def launch(
         sys.exit(130)
 
 
-def exit_at_once(code: int = 0) -> None:
+def exit_at_once(code: int = 0) -> NoReturn:
     """End this process with exit code `code` without taking its modules apart, which takes seconds for those of torch.
 
     As `sys.exit` does, it waits for threads, calls what is registered with `atexit` and writes what was printed. In a
-    process of `multiprocessing`, which ends like this by itself, it does nothing.
+    process of `multiprocessing`, which ends like this by itself, it is `sys.exit`.
     """
-    if parent_process() is None:
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    if parent_process():
+        sys.exit(code)
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def conclude(conclude_study: Callable[[Path], None]) -> None:

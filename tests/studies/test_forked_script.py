@@ -52,6 +52,7 @@ def test_torch_lightning_and_wandb_are_there_and_what_one_script_imports_another
     ("code", "expected"),
     [
         ("import sys; sys.exit(3)", 3),
+        ("from vaesweep.run_script import exit_at_once; exit_at_once(3)", 3),
         ("import sys; sys.exit('error: beta')", 1),
         ("raise ValueError('beta')", 1),
         ("import os; os.kill(os.getpid(), 9)", -9),
