@@ -5,20 +5,17 @@ import gc
 import os
 import socket
 from collections.abc import Callable
-from copy import deepcopy
-from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig
 
+from support.compositions import compose_run
 from support.paths import ROOT
 from vaesweep.data import Digits, ImageDataModule
 from vaesweep.models import Autoencoder, Batch, Spec
-from vaesweep.settings.instantiate import build, escape
+from vaesweep.settings.instantiate import build
 from vaesweep.studies.naming import register_resolvers
 
 DIGITS = Spec((1, 8, 8), 10, 1294)
@@ -26,18 +23,13 @@ DIGITS = Spec((1, 8, 8), 10, 1294)
 register_resolvers()
 
 torch.set_num_threads(1)
+# for all tests, and for the processes that they start with other homes
+os.environ["XDG_CACHE_HOME"] = str(ROOT / ".pytest_cache" / "caches")
 # for the processes that tests start: two tests at a time, on perhaps no more than two cores
 os.environ["OMP_NUM_THREADS"] = "1"
 # the garbage collector would look through torch again and again: a configuration is composed in 0.27 s, not in 0.44 s
 gc.freeze()
 atexit.register(gc.unfreeze)  # some modules report objects that are still there at the end
-
-
-@cache
-def composed_in_no_folder(*overrides: str) -> DictConfig:
-    """The whole configuration with Hydra's part, for copies: composing it takes longer than many tests."""
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return compose("config", list(overrides), return_hydra_config=True)
 
 
 @pytest.fixture
@@ -53,12 +45,7 @@ def config(tmp_path: Path) -> Callable[..., DictConfig]:
             *(["logger.wandb.mode=disabled", "callbacks=no_figures"] if wandb else []),
         ]
         quiet = ["~callbacks.progress", "+trainer.enable_progress_bar=false"]
-        composed = deepcopy(composed_in_no_folder(*defaults, *overrides, *quiet))
-        OmegaConf.update(composed, "hydra.runtime.output_dir", escape(str(folder)))
-        HydraConfig.instance().set_config(composed)
-        with open_dict(composed):
-            del composed["hydra"]
-        return composed
+        return compose_run(*defaults, *overrides, *quiet, folder=folder)
 
     return make
 

@@ -18,6 +18,7 @@ from PIL import Image
 import vaesweep
 from evaluate import name_runs, quote_run
 from support.commands import run_command
+from support.compositions import compose_run
 from support.datasets import write_photos
 from support.paths import MODELS, ROOT
 from support.recordings import recorded
@@ -49,19 +50,9 @@ def trained(tmp_path_factory):
         if overrides not in made:
             folder = home / str(len(made))
             folder.mkdir()
-            with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-                given = [
-                    f"hydra.runtime.output_dir={folder}",
-                    "trainer=cpu",
-                    "data=digits",
-                    "logger.wandb.mode=disabled",
-                    "callbacks=no_figures",
-                ]
-                quick = ["trainer.max_epochs=2", "~callbacks.progress", "+trainer.enable_progress_bar=false"]
-                composed = compose("config", [*given, *quick, *overrides], return_hydra_config=True)
-            HydraConfig.instance().set_config(composed)
-            with open_dict(composed):
-                del composed["hydra"]
+            given = ["trainer=cpu", "data=digits", "logger.wandb.mode=disabled", "callbacks=no_figures"]
+            quick = ["trainer.max_epochs=2", "~callbacks.progress", "+trainer.enable_progress_bar=false"]
+            composed = compose_run(*given, *quick, *overrides, folder=folder)
             (folder / ".hydra").mkdir()
             OmegaConf.save(composed, folder / ".hydra" / "config.yaml")
             run(composed)

@@ -9,11 +9,10 @@ import altair as alt
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf, open_dict
+from omegaconf import OmegaConf
 
 import vaesweep
+from support.compositions import compose_run
 from support.paths import ROOT
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation import NLL
@@ -40,20 +39,10 @@ def study(tmp_path_factory):
     for name, overrides in RUNS.items():
         folder = home / name
         (folder / ".hydra").mkdir(parents=True)
-        where = [
-            f"hydra.runtime.output_dir={folder}",
-            "data=digits",
-            "trainer=cpu",
-            "logger=csv",
-            "callbacks=no_figures",
-        ]
+        given = ["data=digits", "trainer=cpu", "logger=csv", "callbacks=no_figures"]
         small = ["trainer.max_epochs=1", "~callbacks.progress", "+trainer.enable_progress_bar=false"]
         network = ["network.hidden=[16]", "model.latent_dim=3"]
-        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            composed = compose("config", [*where, *small, *network, *overrides], return_hydra_config=True)
-        HydraConfig.instance().set_config(composed)
-        with open_dict(composed):
-            del composed["hydra"]
+        composed = compose_run(*given, *small, *network, *overrides, folder=folder)
         OmegaConf.save(composed, folder / ".hydra" / "config.yaml")
         train(composed)
     return home

@@ -182,12 +182,6 @@ def check_report(folder):
     return collection
 
 
-@pytest.fixture(autouse=True)
-def no_bundle(monkeypatch):
-    """No charting library in the page: making its text takes a second."""
-    monkeypatch.setattr("vl_convert.javascript_bundle", lambda *given, **options: "")
-
-
 @pytest.mark.slow
 def test_a_damaged_record_costs_no_more_than_itself(study, tmp_path, capsys):
     @settings(

@@ -5,10 +5,9 @@ from importlib import import_module
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf, open_dict
+from omegaconf import OmegaConf
 
+from support.compositions import compose_run
 from support.paths import ROOT
 from vaesweep.data.shapes import SIZES
 from vaesweep.errors import ConfigError
@@ -35,13 +34,7 @@ def composed(tmp_path, monkeypatch):
 
     def make(*overrides):
         needed = ["data.path=photos"] if "data=folder" in overrides else []
-        where = f"hydra.runtime.output_dir={tmp_path / 'run'}"
-        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            config = compose("config", [where, *overrides, *needed], return_hydra_config=True)
-        HydraConfig.instance().set_config(config)
-        with open_dict(config):
-            del config["hydra"]
-        return config
+        return compose_run(*overrides, *needed, folder=tmp_path / "run")
 
     return make
 

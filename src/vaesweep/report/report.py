@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import altair as alt
 import jinja2
 import pandas as pd
 import vl_convert
@@ -32,9 +31,9 @@ from vaesweep.report.reconstruction_penalty_chart import penalty
 from vaesweep.report.report_figure import ReportFigure
 from vaesweep.report.search_chart import search_figure
 from vaesweep.report.study_description import command, data_and_training
+from vaesweep.report.vega_bundle import VEGA_LITE, vega_bundle
 
 PAGE, RUNS = "index.html", "runs.csv"
-VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
 
 
 @dataclass
@@ -162,5 +161,5 @@ def page(content: Report) -> str:
         specs={name: figure.specs() for name, figure in content.figures.items()},
         examples=content.examples,
         strip_heads=STRIPS,
-        vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE),
+        vega=vega_bundle(),
     )
