@@ -90,6 +90,7 @@ def train_linear(config, tmp_path):
     return train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
 def test_a_linear_gaussian_run_is_measured_against_its_optimum_and_no_other(train_linear, likelihood, capsys):
     folder, is_gaussian = train_linear(f"model/likelihood={likelihood}"), likelihood == "gaussian"
@@ -112,6 +113,7 @@ def multi_rate(config, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_the_curve_of_a_run_for_a_range_of_betas_is_measured_once(multi_rate, monkeypatch):
     study = multi_rate.parent
     leave(study / "plain", metrics=rates(5, 20))
@@ -130,6 +132,7 @@ def test_the_curve_of_a_run_for_a_range_of_betas_is_measured_once(multi_rate, mo
     assert compare([str(study)]) == 0
 
 
+@pytest.mark.slow
 def test_compare_keeps_what_was_measured_at_another_beta(multi_rate):
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         settings = compose("evaluate", [f"run={multi_rate}", "measures=reconstruction", "beta=2", "device=cpu"])
@@ -142,6 +145,7 @@ def test_compare_keeps_what_was_measured_at_another_beta(multi_rate):
     assert list(after.measures) == ["rate_distortion_curve", "reconstruction"]
 
 
+@pytest.mark.slow
 def test_every_measure_that_fails_is_said(multi_rate, train_linear, capsys):
     linear = train_linear("model/likelihood=gaussian")
     for folder in (multi_rate, linear):
@@ -153,6 +157,7 @@ def test_every_measure_that_fails_is_said(multi_rate, train_linear, capsys):
         assert "last.ckpt, which is not there" in line
 
 
+@pytest.mark.slow
 def test_a_linear_run_whose_weights_are_gone_is_reported_without_its_optimum(train_linear, capsys):
     folder = train_linear("model/likelihood=gaussian")
     (folder / "checkpoints" / "last.ckpt").unlink()

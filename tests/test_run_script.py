@@ -61,6 +61,7 @@ exit_at_once(3)
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_at_once_loses_nothing_that_was_printed_or_is_under_way(tmp_path):
     done = subprocess.run([sys.executable, "-c", LAST_WORDS], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout.split(), done.stderr) == (3, ["script", "thread", "atexit"], "")

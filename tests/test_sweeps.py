@@ -26,6 +26,7 @@ def test_a_study_opens_with_its_question_and_its_command(name):
     assert command == f"# python src/train.py -m sweeps={name} hydra/launcher=pool"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_job_of_a_study_builds_a_model(name, model):
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):

@@ -35,6 +35,7 @@ def test_the_split_follows_the_seed_and_no_image_is_in_two():
     assert len(rows.unique(dim=0)) == pytest.approx(5000, abs=5)  # but for twins in MNIST itself
 
 
+@pytest.mark.slow
 def test_images_are_those_of_mnist(mnist_root):
     from torchvision.datasets import MNIST
 

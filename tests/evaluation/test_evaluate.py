@@ -131,6 +131,7 @@ def test_every_measure_of_every_model(copied, name, capsys):
     assert not any(reason in said for entry in found.values() for reason in entry["absent"].values())
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_the_run_itself(copied):
     folder = copied("model=vae")
     measure(folder, "measures=[nll,reconstruction,rate]", "nll.k=20")
@@ -142,6 +143,7 @@ def test_the_numbers_are_those_of_the_run_itself(copied):
     assert found["active_units"] == tested["test/active_units"]
 
 
+@pytest.mark.slow
 def test_dynamic_draws_are_those_of_the_test(copied):
     folder = copied("model=vae", "data.binarize=dynamic")
     measure(folder, "measures=reconstruction")
@@ -151,6 +153,7 @@ def test_dynamic_draws_are_those_of_the_test(copied):
     )
 
 
+@pytest.mark.slow
 def test_the_same_seed_measures_the_same(copied):
     folder = copied("model=vae")
     numbers = []
@@ -161,6 +164,7 @@ def test_the_same_seed_measures_the_same(copied):
     assert numbers[0]["nll"] != numbers[2]["nll"]
 
 
+@pytest.mark.slow
 def test_measures_are_added_to_those_of_the_same_weights(copied):
     folder = copied("model=vae")
     measure(folder, "measures=[probe]")
@@ -174,6 +178,7 @@ def test_measures_are_added_to_those_of_the_same_weights(copied):
 MULTI_RATE = "model=multi_rate"
 
 
+@pytest.mark.slow
 def test_a_run_for_a_range_of_betas_is_measured_at_another(copied, tmp_path):
     folder = copied(MULTI_RATE)
     assert measure(folder, "measures=[nll,traversal]", *QUICK) == []
@@ -196,6 +201,7 @@ def test_a_run_for_a_range_of_betas_is_measured_at_another(copied, tmp_path):
         assert found == pytest.approx(nll[beta], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_another_beta_adds_to_the_record_of_that_beta(copied, capsys):
     folder = copied(MULTI_RATE)
     for name in ("reconstruction", "explained_variance"):
@@ -207,6 +213,7 @@ def test_another_beta_adds_to_the_record_of_that_beta(copied, capsys):
     assert report(read([folder])).cautions == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "beta", "line"),
     [
@@ -223,6 +230,7 @@ def test_a_beta_that_a_run_was_not_trained_for_is_refused(copied, model, beta, l
     assert (folder / "evaluation.json").read_text() == before
 
 
+@pytest.mark.slow
 def test_a_measure_by_name_is_added_at_the_weights_draws_and_beta_of_the_record(copied):
     folder = copied(MULTI_RATE)
     measure(folder, "measures=[reconstruction]", "checkpoint=best", "seed=3", "beta=2")
@@ -238,6 +246,7 @@ def test_a_measure_by_name_is_added_at_the_weights_draws_and_beta_of_the_record(
         assert line in problem
 
 
+@pytest.mark.slow
 def test_runs_on_the_same_data_load_them_once(copied, monkeypatch):
     loads, load = [], Digits.load
     monkeypatch.setattr(Digits, "load", lambda self: loads.append(self) or load(self))
@@ -254,6 +263,7 @@ def test_runs_on_the_same_data_load_them_once(copied, monkeypatch):
     assert len(loads) == 2
 
 
+@pytest.mark.slow
 def test_a_schedule_is_at_its_end(copied):
     folder = copied("model=vae", "model/schedule=linear")
     file = folder / "checkpoints" / "last.ckpt"
@@ -263,6 +273,7 @@ def test_a_schedule_is_at_its_end(copied):
     assert load_context(folder, None, None, torch.device("cpu"), 0).model.progress == 1
 
 
+@pytest.mark.slow
 def test_other_draws_are_another_evaluation(copied):
     folder = copied("model=vae")
     measure(folder, "measures=[noise_robustness,reconstruction]", *QUICK)
@@ -280,6 +291,7 @@ def test_a_folder_at_work_is_left_alone(copied):
     )
 
 
+@pytest.mark.slow
 def test_data_that_were_moved_are_found(copied, tmp_path):
     write_photos(tmp_path / "photos")
     data = ["data=folder", f"data.path={tmp_path}/photos", f"data.cache={tmp_path}/cache", "data.size=8"]
@@ -295,6 +307,7 @@ def test_data_that_were_moved_are_found(copied, tmp_path):
     assert problem == "root: got elsewhere; allowed: nothing, for digits, which lie nowhere"
 
 
+@pytest.mark.slow
 def test_what_was_measured_otherwise_is_said(copied, tmp_path):
     for seed in (0, 1):
         folder = copied("model=ae", f"seed={seed}", name=f"study/{seed}")
@@ -303,6 +316,7 @@ def test_what_was_measured_otherwise_is_said(copied, tmp_path):
     assert any(line.startswith("probe: not measured alike in all runs: ") for line in told)
 
 
+@pytest.mark.slow
 def test_a_class_left_out_is_the_anomaly(copied):
     folder = copied("model=vae", "data.exclude_label=3")
     measure(folder, "measures=anomaly", "data@anomaly.against=shapes", "anomaly.against.size=500", "anomaly.images=100")
@@ -317,6 +331,7 @@ def test_a_class_left_out_is_the_anomaly(copied):
 LAST = Path("checkpoints/last.ckpt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "line"),
     [
@@ -402,6 +417,7 @@ def test_a_folder_without_runs_is_refused(tmp_path):
         measure(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_study_is_laid_side_by_side(copied, tmp_path):
     study = tmp_path / "study"
     for name in ("ae", "vae"):
@@ -477,6 +493,7 @@ def test_the_command_tells_what_it_could_not_do(copied, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["beta=4"]
 
 
+@pytest.mark.slow
 def test_a_sweep_of_evaluations_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = command("-m", "run=a,b")
@@ -485,6 +502,7 @@ def test_a_sweep_of_evaluations_is_refused_and_leaves_nothing(tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_help_names_every_measure():
     done = command("--help")
     assert done.returncode == 0
@@ -503,6 +521,7 @@ def test_folders_need_no_key(tmp_path):
     assert name_runs(["run=a", "nll.k=5"]) == ["run=a", "nll.k=5"]
 
 
+@pytest.mark.slow
 def test_the_place_of_the_data_is_remembered(copied, tmp_path):
     """The variable that named it in training is not set any more."""
     folder = copied("model=ae")

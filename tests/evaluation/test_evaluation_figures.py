@@ -40,6 +40,7 @@ def test_a_figure_of_an_evaluation_names_the_run_as_its_record_does(context, mon
     assert all(words(frame).count(caption) == 1 for frame in (still, *film))
 
 
+@pytest.mark.slow
 def test_a_figure_of_training_names_the_run_as_its_record_does(config, monkeypatch, tmp_path):
     named, original = [], model_figures.run_caption
     monkeypatch.setattr(model_figures, "run_caption", lambda *given: named.append(original(*given)) or named[-1])

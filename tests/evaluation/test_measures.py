@@ -189,6 +189,7 @@ def test_a_part_of_the_rate_that_the_images_do_not_resolve_is_an_interval(contex
     assert outcome.remarks["mutual_information"] == f"{count} test images leave its two bounds more than 0.1 nats apart"
 
 
+@pytest.mark.slow
 def test_rate_and_posterior_are_those_of_the_test_split(context, digits):
     made = context("model=vae")
     posterior = made.posterior("test")
@@ -244,6 +245,7 @@ def test_a_projection_removes_noise(pca):
     assert ours[0] > untouched[0] + 3
 
 
+@pytest.mark.slow
 def test_inpainting_finds_the_most_probable_code(pca):
     """For a linear Gaussian model it is known: (W' M W / s^2 + I)^-1 W' M (x - b) / s^2."""
     made = pca(5, "model=vae", "model.likelihood.sigma=0.2")
@@ -554,6 +556,7 @@ def test_other_data_are_binary_where_the_members_own_are(context, in_order):
         assert {value for batch in batches for value in batch.image.unique().tolist()} == {0, 1}
 
 
+@pytest.mark.slow
 def test_a_collapsed_posterior_is_the_prior(context):
     made = context("model=vae")
     for parameter in made.model.encoder.parameters():
@@ -605,6 +608,7 @@ def test_every_batch_has_noise_of_its_own(context):
     assert not torch.allclose(first, second)
 
 
+@pytest.mark.slow
 def test_codes_that_are_the_factors_are_disentangled(context):
     options = {"val_fraction": 0.1, "test_fraction": 0.4, "binarize": "none", "on_device": False, "seed": 0}
     data = Shapes(size=5000, batch_size=64, **options)

@@ -33,6 +33,7 @@ def test_mosaic_keeps_colours():
     assert np.allclose(figures.mosaic(red), np.broadcast_to([1.0, 0.0, 0.0], (2, 2, 3)))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_gets_its_figures(model, batch, name):
@@ -116,6 +117,7 @@ def test_conditional_samples_have_a_row_a_class(model, batch, monkeypatch):
     assert labels[:, 0].unflatten(0, (10, 12)).tolist() == [[i] * 12 for i in range(10)]
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_a_corrupted_row_is_shown_where_there_is_one(model, batch):
     def rows(name):
@@ -179,6 +181,7 @@ def assert_legible(figure):
             assert across <= 1 or along <= 1, (words, others)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["beta_vae", "cvae", "ae", "sparse"])
 def test_every_figure_names_its_run_and_no_text_covers_another(model, batch, name):
@@ -247,6 +250,7 @@ def posterior_figure(d, active):
     return figures.posterior(mean, torch.ones(200, d), kl)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [1, 3, 20])
 def test_bars_carry_their_kl_and_a_threshold_separates_active_dimensions(d):
     figure = posterior_figure(d, 1)
@@ -293,6 +297,7 @@ def test_more_than_two_dimensions_get_their_principal_plane():
     assert spread.tolist() == pytest.approx([3, 1], rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_legend_of_an_aggregate_posterior_covers_nothing():
     for dims in ([0], [3, 1, 0], list(range(8))):
         assert_legible(figures.aggregate(torch.randn(200, 8), dims))

@@ -59,6 +59,7 @@ def noisy() -> dict[str, float]:
     return every(*NOISY)
 
 
+@pytest.mark.slow
 def test_codes_that_are_factors_score_best():
     scores = every(*EXACT)
     # all but that of the SAP have 1 for their best; there, chance is the second best
@@ -68,6 +69,7 @@ def test_codes_that_are_factors_score_best():
     assert sap(standard(GRID), GRID, standard(GRID), GRID, seed=0) == pytest.approx(1 - CHANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overall", [2**-40, 2**20])
 def test_order_sign_and_scale_of_dimensions_do_not_matter(overall: float, noisy: dict[str, float]):
     scale = overall * torch.tensor([0.25, -1, 2, -0.125, 4], dtype=torch.float64)
@@ -76,6 +78,7 @@ def test_order_sign_and_scale_of_dimensions_do_not_matter(overall: float, noisy:
     assert 0.3 < moved["mig"] < 0.9
 
 
+@pytest.mark.slow
 def test_a_dense_rotation_scores_low():
     # rows of a Hadamard matrix: each of 8 dimensions tells as much of each factor, so none is best by more than chance
     plane = torch.tensor([[1.0, 1.0], [1.0, -1.0]], dtype=torch.float64) / math.sqrt(2)
@@ -88,6 +91,7 @@ def test_a_dense_rotation_scores_low():
     assert scores["factor_vae"] < 0.4
 
 
+@pytest.mark.slow
 def test_independent_noise_scores_as_chance():
     scores = every(*NOISE)
     assert scores["mig"] < 0.01
@@ -124,6 +128,7 @@ def test_mutual_information_is_that_of_the_bins():
         assert found[j].tolist() == pytest.approx([mutual_info_score(index, column) for column in TEST.T], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_copied_dimension_leaves_its_factor_no_gap():
     codes = standard(GRID)
     copied = torch.cat([codes, -2 * codes[:, 1:2]], dim=1)
@@ -148,6 +153,7 @@ def test_a_single_dimension_has_no_second():
     assert scores["beta_vae"] == pytest.approx(2 * share, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_factor_of_one_value_is_left_out(noisy: dict[str, float]):
     fixed = torch.full((len(TRAIN), 1), 3)
     known, asked = (torch.cat([part[:, :2], fixed, part[:, 2:]], dim=1) for part in (TRAIN, TEST))
@@ -175,6 +181,7 @@ def test_nothing_to_score_is_an_error(score):
         score(NOISY[1].log(), TEST)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", CALLS.values(), ids=CALLS.keys())
 def test_scores_depend_on_nothing_else(score):
     codes, factors = NOISY[1].clone(), TEST.clone()

@@ -22,6 +22,7 @@ def parts(mean, sigma, draws=4000, seed=0):
     return RateParts(*(sum(bounds) / 2 for bounds in found)), posterior
 
 
+@pytest.mark.slow
 def test_equal_posteriors_carry_no_information():
     found, posterior = parts([[0.5, -1.0, 0.0]], 0.8)
     assert found.mutual_information == pytest.approx(0, abs=1e-3)
@@ -29,6 +30,7 @@ def test_equal_posteriors_carry_no_information():
     assert found.marginal_kl == pytest.approx(posterior.kl().sum(1).mean().item(), abs=0.05)
 
 
+@pytest.mark.slow
 def test_two_images_far_apart_on_a_diagonal():
     """Which of the two it is: ln 2 nats, told by z, and told by each dimension about the other."""
     found, _ = parts([[-3.0, -3.0], [3.0, 3.0]], 0.3)
@@ -38,6 +40,7 @@ def test_two_images_far_apart_on_a_diagonal():
     assert found.dimensionwise_kl == pytest.approx(2 * one, abs=0.1)
 
 
+@pytest.mark.slow
 def test_independent_dimensions_have_no_total_correlation():
     corners = [[-2.0, -2.0], [-2.0, 2.0], [2.0, -2.0], [2.0, 2.0]]
     found, _ = parts(corners, 0.7)
@@ -77,6 +80,7 @@ def test_the_bounds_hold_what_is_known(dimensions, sigma):
         assert upper - lower > 5
 
 
+@pytest.mark.slow
 def test_the_bounds_of_few_dimensions_meet():
     found = gaussian(1, 0.5, images=4000)
     assert all(upper - lower < 0.02 for lower, upper in found)

@@ -47,6 +47,7 @@ def minimum(images, d, beta, sigma, learn=False):
     return *(term.item() for term in terms()), log_sigma.exp().item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("d", "beta", "sigma"), [(6, 1, 0.5), (3, 1, 0.5), (4, 4, 1.0), (4, 0.25, 1.0), (6, 9, 1.3)])
 def test_water_filling_is_the_least_loss(images, d, beta, sigma):
     exact = optimum(spectrum(images), d, beta, sigma)

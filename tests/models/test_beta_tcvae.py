@@ -55,6 +55,7 @@ def test_the_parts_add_up_to_a_one_sample_kl(made, few):
     assert torch.allclose(made(few, noise).penalties[1:].sum(), kl)
 
 
+@pytest.mark.slow
 def test_with_equal_weights_it_is_the_beta_vae_on_average(model, few):
     equal = model("model=beta_tcvae", "model.alpha=3", "model.beta=3", "model.gamma=3").double()
     plain = model("model=beta_vae", "model.beta=3").double()

@@ -5,7 +5,7 @@ from types import MethodType
 import pytest
 import torch
 
-from support.exact_training import train_exactly
+from support.exact_training import train_exactly, with_equal_moments
 from vaesweep.metrics.linear_optimum import optimum, optimum_with_learned_sigma, spectrum
 from vaesweep.models import VAE, Spec
 from vaesweep.models.distributions import DiagonalGaussian, Gaussian
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 def images():
     source = torch.Generator().manual_seed(0)
     mixing = torch.randn(6, 6, generator=source, dtype=torch.float64)
-    return (torch.randn(300, 6, generator=source, dtype=torch.float64) @ mixing).view(-1, 1, 2, 3)
+    return with_equal_moments((torch.randn(300, 6, generator=source, dtype=torch.float64) @ mixing).view(-1, 1, 2, 3))
 
 
 def linear_vae(beta, learn=False):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import distributions as reference
 
-from support.exact_training import minimise_exactly
+from support.exact_training import minimise_exactly, with_equal_moments
 from support.noise import noise_for
 from vaesweep.errors import ConfigError
 from vaesweep.metrics.linear_optimum import optimum, spectrum
@@ -104,13 +104,10 @@ def test_an_empty_range_and_a_weight_beyond_it_are_refused(low, high, beta):
 
 @pytest.fixture(scope="module")
 def images():
-    """Twelve images with the mean and the covariance of 300, which is all that a linear model sees of them."""
     source = torch.Generator().manual_seed(0)
     x = torch.randn(300, 6, generator=source, dtype=torch.float64)
     x = x @ torch.randn(6, 6, generator=source, dtype=torch.float64)
-    values, vectors = torch.linalg.eigh(torch.cov(x.T, correction=0))
-    axes = (vectors * values.sqrt()).T * 6**0.5
-    return (x.mean(0) + torch.cat([axes, -axes])).view(-1, 1, 2, 3)
+    return with_equal_moments(x.view(-1, 1, 2, 3))
 
 
 def train_at_all_weights(made, images):

@@ -34,6 +34,7 @@ def test_capacity_is_the_distance_from_a_rising_target():
     assert curve(Capacity(20.0, 0.5), [0.0, 0.25, 0.5, 1.0]) == pytest.approx([10, 0, 10, 10])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("steps", "cycles"), [(30, 3), (7 * 121, 7), (11 * 997, 11)])
 def test_every_cycle_has_one_start(steps, cycles):
     weights = [Cyclical(cycles, 0.5)(torch.tensor(1.0), torch.tensor(step / steps)).item() for step in range(steps)]
@@ -62,6 +63,7 @@ def test_target_is_a_weight_times_the_excess():
     assert schedule.log_weight.grad.item() == pytest.approx(1 - 10 / 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.5, 3.0, 8.0])
 def test_target_finds_the_weight_at_which_the_optimum_has_the_rate(rate):
     """D(R) = 50 exp(-R / 5) is at its minimum of D + beta R where beta = 10 exp(-R / 5)."""

@@ -69,6 +69,7 @@ def test_every_declared_term_and_every_dimension_is_recorded(model, digits, name
         assert metrics["test/loss"] == pytest.approx(metrics["test/distortion"] + weight * rate, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_a_stack_trains_what_training_alone_does(model, digits, name):
     def modules():
@@ -96,6 +97,7 @@ def test_a_stack_trains_what_training_alone_does(model, digits, name):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_evaluation_and_report_agree_with_the_record(config, tmp_path, name):
     folder = tmp_path / "run"
@@ -142,6 +144,7 @@ def share(rank, world, port, models, batch, queue):
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_gradients_of_one(model, batch, unused_port):
     models = {name: model(*overrides(name)).double() for name in MODELS}
     data = Batch(batch.image[:32].double(), batch.label[:32])
@@ -180,6 +183,7 @@ def test_a_model_that_does_not_keep_to_it_is_refused(model, batch, bug, line):
         check_declaration(made, made.score(batch, noise).means)
 
 
+@pytest.mark.slow
 def test_the_declaration_follows_the_settings(model):
     plain = model("model=beta_vae", "model.beta=4").declaration
     assert (plain.rate, plain.rate_weight, plain.rate_target) == ("kl", "beta", None)

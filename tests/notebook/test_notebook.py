@@ -58,6 +58,7 @@ def zeros(count):
     return torch.zeros(count, 1, dtype=torch.int64)
 
 
+@pytest.mark.slow
 def test_a_loaded_run_has_what_it_was_trained_with(study, runs):
     run = vaesweep.load(str(study / "vae"), checkpoint="last", device="auto")
     weights = torch.load(study / "vae" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]

@@ -37,6 +37,7 @@ def closed(monkeypatch):
         wandb_lifecycle.finish(folder, failed=False)
 
 
+@pytest.mark.slow
 def test_an_offline_run_keeps_settings_once_and_how_it_ended(tmp_path):
     logger = wandb_logger.wandb_logger(tmp_path, mode="offline", **OPTIONS)
     log_settings([logger], results())
@@ -60,6 +61,7 @@ def test_the_jobs_of_a_study_share_a_group(tmp_path):
         wandb_lifecycle.finish(folder, failed=False)
 
 
+@pytest.mark.slow
 def test_each_job_has_a_run_of_its_own_and_a_resumed_one_keeps_its_id(tmp_path):
     ids = []
     for folder in (tmp_path / "a", tmp_path / "b", tmp_path / "a"):
@@ -129,6 +131,7 @@ def test_a_name_says_model_data_weight_settings_and_seed(overrides, more, name):
     assert run_name(results(*overrides, **more)) == name
 
 
+@pytest.mark.slow
 def test_the_summary_has_the_size_the_collapse_and_a_chart_of_the_dimensions(tmp_path):
     for active in (0.0, 1.0):
         folder = tmp_path / str(active)

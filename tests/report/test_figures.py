@@ -38,6 +38,7 @@ def drawn(spec, name):
     return [row for layer in layers for row in spec["datasets"][layer["data"]["name"]]]
 
 
+@pytest.mark.slow
 def test_charts_are_fluid_on_the_page_and_fixed_in_a_picture(tmp_path):
     for beta in (1, 2):
         leave(tmp_path / f"{beta}", beta=beta, metrics=rates(9.0 / beta, 9.0 * beta))
@@ -49,6 +50,7 @@ def test_charts_are_fluid_on_the_page_and_fixed_in_a_picture(tmp_path):
     assert chart["width"] == panels.width == 620
 
 
+@pytest.mark.slow
 def test_a_ring_marks_the_front_of_settings_that_compare(tmp_path):
     for beta, distortion in ((1, 10), (2, 20), (4, 5)):
         leave(tmp_path / f"{beta}", beta=beta, metrics=rates(10 / beta, distortion))
@@ -63,6 +65,7 @@ def test_a_ring_marks_the_front_of_settings_that_compare(tmp_path):
     assert "Ringed" not in alone.caption
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.1, 1, 50])
 def test_each_line_of_equal_nelbo_has_a_label_in_the_box(tmp_path, scale):
     for beta in (0.5, 1, 4):
@@ -90,6 +93,7 @@ def test_errors_are_drawn_over_the_runs_and_rings_behind_them(tmp_path):
     assert order == sorted(order)
 
 
+@pytest.mark.slow
 def test_a_negative_slope_stands_at_the_lower_edge_with_its_value(tmp_path):
     for beta, kl, distortion in ((0.5, 10, 20), (1, 8, 19), (2, 4, 27)):
         leave(tmp_path / f"{beta}", beta=beta, metrics=rates(kl, distortion))

@@ -130,6 +130,7 @@ def test_with_one_seed_and_no_known_error_the_figure_has_no_bar(tmp_path):
     assert figure.rows[1][-1] == "+0.50"
 
 
+@pytest.mark.slow
 def test_what_does_not_compare_is_left_out(study):
     good = compared(study)
     leave(study / "beyond", "beta_vae", beta=0.05, metrics=rates(44.0, 1.0))
@@ -156,6 +157,7 @@ def test_other_data_do_not_compare(tmp_path):
     assert compared(tmp_path).setting.tolist() == ["beta_vae mnist"]
 
 
+@pytest.mark.slow
 def test_a_run_for_a_range_without_a_curve_is_no_run_of_one_beta(study):
     good = compared(study)
     lacking = leave_whole(study / "lacking", 7)
@@ -197,6 +199,7 @@ def test_a_curve_of_measures_with_gaps_is_drawn_without_them(study):
     json.dumps(whole_curve(frame, runs, rows).specs(), allow_nan=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["beta", "rate", "distortion", "error"])
 def test_an_odd_number_in_a_curve_costs_no_more_than_the_curve(tmp_path, name):
     """Odd values at the start of a series, as all of it, and for it."""
@@ -251,6 +254,7 @@ def test_without_curves_there_is_no_figure(tmp_path):
     assert all(layer.get("name") not in ("whole_curve", "strokes") for layer in panels.specs()[0]["layer"])
 
 
+@pytest.mark.slow
 def test_the_figure_and_its_table(study):
     frame, runs, rows = read_curves(study)
     figure = whole_curve(frame, runs, rows)
@@ -287,6 +291,7 @@ def test_several_curves_have_a_column_of_their_own(study):
     assert "multi_rate latent_dim=9: training took" in figure.caption
 
 
+@pytest.mark.slow
 def test_the_report_has_the_figure_and_its_table(study):
     content = report(read([study]))
     assert list(content.figures)[:2] == ["plane", "whole_curve"]
@@ -297,6 +302,7 @@ def test_the_report_has_the_figure_and_its_table(study):
     assert "distortion of the curve" not in page(report(read([study])))
 
 
+@pytest.mark.slow
 def test_the_plane_draws_the_mean_curve_and_marks_betas(study):
     frame, _, rows = read_curves(study)
     panels = plane(frame, summary(frame), rows)
@@ -321,6 +327,7 @@ def test_curves_of_other_betas_are_averaged_where_both_are(study):
     assert marks(means).beta.tolist() == [0.5, 1, 2, 5]
 
 
+@pytest.mark.slow
 def test_a_notebook_draws_the_curve_too(study):
     chart = vaesweep.load_study(study).plane().to_dict()
     (panel,) = chart["concat"]

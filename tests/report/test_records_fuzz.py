@@ -216,6 +216,7 @@ def test_a_damaged_record_costs_no_more_than_itself(study, tmp_path, capsys):
             print(f"\nfuzz: {sum(COUNTS.values())} records: {dict(sorted(COUNTS.items()))}")
 
 
+@pytest.mark.slow
 def test_good_records_have_no_warning(study, tmp_path):
     collection = check_report(shutil.copytree(study, tmp_path / "study"))
     assert collection.warnings == []

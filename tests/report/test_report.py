@@ -180,6 +180,7 @@ def test_two_studies_are_laid_over_each_other(study, tmp_path):
     assert {"ladder", "other"} == set(frame.study)
 
 
+@pytest.mark.slow
 def test_a_report_of_a_single_run_leaves_out_what_cannot_be_drawn(tmp_path):
     leave(tmp_path / "run", "ae", metrics={"distortion": 3.0, "mse": 0.1, "active_units": 4})
     assert compare([str(tmp_path / "run"), "--out", str(tmp_path / "out")]) == 0

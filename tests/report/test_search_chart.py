@@ -31,6 +31,7 @@ def record(goals=GOALS, count=12):
     return SearchRecord(goals, [*trials, trial({"model.beta": "1e+30", "network": "mlp"})], shares)
 
 
+@pytest.mark.slow
 def test_the_area_behind_the_front_is_that_of_the_points_that_it_dominates():
     source = random.Random(1)
     points = pd.DataFrame([(source.uniform(0, 5), source.uniform(10, 30)) for _ in range(8)])
@@ -92,6 +93,7 @@ def test_trials_are_one_series_without_a_ladder(study):
     assert shown == ["beta_vae (trials)"]
 
 
+@pytest.mark.slow
 def test_the_conclusion_of_a_search_comes_first(study, tmp_path):
     text = (
         "3 trials in search of the lowest val/kl and val/distortion: 2 are on the front, where no other is lower in "

@@ -22,6 +22,7 @@ def test_no_digit_is_cut_and_the_unit_stands_beside_a_value(monkeypatch, capsys,
     assert printed.endswith("- nll NLL: not to be trusted\ndoes not apply: rate (evaluation.json says why)\n")
 
 
+@pytest.mark.slow
 def test_what_compare_prints_can_be_read_without_the_report(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("COLUMNS", "80")
     leave(tmp_path / "collapsed", beta=16, metrics=rates(0, 29, active=0), images={"distortion": [28.0, 30.0]})

@@ -109,6 +109,7 @@ def test_in_float64_weights_agree_with_training_alone_to_1e_8_after_100_steps(mo
 BY_VALUE = {"gradient_clip_val": 0.1, "gradient_clip_algorithm": "value"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"precision": "bf16-mixed"}, {"gradient_clip_val": 20.0}, BY_VALUE], ids=str)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_in_float32_test_metrics_agree_to_1e_3(module, few, network, options):
@@ -138,6 +139,7 @@ def test_clipping_is_each_members_own(model, batch):
     assert min(lengths) < 25 < max(lengths)  # one of them only is clipped
 
 
+@pytest.mark.slow
 def test_a_member_that_diverges_is_dropped_and_the_others_are_what_they_would_be(module, digits):
     class Poison(L.Callback):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
@@ -154,6 +156,7 @@ def test_a_member_that_diverges_is_dropped_and_the_others_are_what_they_would_be
         assert views[k].module.tracker.metrics["test/loss"] == pytest.approx(alone["test/loss"].item(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_members_are_rows_of_the_stack(model, batch):
     members = [model("model=vae"), model("model=beta_vae", "model.beta=3")]
     stack = Stack(members)

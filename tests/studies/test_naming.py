@@ -26,6 +26,7 @@ def identity(name):
     return re.fullmatch(r".+_([0-9a-f]{8})", name)[1]
 
 
+@pytest.mark.slow
 def test_a_job_says_what_it_was_told(name):
     assert re.fullmatch(
         r"beta_vae_mlp_mnist_beta=4_seed=3_[0-9a-f]{8}", name("model=beta_vae", "data=mnist", "model.beta=4", "seed=3")
@@ -36,6 +37,7 @@ def test_a_job_says_what_it_was_told(name):
     assert len(name(f"data.path=/{'x' * 300}", "data=folder")) < 120
 
 
+@pytest.mark.slow
 def test_what_does_not_change_the_result_does_not_change_the_name(name):
     plain = identity(name("model.beta=3", "seed=1"))
     assert plain == identity(name("seed=1", "model.beta=3"))

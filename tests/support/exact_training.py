@@ -5,6 +5,14 @@ import torch
 from vaesweep.models import Batch
 
 
+def with_equal_moments(images):
+    """Images [2 P, ...] of P pixels with the mean and covariance of `images`: all that a linear model sees of them."""
+    x = images.flatten(1)
+    values, vectors = torch.linalg.eigh(torch.cov(x.T, correction=0))
+    axes = (vectors * values.clamp(min=0).sqrt()).T * x.shape[1] ** 0.5
+    return (x.mean(0) + torch.cat([axes, -axes])).view(-1, *images.shape[1:])
+
+
 def train_exactly(made, images, labels, iterations):
     """Minimises the loss of a linear VAE in float64 over `images` [N, ...]; batch and noise that it was minimised for.
 

@@ -25,6 +25,7 @@ def test_the_best_weights_need_a_callback_that_keeps_them(config):
         run(config(*SHORT, "~callbacks.best", "test_checkpoint=best"))
 
 
+@pytest.mark.slow
 def test_early_stopping_ends_a_run_that_no_longer_improves(config, tmp_path):
     stop = ["callbacks=early_stopping", "~callbacks.figures", "optimizer=adam_constant"]
     patient = ["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=1000"]

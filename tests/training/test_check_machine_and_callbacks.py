@@ -29,12 +29,14 @@ def test_a_metric_that_the_model_does_not_have_is_refused_before_training(config
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("monitor", ["val/kl", "val/mse", "val/nelbo"])
 def test_every_metric_of_the_model_can_be_monitored(config, tmp_path, monitor):
     run(config("model=vae", f"callbacks.best.monitor={monitor}", "trainer.max_epochs=1"))
     assert (tmp_path / "run" / "checkpoints" / "best.ckpt").is_file()
 
 
+@pytest.mark.slow
 def test_training_ends_with_its_time(config, tmp_path):
     run(config("model=ae", "trainer.max_time=00:00:00:01", "trainer.max_epochs=100000"))
     record = json.loads((tmp_path / "run" / "results.json").read_text())

@@ -84,6 +84,7 @@ def test_one_that_is_removed_is_not_written(tmp_path, clock):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "count"), [(1000, 1), (0, 4)])
 def test_a_run_of_short_epochs_writes_them_once(config, written, seconds, count):
     run(config("model=ae", "trainer.max_epochs=4", f"checkpoint_every_n_seconds={seconds}"))
@@ -91,6 +92,7 @@ def test_a_run_of_short_epochs_writes_them_once(config, written, seconds, count)
     assert written[-1] == ("last.ckpt", 80)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("best", ["test_checkpoint=best", "test_checkpoint=last"])
 def test_a_run_that_stops_writes_what_it_kept_and_goes_on_from_there(config, tmp_path, monkeypatch, best):
     settings = "model=ae", "trainer.max_epochs=4", "optimizer.lr=0.05", "checkpoint_every_n_seconds=1000", best

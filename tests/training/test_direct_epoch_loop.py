@@ -94,6 +94,7 @@ def check_same(recorded_run, *settings):
         assert torch.equal(state[key], value) if isinstance(value, torch.Tensor) else state[key] == value, key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -112,6 +113,7 @@ def test_hooks_metrics_rates_and_checkpoints_are_those_of_lightnings_loop(record
     assert advances["direct"] == advances["usual"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -127,6 +129,7 @@ def test_a_run_that_is_not_plain_is_left_to_lightning(recorded_run, advances, se
     assert advances["direct"] == 0 < advances["usual"]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_in_mid_epoch_goes_on_as_by_lightnings_loop(config, tmp_path, monkeypatch, advances):
     states = []
     for name in ("direct", "usual"):
@@ -145,6 +148,7 @@ def test_a_run_that_was_stopped_in_mid_epoch_goes_on_as_by_lightnings_loop(confi
     assert all(torch.equal(states[0][key], value) for key, value in states[1].items())
 
 
+@pytest.mark.slow
 def test_a_stack_is_trained_by_the_direct_loop(config, tmp_path, monkeypatch, advances):
     states = []
     for name in ("direct", "usual"):

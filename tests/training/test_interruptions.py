@@ -65,6 +65,7 @@ def test_a_signal_during_the_last_drawing_counts_and_the_resumed_run_draws_all(c
     assert pictures(part) == pictures(whole)
 
 
+@pytest.mark.slow
 def test_a_second_signal_while_the_first_is_answered_changes_nothing(config, folder, monkeypatch):
     original = train_and_test.record_duration
 
@@ -115,6 +116,7 @@ def test_a_signal_after_the_last_step_counts(config, folder, monkeypatch):
     assert record(folder)["status"] == "interrupted"
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_early_is_only_tested_when_it_is_resumed(config, tmp_path, monkeypatch):
     stop = ["callbacks=early_stopping", "~callbacks.figures", "optimizer=adam_constant", "trainer.max_epochs=9"]
     impatient = ["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=1000"]
@@ -127,6 +129,7 @@ def test_a_run_that_stopped_early_is_only_tested_when_it_is_resumed(config, tmp_
     assert record(tmp_path / "part")["epochs"] == record(tmp_path / "whole")["epochs"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hook", ["on_validation_epoch_start", "on_test_epoch_start"])
 @pytest.mark.parametrize("callbacks", [["callbacks=default"], ["~callbacks.last", "~callbacks.best"]])
 def test_a_run_whose_folder_is_deleted_fails_and_creates_nothing(config, folder, monkeypatch, hook, callbacks):
@@ -136,6 +139,7 @@ def test_a_run_whose_folder_is_deleted_fails_and_creates_nothing(config, folder,
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_made_anew_during_the_run_is_not_written_to(config, folder, monkeypatch):
     def replace(self):
         shutil.rmtree(folder)
@@ -147,6 +151,7 @@ def test_a_folder_that_is_made_anew_during_the_run_is_not_written_to(config, fol
     assert not list(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(config, tmp_path, monkeypatch):
     three = "trainer.max_epochs=3", "checkpoint_every_n_seconds=0"
     whole = recorded_metrics(config("model=ae", *three, folder=tmp_path / "whole"))
@@ -170,6 +175,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(config, 
     assert recorded_metrics(config("model=ae", *three, "resume=true", folder=part)) == whole
 
 
+@pytest.mark.slow
 def test_a_record_for_which_there_is_no_room_is_one_line(config, folder, monkeypatch):
     def full(self, text):
         self.write_bytes(b"half")
@@ -184,6 +190,7 @@ def test_a_record_for_which_there_is_no_room_is_one_line(config, folder, monkeyp
     assert record(folder)["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_left_unfinished_is_removed(config, folder):
     parts = [folder / name for name in ("results.json.part", "history.csv.part", "checkpoints/last.ckpt.part")]
     for part in parts:

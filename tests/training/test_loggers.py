@@ -23,6 +23,7 @@ def chosen(config, logger, *more):
     return config(*SHORT, f"logger={logger}", *more, wandb=False)
 
 
+@pytest.mark.slow
 def test_csv_has_scalars_and_settings(config, tmp_path):
     metrics = recorded_metrics(chosen(config, "csv"))
     (version,) = (tmp_path / "run" / "csv").iterdir()
@@ -33,6 +34,7 @@ def test_csv_has_scalars_and_settings(config, tmp_path):
     assert yaml.safe_load((version / "hparams.yaml").read_text())["model"]["free_bits"] == 0.0
 
 
+@pytest.mark.slow
 def test_tensorboard_has_scalars_settings_and_figures(config, tmp_path):
     metrics = recorded_metrics(chosen(config, "tensorboard"))
     (version,) = (tmp_path / "run" / "tensorboard").iterdir()
@@ -57,6 +59,7 @@ def test_several_loggers_get_the_same(config, tmp_path):
     assert rows.lr.dropna().iloc[-1] == pytest.approx(kept["summary"]["lr"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_learning_rate_and_the_scheduled_weight_are_logged_with_the_training_terms(config, tmp_path):
     warmup = ["model=beta_vae", "model.beta=4", "model/schedule=linear", "model.schedule.warmup=0.5"]
     run(chosen(config, "csv", *warmup, "trainer.max_epochs=4"))
@@ -71,6 +74,7 @@ def test_the_learning_rate_and_the_scheduled_weight_are_logged_with_the_training
     assert "beta" not in history
 
 
+@pytest.mark.slow
 def test_a_model_without_a_rate_logs_no_weight(config, tmp_path):
     run(chosen(config, "csv", "model=ae"))
     rows = pd.read_csv(tmp_path / "run" / "csv" / "version_0" / "metrics.csv")

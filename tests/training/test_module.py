@@ -51,6 +51,7 @@ def test_progress_runs_from_0_and_is_whole_where_it_is_scored(model, digits):
     assert module.model.progress == 1
 
 
+@pytest.mark.slow
 def test_the_seed_decides_noise_and_nothing_global_does(model, digits):
     def weights(seed, disturbance):
         module = lit(model("model=vae"), seed=seed)
@@ -186,6 +187,7 @@ def test_scores_do_not_depend_on_the_batches_of_the_split(model, name, metric):
     assert score(16) == pytest.approx(score(359), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_clipping_goes_with_mixed_precision(config, tmp_path):
     overrides = "model=ae", "trainer.max_epochs=1", "trainer.precision=bf16-mixed"
     free = recorded_metrics(config(*overrides, folder=tmp_path / "free"))
@@ -285,6 +287,7 @@ def test_draws_of_the_noise_are_averaged_and_make_it_small_beside_the_images(con
     assert Results.read(ae[0]).metrics == Results.read(ae[1]).metrics  # a point code has no noise
 
 
+@pytest.mark.slow
 def test_validation_metrics_are_those_of_the_tested_weights_and_what_a_search_is_told(config, tmp_path):
     folder = tmp_path / "run"
     wild = ["model=ae", "optimizer=adam_constant", "optimizer.lr=0.03", "trainer.max_epochs=5"]

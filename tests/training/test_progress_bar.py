@@ -21,6 +21,7 @@ def fit(model, digits, epochs):
     return trainer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("epochs", "lines"), [(20, 10), (3, 3)])
 def test_in_a_file_the_start_and_a_tenth_of_the_epochs_is_a_line(model, digits, capsys, epochs, lines):
     trainer = fit(model, digits, epochs)

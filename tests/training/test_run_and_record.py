@@ -40,6 +40,7 @@ def folder(tmp_path):
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_a_run_leaves_everything_in_its_folder(config, folder, capsys):
     metrics = recorded_metrics(config("model=vae", SHORT, "callbacks=default", "logger.wandb.mode=offline"))
     assert {p.name for p in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
@@ -60,6 +61,7 @@ def test_a_run_leaves_everything_in_its_folder(config, folder, capsys):
     assert wandb_lifecycle.recordings(folder)
 
 
+@pytest.mark.slow
 def test_w_and_b_gets_the_same_scalars_and_the_figures(config, folder):
     metrics = recorded_metrics(config("model=vae", SHORT, "callbacks=default", "logger.wandb.mode=offline"))
     kept = recorded(folder)
@@ -69,12 +71,14 @@ def test_w_and_b_gets_the_same_scalars_and_the_figures(config, folder):
     assert (kept["exit_code"], kept["name"]) == (0, "vae digits beta=1 seed=0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
 def test_figures_are_drawn_in_any_precision(config, folder, precision):
     run(config("model=vae", "model.latent_dim=2", SHORT, "callbacks=default", f"trainer.precision={precision}"))
     assert len(list((folder / "figures").glob("*.png"))) == 6
 
 
+@pytest.mark.slow
 def test_in_float64_a_knob_is_the_number_that_was_written_and_the_weights_are_those_of_float32(config, folder):
     settings = ["model=beta_vae", "model.beta=0.1", "model.likelihood.sigma=0.3", "model/likelihood=gaussian"]
     states = {}
@@ -89,6 +93,7 @@ def test_in_float64_a_knob_is_the_number_that_was_written_and_the_weights_are_th
     assert all(torch.equal(double[name], single[name].double()) for name in weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_runs(config, folder, name):
     metrics = recorded_metrics(config(f"model={name}", SHORT))
@@ -131,6 +136,7 @@ def test_a_run_on_every_dataset(config, tmp_path, sources, name):
         assert metrics["test/loss"] > 0
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_result(config, tmp_path):
     results = [
         recorded_metrics(config("model=vae", SHORT, f"seed={s}", folder=tmp_path / n))
@@ -163,6 +169,7 @@ def wreck_from(epoch, monkeypatch):
     monkeypatch.setattr(LitAutoencoder, "on_validation_epoch_start", wreck)
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_known_after_the_folder_was_moved(config, tmp_path, monkeypatch):
     """The best are those of the first epoch; without its score any later epoch would be better than none."""
     wreck_from(1, monkeypatch)
@@ -194,6 +201,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_checkpoint_is_refused_in_one_line_and_the_record_stays(config, folder, monkeypatch, damage):
     with monkeypatch.context() as patch:
@@ -207,6 +215,7 @@ def test_a_damaged_checkpoint_is_refused_in_one_line_and_the_record_stays(config
     assert (folder / "results.json").read_text() == before
 
 
+@pytest.mark.slow
 def test_damaged_best_weights_are_refused_in_one_line(config, folder, monkeypatch):
     settings = "model=ae", "trainer.max_epochs=3", "optimizer=adam_constant", "test_checkpoint=best"
     wreck_from(1, monkeypatch)
@@ -219,6 +228,7 @@ def test_damaged_best_weights_are_refused_in_one_line(config, folder, monkeypatc
         run(config(*settings, "resume=true"))
 
 
+@pytest.mark.slow
 def test_best_weights_are_tested_when_asked(config, tmp_path, monkeypatch):
     """With a decoder that is wrecked in the last epoch, best and last differ."""
 
@@ -237,6 +247,7 @@ def test_best_weights_are_tested_when_asked(config, tmp_path, monkeypatch):
     assert best["test/loss"] < last["test/loss"]
 
 
+@pytest.mark.slow
 def test_checkpoints_hold_plain_tensors_under_the_models_names(config, folder):
     run(config("model=vae", SHORT, "compile=false"))
     state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
@@ -244,6 +255,7 @@ def test_checkpoints_hold_plain_tensors_under_the_models_names(config, folder):
     assert "model.beta" in state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [7, 20, 21, 60])
 def test_an_interrupted_run_resumes_to_the_same_weights(config, tmp_path, monkeypatch, step):
     """In mid-epoch, at the end of an epoch, just after, and in the very last step."""
@@ -267,6 +279,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights(config, tmp_path, monkey
     assert ended["config_hash"] == record(tmp_path / "whole")["config_hash"]
 
 
+@pytest.mark.slow
 def test_gradients_that_are_being_accumulated_are_not_lost(config, tmp_path, monkeypatch):
     settings = "model=ae", "trainer.accumulate_grad_batches=4", SHORT
     whole = recorded_metrics(config(*settings, folder=tmp_path / "whole"))
@@ -284,6 +297,7 @@ def test_gradients_that_are_being_accumulated_are_not_lost(config, tmp_path, mon
     assert recorded_metrics(config(*settings, "resume=true", folder=tmp_path / "part")) == whole
 
 
+@pytest.mark.slow
 def test_a_finished_run_can_be_resumed_for_longer(config, folder):
     short = "model=ae", "optimizer=adam_constant"
     run(config(*short, SHORT))
@@ -291,6 +305,7 @@ def test_a_finished_run_can_be_resumed_for_longer(config, folder):
     assert record(folder)["epochs"] == 4
 
 
+@pytest.mark.slow
 def test_a_finished_cycle_cannot_be_made_longer(config, folder):
     run(config("model=ae", SHORT))
     with pytest.raises(ConfigError, match=r"trainer.max_epochs: got 4 \(80 steps\) to resume a cycle of 40 steps"):
@@ -298,6 +313,7 @@ def test_a_finished_cycle_cannot_be_made_longer(config, folder):
     assert record(folder)["status"] == "completed"  # the record of what there is, not of what was refused
 
 
+@pytest.mark.slow
 def test_a_completed_run_is_not_run_again(config, folder, capsys):
     first = recorded_metrics(config("model=ae", SHORT))
     written = (folder / "results.json").stat().st_mtime_ns
@@ -306,6 +322,7 @@ def test_a_completed_run_is_not_run_again(config, folder, capsys):
     assert "completed earlier" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "line"),
     [
@@ -324,6 +341,7 @@ def test_a_checkpoint_of_other_settings_is_refused(config, folder, monkeypatch, 
     assert record(folder)["status"] == "interrupted"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_whole_or_not_there(config, folder, monkeypatch):
     def cut(path, content):
         path.write_text("half")
@@ -337,6 +355,7 @@ def test_a_checkpoint_is_whole_or_not_there(config, folder, monkeypatch):
     assert (folder / "checkpoints" / "last.ckpt").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`ModelCheckpoint.monitor")
 def test_epochs_that_are_cut_short_or_not_validated_have_their_own_rows(config, folder):
     steps = "+trainer.max_steps=25", "trainer.log_every_n_steps=1000", "trainer.max_epochs=4"
@@ -360,6 +379,7 @@ def test_a_folder_in_which_another_process_runs_is_left_alone(config, folder, mo
     assert {p.name for p in folder.iterdir()} == {".lock"}
 
 
+@pytest.mark.slow
 def test_curves_are_epoch_means_and_validation_metrics(config, folder):
     metrics = recorded_metrics(config("model=vae", SHORT, "trainer.log_every_n_steps=7"))
     rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
@@ -386,6 +406,7 @@ def test_the_mean_of_an_epoch_is_that_of_its_steps(config, folder, monkeypatch):
     assert float(rows[1]["train/loss"]) == pytest.approx(sum(losses[20:]) / 20, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_what_each_dimension_carries_is_recorded(config, tmp_path):
     metrics = recorded_metrics(config("model=vae", SHORT, folder=tmp_path / "vae"))
     carried = record(tmp_path / "vae")["dimensions"]
@@ -395,6 +416,7 @@ def test_what_each_dimension_carries_is_recorded(config, tmp_path):
     assert min(record(tmp_path / "ae")["dimensions"]) > 0
 
 
+@pytest.mark.slow
 def test_examples_are_the_same_images_whatever_the_seed(config, tmp_path):
     strips = {}
     for seed in (0, 1):
@@ -406,6 +428,7 @@ def test_examples_are_the_same_images_whatever_the_seed(config, tmp_path):
     assert (strips[0]["reconstructions"] != strips[1]["reconstructions"]).any()
 
 
+@pytest.mark.slow
 def test_divergence_is_recorded_here_and_in_w_and_b(config, folder):
     wild = "optimizer=adam_constant", "optimizer.lr=1e8", "logger.wandb.mode=offline"
     with pytest.raises(DivergenceError):
@@ -416,6 +439,7 @@ def test_divergence_is_recorded_here_and_in_w_and_b(config, folder):
     assert recorded(folder)["exit_code"] == 1
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_on_schedule_and_at_the_end(config, monkeypatch):
     drawn = []
     monkeypatch.setattr(FigureLogger, "draw", lambda self, trainer, module: drawn.append(trainer.current_epoch))
@@ -457,6 +481,7 @@ def test_bad_input_is_refused_in_one_line_and_leaves_only_the_record(config, fol
     assert {p.name for p in folder.iterdir()} == {".lock", "results.json"}
 
 
+@pytest.mark.slow
 def test_a_folder_that_holds_another_run_is_left_alone(config, folder):
     run(config("model=ae", SHORT))
     before = record(folder)
@@ -475,6 +500,7 @@ def test_a_setting_that_is_refused_as_no_number_is_recorded(config, folder):
     assert record(folder)["config"]["model"]["beta"] == "nan"
 
 
+@pytest.mark.slow
 def test_a_metric_that_is_no_finite_number_is_recorded(config, folder, monkeypatch, capsys):
     original = MetricTracker.finish_split
 

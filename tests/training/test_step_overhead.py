@@ -51,6 +51,7 @@ def test_the_check_for_gpus_stays_as_it_is_where_one_is_used(restored):
     assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_the_weights_are_those_of_a_run_that_is_spared_nothing(config, tmp_path, monkeypatch, restored, precision):
     states = {}
