@@ -163,6 +163,7 @@ def test_two_processes_give_the_weights_of_one(config, tmp_path, settings):
     for name, value in states[0].items():
         assert torch.allclose(value, states[1][name], rtol=0, atol=1e-9), name
     records = [record(tmp_path / name) for name in ("alone", "both")]
+    assert [left["device"] for left in records] == ["cpu", "2 x cpu"]
     assert records[0]["metrics"] == pytest.approx(records[1]["metrics"], rel=1e-5)
     assert records[0]["errors"] == pytest.approx(records[1]["errors"], rel=1e-4)
     scores = [read_image_scores(tmp_path / name) for name in ("alone", "both")]  # in the order of the images

@@ -119,6 +119,7 @@ def test_nobody_downstream_can_tell(config, tmp_path, job):
     assert (mine.status, mine.config_hash, mine.epochs) == ("completed", theirs.config_hash, 3)
     assert mine.metrics == pytest.approx(theirs.metrics, rel=1e-3)
     assert (mine.trained_together, theirs.trained_together) == (3, 1)
+    assert mine.device == theirs.device == "cpu"
     curves = [pd.read_csv(folder / "history.csv") for folder in (one.folder, alone)]
     pd.testing.assert_frame_equal(*curves, rtol=1e-3)
     for name in ("best", "last"):

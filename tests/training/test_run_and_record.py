@@ -54,9 +54,11 @@ def test_a_run_leaves_everything_in_its_folder(config, folder, capsys):
     assert left["metrics"] == metrics
     assert (left["epochs"], left["seed"]) == (2, 0)
     assert left["seconds"] > 0
+    assert left["device"] == "cpu"
     assert left["parameters"] == 64 * 400 + 400 + 400 * 20 + 20 + 10 * 400 + 400 + 400 * 64 + 64
     said = capsys.readouterr().out
     assert "nats per image" in said
+    assert " s an epoch) on cpu, " in said
     assert said.splitlines()[-2].startswith("look at it   wandb leet ")
     assert wandb_lifecycle.recordings(folder)
 

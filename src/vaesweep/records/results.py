@@ -64,7 +64,7 @@ FIELDS = {
     "seconds": rules.DURATION, "seconds_per_epoch": rules.DURATION, "epochs": rules.COUNT, "parameters": rules.COUNT,
     "declaration": rules.every(rules.fields(DECLARATION, closed=True), check_rate),
     "rate_weight": rules.or_null(rules.NUMBER), "data_root": rules.or_null(rules.TEXT),
-    "trained_together": rules.COUNT, "versions": rules.mapping_of(rules.TEXT),
+    "trained_together": rules.COUNT, "device": rules.or_null(rules.LINE), "versions": rules.mapping_of(rules.TEXT),
 }  # fmt: skip
 """The check of each field of a record."""
 NEEDED = rules.has("model", "data", "seed", "overrides", "config_hash", "config", "metrics")
@@ -102,6 +102,8 @@ class Results:
     """Where the data lay, for data that lie in a folder."""
     trained_together: int = 1
     """Runs that were trained at once with it, itself included; the seconds are this one's share."""
+    device: str | None = None
+    """What it was trained on, such as cpu, or the name of a GPU after the number of them."""
     versions: dict[str, str] = field(default_factory=lambda: versions())
 
     @classmethod

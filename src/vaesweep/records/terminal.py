@@ -25,7 +25,10 @@ def print_summary(results: Results, folder: Path) -> None:
     declared = results.declared
     units = UNITS | dict(declared.terms)
     if results.metrics:
-        table = Table(title=f"{results.model} on {results.data}, seed {results.seed}: test split")
+        title = f"{results.model} on {results.data}, seed {results.seed}: test split"
+        if declared.rate_weight_range:
+            title += f" at {declared.rate_weight}={results.rate_weight:g}"
+        table = Table(title=title)
         table.add_column("metric")
         table.add_column("value", justify="right")
         table.add_column("± s.e.", justify="right")
@@ -38,7 +41,9 @@ def print_summary(results: Results, folder: Path) -> None:
             table.add_row(metric, value, error, units.get(metric, "nats per image"))
         console.print(table)
         took = f"{results.epochs} epoch{'s' * (results.epochs != 1)} in {results.seconds:.1f} s"
-        console.print(f"{took} ({results.seconds_per_epoch:.2f} s an epoch), {results.parameters:,} parameters")
+        on = f" on {results.device}" if results.device else ""
+        speed = f"{results.seconds_per_epoch:.2f} s an epoch"
+        console.print(f"{took} ({speed}){on}, {results.parameters:,} parameters", markup=False)
     if declared.rate and results.metrics.get("test/active_units") == 0:
         is_setting = declared.rate_weight in results.config.get("model", {})
         weight = f", try a lower model.{declared.rate_weight}" if is_setting else ""

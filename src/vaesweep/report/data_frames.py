@@ -91,6 +91,7 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
             | {"conditional": declaration.conditional, "scored": scored_data(config)}
             | {"wide": declaration.sparse and width > code_limit}
             | {"parameters": results.parameters, "config_hash": results.config_hash, "seconds": results.seconds}
+            | {"device": results.device, "has_range": run.has_range}
         )
     frame = pd.DataFrame(rows)
     by_split = [column for name in IMAGE_MEANS for column in (f"{name}_se", f"val/{name}")]
@@ -180,7 +181,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     metrics = metric_names(frame)
     completed = frame[frame.status == "completed"]
     groups = completed.groupby("setting", sort=False)
-    descriptions = groups[["study", "model", *COMPARABLE, "series", "beta", "latent_dim"]].first()
+    descriptions = groups[["study", "model", *COMPARABLE, "series", "beta", "has_range", "latent_dim"]].first()
     means = groups[[*metrics, *(f"val/{name}" for name in IMAGE_MEANS)]].mean()
     errors = groups[metrics].sem().add_suffix("_se")
     over_images = groups[[f"{name}_se" for name in IMAGE_MEANS]].first()

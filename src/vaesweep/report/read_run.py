@@ -20,7 +20,7 @@ HISTORY, EXAMPLES = "history.csv", "examples"
 COLUMNS = (
     *("study", "run", "model", "data", "seed", "status", "reason", "series", "setting", "beta", "distortion", "rate"),
     *("nelbo", "mse", "active_units", "overfit_gap", "seconds", "latent_dim", "likelihood", "epochs", "conditional"),
-    *("scored", "wide", "parameters", "config_hash", "penalty", "term", "n"),
+    *("scored", "wide", "parameters", "config_hash", "device", "has_range", "penalty", "term", "n"),
 )
 """Columns of the tables of runs and of settings that no term may have for a name."""
 CURVES = {

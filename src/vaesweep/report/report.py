@@ -19,7 +19,7 @@ from vaesweep.report.headline import conclusions
 from vaesweep.report.learning_curve_chart import learning_curves
 from vaesweep.report.linear_optimum_chart import linear_optimum
 from vaesweep.report.metric_differences import Differences
-from vaesweep.report.metrics_table import FOOTNOTE, cells, error_note, heads
+from vaesweep.report.metrics_table import FOOTNOTE, cells, heads, notes
 from vaesweep.report.noise_robustness_chart import noise_robustness
 from vaesweep.report.per_dimension_chart import latent_dimensions
 from vaesweep.report.rate_distortion_curve_chart import curves, whole_curve
@@ -150,7 +150,7 @@ def page(content: Report) -> str:
         origin=content.origin,
         diagnostics=content.diagnostics,
         columns=heads(content.means),
-        error_note=error_note(content.means),
+        notes=notes(content.means),
         footnote=FOOTNOTE if any(cell.best for row in rows for cell in row) else "",
         rows=rows,
         measurements=content.measurements.to_numpy().tolist(),

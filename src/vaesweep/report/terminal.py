@@ -17,7 +17,7 @@ from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.evaluation_table import KEYS
 from vaesweep.report.metric_differences import Differences
-from vaesweep.report.metrics_table import cells, error_note, heads
+from vaesweep.report.metrics_table import cells, heads, notes
 
 if TYPE_CHECKING:
     from vaesweep.report.report import Report
@@ -126,14 +126,14 @@ def settings(title: str, means: pd.DataFrame, differences: Differences, columns:
         candidates.pop()
     table = Table(title=Text(title), box=None, header_style="bold", padding=(0, GAP, 0, 0))
     hidden = len(names) - len(shown)
-    notes = [
-        error_note(means),
+    captions = [
+        *notes(means),
         *["Nats are per test image; nelbo = distortion + KL."] * ("nelbo" in places),
         *["Bold: the lowest of a column, or not clearly above it."]
         * any(rows[i][j].best for i in range(len(rows)) for j in shown),
         *[f"{hidden} more columns in a wider terminal and in the report."] * (hidden > 0),
     ]
-    table.caption, table.caption_justify = Text("\n".join(notes)), "left"
+    table.caption, table.caption_justify = Text("\n".join(captions)), "left"
     for i in shown:
         table.add_column(names[i], justify="right" if i else "left", no_wrap=True)
     for row in rows:

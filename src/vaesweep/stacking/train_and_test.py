@@ -22,6 +22,7 @@ from vaesweep.training.train_and_test import (
     build_callbacks,
     build_data,
     build_module,
+    device_name,
     record_duration,
     record_metrics,
     silence_lightning,
@@ -85,6 +86,7 @@ def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
             epochs = trainer.current_epoch if view.epochs is None else view.epochs
             record_duration(job.results, epochs, clock.seconds() / len(jobs))
             job.results.trained_together = len(jobs)
+            job.results.device = device_name(trainer)
             job.results.reason = None if view.failure is None else reason(view.failure)
     for view, job in zip(views, jobs, strict=True):
         if view.is_active:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback, Timer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins import DoublePrecision
@@ -66,6 +67,7 @@ def train_and_test(job: RunJob) -> None:
     )
     check_type("trainer", trainer, L.Trainer)
     spare_steps(trainer)
+    results.device = device_name(trainer)
     if config.compile:
         module.model.compile()
     trainer.loggers = start_loggers(job)
@@ -84,6 +86,13 @@ def train_and_test(job: RunJob) -> None:
         record_duration(results, progress.processed, clock.seconds())
     record_metrics(job, module.tracker)
     log_results(trainer.loggers, results)
+
+
+def device_name(trainer: L.Trainer) -> str:
+    """What the trainer trains on: cpu, or the name of a GPU, after the number of processes where there are several."""
+    device = trainer.strategy.root_device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return name if trainer.world_size == 1 else f"{trainer.world_size} x {name}"
 
 
 def silence_lightning() -> None:

@@ -1,0 +1,15 @@
+"""What stands around the table of settings."""
+
+from support.handmade import leave, rates
+from vaesweep.report.collection import read
+from vaesweep.report.data_frames import summary, table
+from vaesweep.report.metrics_table import notes
+
+
+def test_a_model_for_a_range_of_weights_is_said_to_be_at_one(tmp_path):
+    leave(tmp_path / "one", "beta_vae", beta=4, metrics=rates(5, 20))
+    means = summary(table(read([tmp_path]).runs))
+    (alone,) = notes(means)
+    leave(tmp_path / "range", "multi_rate", beta=2.5, metrics=rates(8, 18))
+    means = summary(table(read([tmp_path]).runs))
+    assert notes(means) == [alone, "Trained for a range of weights: multi_rate is at a weight of the rate of 2.5."]
