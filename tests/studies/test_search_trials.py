@@ -12,7 +12,7 @@ from hydra_plugins.vaesweep_optuna.sweeper import OptunaSweeper
 from support.commands import QUICK, command, record, train
 from vaesweep.errors import ConfigError
 from vaesweep.records.search_record import SearchRecord, dominates
-from vaesweep.studies.search_trials import conclusion, suggestion, update
+from vaesweep.studies.search_trials import conclusion, first_settings, suggestion, update
 
 optuna = pytest.importorskip("optuna", reason="needs the extra search")
 
@@ -70,6 +70,36 @@ def test_bad_settings_are_named():
         OptunaSweeper(1, None, "cma", 0, None)
 
 
+SPACE = {"model.beta": "tag(log,interval(0.1,10))", "model.latent_dim": "5,10,20", "optimizer.lr": "interval(0,1)"}
+
+
+def chosen(**settings):
+    parsed = {key: OverridesParser.create().parse_override(f"{key}={value}") for key, value in SPACE.items()}
+    space = {key: suggestion(key, override) for key, override in parsed.items()}
+    return first_settings({key.replace("__", "."): value for key, value in settings.items()}, space, {"network.hidden"})
+
+
+def test_a_first_trial_has_the_settings_that_were_chosen_as_they_would_be_drawn():
+    first = chosen(model__beta=4, model__latent_dim=10, network__hidden=[7])
+    assert first == {"model.beta": 4.0, "model.latent_dim": "10"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "given", "allowed"),
+    [
+        ({"seed": 1}, "seed", "a setting that is searched: model.beta, model.latent_dim, optimizer.lr"),
+        ({"model__beta": 11}, "model.beta=11", "a value that model.beta is drawn from"),
+        ({"model__beta": "abc"}, "model.beta=abc", "a value that model.beta is drawn from"),
+        ({"model__beta": None}, "model.beta=None", "a value that model.beta is drawn from"),
+        ({"model__latent_dim": 7}, "model.latent_dim=7", "a value that model.latent_dim is drawn from"),
+    ],
+)
+def test_a_first_trial_that_could_not_be_drawn_is_refused(settings, given, allowed):
+    with pytest.raises(ConfigError) as refused:
+        chosen(**settings)
+    assert str(refused.value) == f"hydra.sweeper.first: got {given}; allowed: {allowed}"
+
+
 def trial(*values):
     return {"settings": {"model.beta": str(sum(values))}, "values": list(values) or None}
 
@@ -122,11 +152,13 @@ def test_importances_are_left_out_where_nothing_varies():
 @pytest.mark.slow
 def test_a_search_for_two_goals_by_the_pool_records_every_trial_and_goes_on_with_more(tmp_path):
     goals = ["optimized_metric=[val/kl,val/distortion]", "hydra/launcher=pool", "hydra.sweep.dir=study"]
+    goals += ["hydra.sweeper.first=[{model.beta:0.7}]"]
     done = train(tmp_path, *SEARCH, BETA, "model.latent_dim=2,4", *goals, "hydra.sweeper.n_trials=3")
     assert done.returncode == 0, done.stderr
     first = SearchRecord.read(tmp_path / "study")
     assert first.metrics == ["val/kl", "val/distortion"]
     assert len(first.trials) == 3
+    assert [one["settings"]["model.beta"] for one in first.trials].count("0.7") == 1
     assert f"3 trials; the front:\n  val/kl {min(t['values'][0] for t in first.trials):.2f}" in done.stdout
     runs = {path.parent.name: record(path.parent) for path in (tmp_path / "study").glob("*/results.json")}
     by_values = {(run["metrics"]["val/kl"], run["metrics"]["val/distortion"]): run for run in runs.values()}

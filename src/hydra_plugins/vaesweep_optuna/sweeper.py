@@ -25,6 +25,7 @@ from vaesweep.studies.search_trials import (
     Suggest,
     begun,
     conclusion,
+    first_settings,
     is_dead,
     suggestion,
     tell,
@@ -53,6 +54,8 @@ class OptunaConf:
     """tpe | nsga2 | random."""
     seed: int = 0
     params: dict[str, str] | None = None
+    first: list[dict[str, Any]] | None = None
+    """Settings of the first trials, by key; what one leaves out is drawn."""
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="optuna", node=OptunaConf, provider="vaesweep")
@@ -68,12 +71,19 @@ class OptunaSweeper(Sweeper):
     """
 
     def __init__(
-        self, n_trials: int, n_jobs: int | None, sampler: str, seed: int, params: Mapping[str, str] | None
+        self,
+        n_trials: int,
+        n_jobs: int | None,
+        sampler: str,
+        seed: int,
+        params: Mapping[str, str] | None = None,
+        first: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         self.n_trials = check_int("hydra.sweeper.n_trials", n_trials)
         self.n_jobs = None if n_jobs is None else check_int("hydra.sweeper.n_jobs", n_jobs)
         self.sampler = check_choice("hydra.sweeper.sampler", sampler, SAMPLERS)
         self.seed, self.params = check_int("hydra.sweeper.seed", seed, 0), params or {}
+        self.first = first or []
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context, self.config = hydra_context, config
@@ -85,6 +95,7 @@ class OptunaSweeper(Sweeper):
         assert self.config is not None
         assert self.launcher is not None
         space, fixed = self.search_space(arguments)
+        first = [first_settings(settings, space, {each.partition("=")[0] for each in fixed}) for settings in self.first]
         record = SearchRecord(optimized_metrics(self.config))
         folder = Path(self.config.hydra.sweep.dir)
         if (folder / JOURNAL).exists() and not self.config.resume:
@@ -92,7 +103,7 @@ class OptunaSweeper(Sweeper):
             raise ConfigError("resume", given, "true, or another folder")
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / STUDY)
-        study, returns = self.study(folder, record), list[Sequence[JobReturn]]()
+        study, returns = self.study(folder, record, first), list[Sequence[JobReturn]]()
         lock = FileLock(folder / f".search_{uuid4().hex[:8]}.lock")
         with lock:
             trials = self.trials(study, space, folder, Path(lock.lock_file).name)
@@ -135,7 +146,7 @@ class OptunaSweeper(Sweeper):
         assert self.config is not None
         return int(OmegaConf.select(self.config, "hydra.launcher.array_parallelism", default=1))
 
-    def study(self, folder: Path, record: SearchRecord) -> "optuna.Study":
+    def study(self, folder: Path, record: SearchRecord, first: list[dict[str, Any]]) -> "optuna.Study":
         """The search in `folder`, gone on with or new."""
         try:
             import optuna
@@ -153,6 +164,9 @@ class OptunaSweeper(Sweeper):
         study = optuna.create_study(
             storage=storage, study_name=name, directions=["minimize"] * len(record.metrics), load_if_exists=True
         )
+        if not study.trials:
+            for settings in first:
+                study.enqueue_trial(settings)
         # another seed at every start: the first would draw the settings of the earlier start again
         study.sampler = getattr(optuna.samplers, SAMPLERS[self.sampler])(seed=self.seed + len(study.trials))
         return study

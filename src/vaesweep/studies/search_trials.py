@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,36 @@ def suggestion(key: str, override: Override) -> Suggest:
     if "int" in sweep.tags:
         return lambda trial: trial.suggest_int(key, round(low), round(high), log=is_log)
     return lambda trial: trial.suggest_float(key, low, high, log=is_log)
+
+
+def first_settings(settings: Mapping[str, Any], space: Mapping[str, Suggest], fixed: Collection[str]) -> dict[str, Any]:
+    """The settings of a trial that the user chose, as they would be drawn, without those that are `fixed`.
+
+    Raises `ConfigError` for any that would not be drawn.
+    """
+    chosen = {}
+    for key, value in settings.items():
+        if key in fixed:
+            continue
+        if key not in space:
+            raise ConfigError("hydra.sweeper.first", key, f"a setting that is searched: {', '.join(space)}")
+        try:
+            chosen[key] = as_drawn(key, value, space[key])
+        except (TypeError, ValueError, UserWarning):
+            raise ConfigError("hydra.sweeper.first", f"{key}={value}", f"a value that {key} is drawn from") from None
+    return chosen
+
+
+def as_drawn(key: str, value: Any, suggest: Suggest) -> Any:
+    """A value as a trial would draw it: choices are text. Raises ValueError or UserWarning for any other."""
+    from optuna.trial import FixedTrial
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # optuna warns of a number out of range
+        try:
+            return suggest(FixedTrial({key: value}))  # type: ignore[arg-type]
+        except ValueError:
+            return suggest(FixedTrial({key: str(value)}))  # type: ignore[arg-type]
 
 
 def begun(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
