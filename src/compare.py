@@ -54,7 +54,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
         problems = {name: measure_by_name(name, folders) for name, folders in wanted.items()}
         collection = read(arguments.folders)
-        collection.warnings += [f"{name}: not measured: {line}" for name, found in problems.items() for line in found]
+        collection.warnings += [f"{name}: not measured: {line}" for name, lines in problems.items() for line in lines]
     if not collection.runs:
         print(*(f"error: {warning}" for warning in collection.warnings), sep="\n", file=sys.stderr)
         return 1

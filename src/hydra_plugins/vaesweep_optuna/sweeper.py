@@ -129,8 +129,8 @@ class OptunaSweeper(Sweeper):
         """What is searched, by its key, and the other overrides. Of overrides given twice the later one wins."""
         assert self.hydra_context is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        given = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
-        overrides = {override.get_key_element(): override for override in parser.parse_overrides(given)}
+        texts = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
+        overrides = {override.get_key_element(): override for override in parser.parse_overrides(texts)}
         space = {key: suggestion(key, each) for key, each in overrides.items() if each.is_sweep_override()}
         if not space:
             allowed = "a setting with values to choose from, such as model.beta=tag(log,interval(0.1,10))"

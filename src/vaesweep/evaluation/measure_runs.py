@@ -93,9 +93,9 @@ def measure_by_name(name: str, folders: Sequence[Path]) -> list[str]:
     problems, loaded = list[str](), dict[str, ImageDataModule]()
     for folder in folders:
         earlier = EvaluationRecord.load_or_none(folder)
-        kept = {key: getattr(earlier, key, default) for key, default in defaults.items()}
+        same = {key: getattr(earlier, key, default) for key, default in defaults.items()}
         try:
-            config.update(kept | {"run": str(folder)})
+            config.update(same | {"run": str(folder)})
             problems += measure(config, loaded)
         except ConfigError as error:
             problems.append(f"{folder.name}: {error}")

@@ -27,12 +27,12 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 def hashed_config(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """`config`, resolved, without what is `NOT_HASHED`."""
-    kept: dict[str, Any] = {}
+    hashed: dict[str, Any] = {}
     for key in config:
         value = config[key]
         if f"{prefix}{key}" not in NOT_HASHED:
             if isinstance(value, Mapping):
-                kept[key] = hashed_config(value, f"{prefix}{key}.")
+                hashed[key] = hashed_config(value, f"{prefix}{key}.")
             else:
-                kept[key] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-    return kept
+                hashed[key] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    return hashed

@@ -54,8 +54,8 @@ class EvaluationRecord:
     @classmethod
     def read(cls, folder: Path) -> Self:
         """The record in `folder`. Raises FileNotFoundError, or ValueError in a line that names file and field."""
-        kept = rules.read_json(folder / FILE)
-        values = {f.name: kept[f.name] for f in fields(cls) if f.name in kept}
+        record = rules.read_json(folder / FILE)
+        values = {f.name: record[f.name] for f in fields(cls) if f.name in record}
         rules.every(NEEDED, rules.fields(FIELDS))(f"{FILE}:", values)
         return cls(**values)
 
@@ -83,19 +83,19 @@ class EvaluationRecord:
 
     def figures(self, folder: Path) -> list[Path]:
         """The files of all figures of the run in `folder`."""
-        return [folder / FIGURES / name for found in self.measures.values() for name in found["figures"]]
+        return [folder / FIGURES / name for entry in self.measures.values() for name in entry["figures"]]
 
-    def add(self, name: str, found: dict[str, Any], order: Sequence[str]) -> None:
+    def add(self, name: str, entry: dict[str, Any], order: Sequence[str]) -> None:
         """Put in one measure; all are kept in `order`."""
-        self.measures[name] = found
+        self.measures[name] = entry
         self.measures = {name: self.measures[name] for name in order if name in self.measures}
 
     def flat(self) -> dict[str, float]:
         """Every value, as MEASURE/NAME."""
         return {
             f"{measure}/{name}": value["value"]
-            for measure, found in self.measures.items()
-            for name, value in found["values"].items()
+            for measure, entry in self.measures.items()
+            for name, value in entry["values"].items()
         }
 
     def write(self, folder: Path) -> None:

@@ -109,19 +109,19 @@ class Results:
     @classmethod
     def from_config(cls, config: DictConfig, overrides: Sequence[str]) -> Self:
         """The record of a run that is yet to come, from its configuration and the overrides that made it."""
-        given = [o for o in overrides if not o.startswith("resume=")]
+        task_overrides = [o for o in overrides if not o.startswith("resume=")]
         hashed = hashed_config(config)
-        model, data = (component_name(config, part, given) for part in ("model", "data"))
+        model, data = (component_name(config, part, task_overrides) for part in ("model", "data"))
         lies_in = config.data.get("root") or config.data.get("path")
         # a setting of another type is refused later, and recorded
         root = str(Path(lies_in).expanduser().absolute()) if isinstance(lies_in, str) and lies_in else None
-        return cls(model, data, config.seed, given, config_hash(config), hashed, data_root=root)
+        return cls(model, data, config.seed, task_overrides, config_hash(config), hashed, data_root=root)
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """The record in `folder`. Raises FileNotFoundError, or ValueError in a line that names file and field."""
-        kept = rules.read_json(folder / FILE)
-        values = {f.name: kept[f.name] for f in fields(cls) if f.name in kept}
+        record = rules.read_json(folder / FILE)
+        values = {f.name: record[f.name] for f in fields(cls) if f.name in record}
         values = {
             name: value if name in TEXTS else map_leaves(parse_non_finite, value) for name, value in values.items()
         }

@@ -39,8 +39,8 @@ class SearchRecord:
     @classmethod
     def read(cls, folder: Path) -> Self:
         """The record in `folder`. Raises FileNotFoundError, or ValueError in a line that names file and field."""
-        kept = rules.read_json(folder / FILE)
-        values = {f.name: kept[f.name] for f in fields(cls) if f.name in kept}
+        content = rules.read_json(folder / FILE)
+        values = {f.name: content[f.name] for f in fields(cls) if f.name in content}
         rules.every(rules.has("metrics"), rules.fields(FIELDS))(f"{FILE}:", values)
         record = cls(**values)
         for trial in record.trials:

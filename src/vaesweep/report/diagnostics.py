@@ -53,9 +53,9 @@ def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
             add(row, text, row.overfit_gap, limit)
     counts = frame.setting.value_counts()
     lines = []
-    for (setting, text), found in problems.items():
-        seeds = "" if len(found) == counts[setting] else seed_list([seed for seed, _ in found])
-        values = [over_seeds(of_seeds) for of_seeds in zip(*(numbers for _, numbers in found), strict=True)]
+    for (setting, text), cases in problems.items():
+        seeds = "" if len(cases) == counts[setting] else seed_list([seed for seed, _ in cases])
+        values = [over_seeds(of_seeds) for of_seeds in zip(*(numbers for _, numbers in cases), strict=True)]
         lines.append(f"{setting}{seeds}: {text.format(*values) if values else text}")  # a reason may have braces
     return [*lines, *negative_slopes(slopes(frame, runs))]
 

@@ -23,8 +23,8 @@ def equal_to_lowest(group: pd.DataFrame, metric: str, differences: Differences) 
     A difference with an error of unknown size tells nothing apart.
     """
     best = lowest(group, metric)
-    found = [differences.difference(setting, best.setting, metric) for setting in group.setting]
-    return pd.Series([not (each.is_clear and each.mean > 0) for each in found], index=group.index)
+    gaps = [differences.difference(setting, best.setting, metric) for setting in group.setting]
+    return pd.Series([not (each.is_clear and each.mean > 0) for each in gaps], index=group.index)
 
 
 def best(means: pd.DataFrame, metric: str, differences: Differences) -> pd.Series:

@@ -100,11 +100,11 @@ def shown(results: Results) -> tuple[Results, list[str]]:
         results = replace(results, dimensions=[])
     declaration = results.declaration
     terms = declaration.get("terms", {})
-    taken = [name for name in terms if (name in COLUMNS or name.endswith("_se")) and name != declaration.get("rate")]
-    if taken:
-        warnings += [f"{FILE}: declaration.terms.{name}: a table has another column of that name" for name in taken]
-        kept = {name: unit for name, unit in terms.items() if name not in taken}
-        results = replace(results, declaration=declaration | {"terms": kept})
+    clashes = [name for name in terms if (name in COLUMNS or name.endswith("_se")) and name != declaration.get("rate")]
+    if clashes:
+        warnings += [f"{FILE}: declaration.terms.{name}: a table has another column of that name" for name in clashes]
+        others = {name: unit for name, unit in terms.items() if name not in clashes}
+        results = replace(results, declaration=declaration | {"terms": others})
     infinite = [name for name, x in results.metrics.items() if name.startswith("test/") and math.isnan(finite(x))]
     if infinite:
         warnings.append(f"{FILE}: metrics: not finite, and shown as empty: {', '.join(infinite)}")

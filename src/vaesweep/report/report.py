@@ -75,9 +75,9 @@ def report(collection: RunCollection) -> Report:
     # of the many trials of a search the best are shown one by one
     best = frame.loc[[i for i in frame.index if is_shown_alone(runs[i], collection)]]
     curve_rows = curves(frame, runs)
-    found = [search_figure(record) for record in collection.searches.values()]
+    searches = [search_figure(record) for record in collection.searches.values()]
     figures = {
-        **{f"search{n or ''}": figure for n, figure in enumerate(found)},
+        **{f"search{n or ''}": figure for n, figure in enumerate(searches)},
         "plane": plane(frame, means, curve_rows) if means.rate.count() + len(curve_rows) > 1 else None,
         "whole_curve": whole_curve(frame, runs, curve_rows),
         "slope": slope(frame, slopes(frame, runs)),

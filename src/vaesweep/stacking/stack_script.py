@@ -25,11 +25,11 @@ TOO_LARGE = 3
 def stack_command(jobs: Sequence["RunJob"], folder: Path) -> list[str]:
     """The command that trains `jobs` as one stack; they are written to `folder` for it."""
     folder.mkdir(parents=True, exist_ok=True)
-    given = [
+    descriptions = [
         {"folder": str(job.folder), "config": OmegaConf.to_container(job.config), "overrides": job.results.overrides}
         for job in jobs
     ]
-    (folder / JOBS).write_text(json.dumps(given))
+    (folder / JOBS).write_text(json.dumps(descriptions))
     return [sys.executable, os.path.abspath(__file__), str(folder / JOBS)]
 
 
@@ -48,7 +48,7 @@ def train_stack(file: Path) -> int:
 
     HydraConfig.instance().set_config(OmegaConf.create({"hydra": HydraConf(mode=RunMode.MULTIRUN)}))
     try:
-        run_stack([job(**given) for given in json.loads(file.read_text())])
+        run_stack([job(**description) for description in json.loads(file.read_text())])
     except DivergenceError:  # of all of them
         return 0
     except Exception as error:

@@ -40,8 +40,8 @@ class ForkedScript:
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], stdout: Path, stderr: Path) -> None:
         start_server(environment)
-        given = list(command[1:]), dict(environment), str(stdout), str(stderr)
-        self.process = get_context("forkserver").Process(target=run_script, args=given)
+        arguments = list(command[1:]), dict(environment), str(stdout), str(stderr)
+        self.process = get_context("forkserver").Process(target=run_script, args=arguments)
         try:
             self.process.start()
         except EOFError:

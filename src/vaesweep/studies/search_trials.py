@@ -95,8 +95,8 @@ def tell(study: "optuna.Study", number: int, job: JobReturn) -> None:
     """Tell the study what became of a trial: its values, or that it failed."""
     import optuna
 
-    told = job.return_value if job.status == JobStatus.COMPLETED else math.nan
-    values = list(told) if isinstance(told, Sequence) else [told]
+    value = job.return_value if job.status == JobStatus.COMPLETED else math.nan
+    values = list(value) if isinstance(value, Sequence) else [value]
     if all(math.isfinite(value) for value in values):
         study.tell(number, values)
     else:

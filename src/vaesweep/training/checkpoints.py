@@ -60,7 +60,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def write(self, checkpoint: dict[str, Any], path: Path) -> None:
         """Write one checkpoint."""
         folder, content = os.path.dirname(os.path.realpath(path)), io.BytesIO()
-        torch.save(map_paths(checkpoint, lambda kept: relative(kept, folder)), content)
+        torch.save(map_paths(checkpoint, lambda path: relative(path, folder)), content)
         with atomically(path) as unfinished:
             unfinished.write_bytes(content.getbuffer())
 
@@ -74,7 +74,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None) -> dict[str, Any]:
         folder = os.path.dirname(os.path.realpath(path))
         checkpoint = read_checkpoint("resume", path, map_location, PARTS)
-        return map_paths(checkpoint, lambda kept: os.path.normpath(os.path.join(folder, kept)))
+        return map_paths(checkpoint, lambda path: os.path.normpath(os.path.join(folder, path)))
 
 
 def read_checkpoint(key: str, path: Any, map_location: Any, parts: Set[str]) -> dict[str, Any]:
