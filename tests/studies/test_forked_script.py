@@ -75,6 +75,16 @@ def test_exit_functions_are_called_and_what_is_printed_comes_at_once(fork, tmp_p
     assert (tmp_path / "stdout").read_text() == "start\nend\n"
 
 
+START_METHOD = "import multiprocessing; print(multiprocessing.get_start_method())"
+
+
+def test_a_script_starts_processes_as_a_fresh_one_does(fork, tmp_path):
+    """With the server's method a killed script leaves semaphores, of which Python warns at the end of a study."""
+    assert fork(START_METHOD).wait(60) == 0
+    fresh = subprocess.run([sys.executable, "-c", START_METHOD], capture_output=True, text=True)
+    assert (tmp_path / "stdout").read_text() == fresh.stdout
+
+
 FOLDERS = """
 import os, tempfile
 from wandb.sdk.data_types._private import MEDIA_TMP

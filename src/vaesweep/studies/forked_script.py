@@ -4,6 +4,7 @@ A process that starts afresh imports for seconds before it does anything. The se
 """
 
 import atexit
+import multiprocessing
 import os
 import runpy
 import subprocess
@@ -85,6 +86,7 @@ def run_script(arguments: list[str], environment: dict[str, str], stdout: str, s
     """Be the process of `python ARGUMENTS`; it stops when the one that started it ends."""
     os.setsid()
     leave_exits_to_server()
+    multiprocessing.set_start_method(None, force=True)  # that of a fresh process; the server's is another
     for stream, path in ((sys.stdout, stdout), (sys.stderr, stderr)):
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         os.dup2(file, stream.fileno())
