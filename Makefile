@@ -20,7 +20,7 @@ demo: $(SETUP)  ## train the default beta-VAE, then a ladder of betas, then comp
 test: $(SETUP)  ## run the tests, three processes at a time: some of them wait
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
-test-fast: $(SETUP)  ## the tests that start no processes and take no seconds
+test-fast: $(SETUP)  ## the tests that start no processes and are quick: a minute and a half on two cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 fuzz: $(SETUP)  ## odd values for every setting and in every record, 2,000 of each: one line at most; some minutes

@@ -35,6 +35,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_one_bad_record_costs_that_record_and_is_said(study, damage, capsys):
     leave(study / "bad", seed=7, metrics=rates(5, 20))
@@ -67,6 +68,7 @@ def test_ctrl_c_ends_without_a_traceback(study, monkeypatch, capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("out", ["/dev/null/x", "{study}/fine0/results.json"])
 def test_a_report_that_cannot_be_written_is_one_line(study, out, capsys):
     assert compare([str(study), "--out", out.format(study=study)]) == 1

@@ -71,6 +71,7 @@ def crash(config):
     raise KeyError("nobody\nforesaw this")
 
 
+@pytest.mark.slow
 def test_an_error_that_no_check_foresaw_is_one_line_with_its_traceback_in_the_folder_of_the_run(config, tmp_path):
     with pytest.raises(SystemExit, match=r"^error: KeyError: '.*' \(traceback: .*run/error.log\)$") as left:
         run_as_hydra_job(crash, config("model=ae"))
@@ -80,6 +81,7 @@ def test_an_error_that_no_check_foresaw_is_one_line_with_its_traceback_in_the_fo
     assert "in crash" in text
 
 
+@pytest.mark.slow
 def test_a_job_of_a_sweep_that_fails_so_leaves_the_others_their_turn(config, tmp_path):
     job = config("model=ae", "hydra.mode=MULTIRUN", "hydra.sweep.dir=sweep")
     with pytest.raises(UnforeseenError, match=r"KeyError: .*error.log"):

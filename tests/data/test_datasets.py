@@ -74,6 +74,7 @@ def test_a_missing_set_without_network_is_told_with_the_way_out(tmp_path, monkey
         ready(TorchvisionData(name, str(tmp_path), **OPTIONS))
 
 
+@pytest.mark.slow
 def test_real_mnist(mnist_root):
     data = ready(TorchvisionData("mnist", mnist_root, **OPTIONS))
     assert {k: len(s.indices) for k, s in data.splits.items()} == {"test": 10_000, "val": 12_000, "train": 48_000}
@@ -82,6 +83,7 @@ def test_real_mnist(mnist_root):
     assert data.splits["train"].images.float().mean().item() == pytest.approx(33.3, abs=0.1)
 
 
+@pytest.mark.slow
 def test_shapes_cover_the_grid_of_dsprites():
     assert torch.tensor(SIZES).prod() == 737_280
     corners = render(torch.tensor([0, 737_279]))

@@ -26,6 +26,7 @@ def test_test_images_are_balanced_and_the_rest_is_learned_from():
     assert (test.images.min(), test.images.max()) == (0, 255)
 
 
+@pytest.mark.slow
 def test_the_split_follows_the_seed_and_no_image_is_in_two():
     first, second = loaded(), loaded(seed=1)
     assert torch.equal(first.splits["test"].images, loaded().splits["test"].images)

@@ -369,6 +369,7 @@ def rewrite(folder, **fields):
     file.write_text(json.dumps(json.loads(file.read_text()) | fields))
 
 
+@pytest.mark.slow
 def test_a_measure_that_fails_does_not_stop_the_others(copied, monkeypatch):
     def fail(self, subject):
         raise MemoryError("too much")
@@ -437,6 +438,7 @@ def test_a_study_is_laid_side_by_side(copied, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_an_evaluation_of_another_configuration_is_not_shown(copied):
     folder = copied("model=ae")
     measure(folder, "measures=reconstruction")

@@ -27,6 +27,7 @@ def words(figure):
     return [text.get_text() for text in figure.findobj(Text) if text.get_text().strip()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "caption"), [("beta_vae", "beta_vae · digits · beta 4 · seed 3"), ("sparse", "sparse · digits · seed 3")]
 )
@@ -71,6 +72,7 @@ def test_a_frame_of_a_traversal_says_where_it_is(context):
     assert film[1].axes[0].get_xlabel().startswith("at 50 % of the way from the 1 % to the 99 % quantile")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vae", "cvae"])
 def test_what_is_decoded_given_a_class_says_so(context, name):
     made = context(f"model={name}")

@@ -53,6 +53,7 @@ def scores_at(beta, made, samples=3):
     return torch.cat(found, dim=1).double()
 
 
+@pytest.mark.slow
 def test_a_curve_is_the_scores_of_the_model_at_each_beta(multi_rate):
     found = measures.RateDistortionCurve(weights=4, samples=3)(multi_rate)
     assert multi_rate.model.beta == 3  # as it was
@@ -162,6 +163,7 @@ def test_a_point_code_has_no_rate_no_density_no_prior(context, measure):
         measure(context("model=ae"))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_a_loose_bound_is_said_to_be_loose(context):
     """A posterior at the prior: exact for a decoder that ignores z, poor for one that does not."""
@@ -202,6 +204,7 @@ def test_rate_and_posterior_are_those_of_the_test_split(context, digits):
     assert numbers(measures.PosteriorSpread(), made)["width"] == pytest.approx(posterior.sigma.mean().item())
 
 
+@pytest.mark.slow
 def test_reconstruction_is_the_mean_over_images(pca):
     made = pca(10)
     image = torch.cat([batch.image for batch in made.batches("test")])
@@ -290,6 +293,7 @@ def linear(context):
     return made
 
 
+@pytest.mark.slow
 def test_a_linear_vae_at_its_optimum_has_no_excess(linear):
     result = measures.LinearOptimum()(linear)
     found = {name: value.value for name, value in result.values.items()}
@@ -353,6 +357,7 @@ def test_anomalies_are_found_by_the_scores_that_are_drawn(context):
     assert set(outcome.values) == {"excluded_class_by_mse", "excluded_class_by_nelbo"}
 
 
+@pytest.mark.slow
 def test_other_data_are_made_to_fit(context, digits, tmp_path):
 
     from vaesweep.data import Folder
@@ -378,6 +383,7 @@ def test_the_jacobian_of_a_linear_code_is_its_matrix(pca):
     assert found == pytest.approx([weight.norm().item(), 6, 1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_units_that_are_off_are_counted(context):
     made = context("model=sparse", "model.latent_dim=3")
     made.cache["test", None] = Codes(torch.tensor([[0.9, 0.05, 0.0], [0.5, 0.2, 0.1]]), torch.zeros(2, 1).long())
@@ -398,6 +404,7 @@ def test_a_projection_is_where_it_moves_to(pca):
         measures.ReconstructionField(size=5)(pca(3))
 
 
+@pytest.mark.slow
 def test_a_mixture_says_more_of_codes_in_clusters(context):
     torch.manual_seed(0)
     made = context("model=ae")
@@ -504,6 +511,7 @@ def test_structure_is_compared_between_images_and_their_reconstructions(context,
     assert numbers(measures.Reconstruction(), made)["ssim"] == pytest.approx(expected.item(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_what_is_learnt_is_learnt_from_the_training_split(context):
     made = coded(context("model=ae"), one_hot)
     for most in (None, 10_000):

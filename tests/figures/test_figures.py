@@ -54,6 +54,7 @@ def test_a_plane_gets_its_grid_at_equal_prior_probability(model, batch):
     assert ticks == [-t for t in reversed(ticks)]
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
 def test_one_latent_dimension_and_colour_draw_too(model, shape):
@@ -76,6 +77,7 @@ def spied(made, monkeypatch):
     return asked
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_traversals_move_one_of_the_most_active_dimensions_at_a_time(model, batch, monkeypatch):
     made = model("model=vae", "model.latent_dim=12")
@@ -108,6 +110,7 @@ def test_the_plane_has_z1_rightwards_and_z2_upwards(model, batch, monkeypatch):
     assert picture.get_array()[0, 0] < picture.get_array()[0, -1]
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_conditional_samples_have_a_row_a_class(model, batch, monkeypatch):
     made = model("model=cvae")
@@ -212,6 +215,7 @@ def test_ticks_are_symmetric_and_include_both_ends(count):
     assert {count - 1 - i for i in ticks} == ticks
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["vae", "cvae", "ae"])
 def test_titles_say_what_is_decoded_and_axes_what_a_code_is(model, batch, name):
@@ -227,6 +231,7 @@ def test_titles_say_what_is_decoded_and_axes_what_a_code_is(model, batch, name):
     assert ("code z" in words) == (name == "ae")
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_rows_of_a_point_code_carry_its_variance(model, batch):
     drawn = dict(model_figures(model("model=ae"), batch, torch.Generator().manual_seed(0)))

@@ -103,6 +103,7 @@ def test_independent_noise_scores_as_chance():
     assert scores["beta_vae"] == pytest.approx(1 / len(SIZES), abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dims", [1, 3])
 def test_constant_codes_score_lowest(dims: int):
     constant = torch.tensor([0.1, -3.3, 700.7])[:dims].repeat(len(TRAIN), 1)
@@ -140,6 +141,7 @@ def test_a_copied_dimension_leaves_its_factor_no_gap():
     assert scores["completeness"] == pytest.approx(1 - math.log(2) / math.log(6) / len(SIZES), abs=0.03)
 
 
+@pytest.mark.slow
 def test_a_single_dimension_has_no_second():
     share = 1 / len(SIZES)
     assert mig(standard(GRID)[:, 4:], GRID) == pytest.approx(share)

@@ -53,6 +53,7 @@ def test_every_weight_is_the_likelihood_under_the_exact_posterior(linear):
     assert torch.allclose(weights, exact.expand(7, -1))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_bound_tightens_to_the_likelihood_and_never_crosses_it(linear):
     made, batch, exact = linear

@@ -66,6 +66,7 @@ def gaussian(dimensions, sigma, images=1000):
     return rate_parts(posterior, posterior.sample(noise), torch.arange(images).split(250))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dimensions", "sigma"), [(1, 0.5), (2, 0.5), (5, 0.3), (10, 0.2), (30, 0.05)])
 def test_the_bounds_hold_what_is_known(dimensions, sigma):
     """A total correlation of 0, which one estimate from 1,000 images puts at 9 nats for 10 dimensions."""

@@ -70,6 +70,7 @@ def test_nothing_is_used_where_a_nat_costs_more_than_it_buys(images):
     assert exact.loss == pytest.approx(-prior.log_prob(images).sum(1).mean().item())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [1, 3])
 def test_with_a_learned_sigma_it_is_probabilistic_pca(images, d):
     exact = optimum_with_learned_sigma(spectrum(images), d)

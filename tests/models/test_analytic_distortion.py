@@ -35,6 +35,7 @@ def test_a_score_depends_on_no_noise_where_the_decoder_is_linear(model, batch):
     assert made(batch, torch.zeros(shape)).distortion < scores[0].means[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

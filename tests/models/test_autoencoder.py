@@ -42,6 +42,7 @@ def test_knobs_are_float_buffers(model, name):
     assert knobs is None or knobs in dict(made.named_buffers())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_stack_of_members_is_a_member(model, batch, name, network):

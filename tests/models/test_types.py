@@ -44,6 +44,7 @@ def _outside(monkeypatch):
     monkeypatch.syspath_prepend(str(OUTSIDE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("latent_dim", [1, 5])
 def test_every_declared_term_and_every_dimension_is_recorded(model, digits, name, latent_dim):

@@ -61,12 +61,14 @@ def test_free_bits_are_a_floor_for_each_dimension(model, batch):
     assert torch.allclose(terms.penalties.sum(), kl.sum())
 
 
+@pytest.mark.slow
 def test_capacity_pays_for_the_distance(model, batch):
     made = model("model=beta_vae", "model.beta=100", "model/schedule=capacity", "model.schedule.C=7")
     terms = made(batch, noise_for(made, batch))
     assert torch.allclose(terms.loss, terms.distortion + 100 * (terms.penalties.sum() - 7).abs())
 
 
+@pytest.mark.slow
 def test_a_target_pays_for_the_excess_and_records_the_weight(model, batch):
     made = model("model=beta_vae", "model.beta=3", "model/schedule=target", "model.schedule.C=7")
     terms = made(batch, noise_for(made, batch))
@@ -108,6 +110,7 @@ def test_bad_knobs_are_refused(model, setting, allowed):
         model("model=beta_vae", setting)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("group", "key"),
     [("model/schedule=linear", "model.schedule.warmup"), ("model/likelihood=gaussian", "model.likelihood.sigma")],

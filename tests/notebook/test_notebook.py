@@ -280,6 +280,7 @@ def test_importing_the_package_is_light():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_a_study_is_a_frame_and_a_plane(study):
     found = vaesweep.load_study(study / "vae", str(study / "vae_beta4"))
     frame = found.frame()

@@ -50,6 +50,7 @@ def test_an_offline_run_keeps_settings_once_and_how_it_ended(tmp_path):
     assert run["exit_code"] == 1
 
 
+@pytest.mark.slow
 def test_the_jobs_of_a_study_share_a_group(tmp_path):
     (tmp_path / "multirun.yaml").touch()
     for group, expected in ((None, tmp_path.name), ("mine", "mine")):
@@ -146,6 +147,7 @@ def test_the_summary_has_the_size_the_collapse_and_a_chart_of_the_dimensions(tmp
     assert (table["columns"], table["data"]) == (["dimension", "KL (nats)"], [["0", 2.5], ["1", 0.0]])
 
 
+@pytest.mark.slow
 def test_results_that_w_and_b_does_not_take_do_not_fail_the_run(tmp_path, monkeypatch, caplog):
     logger = wandb_logger.wandb_logger(tmp_path, mode="offline", **OPTIONS)
     monkeypatch.setattr(wandb_logger, "dimension_chart", lambda *_: 1 / 0)

@@ -142,6 +142,7 @@ def test_one_seed_is_ranked_by_its_images_and_without_them_not_at_all(tmp_path):
     assert marked(tmp_path / "without") == []
 
 
+@pytest.mark.slow
 def test_only_settings_that_compare_are_marked(tmp_path):
     for seed in (0, 1):
         for model, mse, width in (("vae", 3, 4), ("ae", 2, 4), ("cvae", 1, 4), ("sparse", 0.5, 64)):
@@ -171,6 +172,7 @@ DIFFERENCES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sides", DIFFERENCES.values(), ids=DIFFERENCES)
 def test_nothing_is_marked_across_what_does_not_compare(tmp_path, sides):
     """Two ladders on the curve D = 10 / R, one of which is lower everywhere, by what it scores and not by its merit."""
@@ -253,6 +255,7 @@ def test_the_same_job_in_two_folders_counts_once(tmp_path):
     assert collection.warnings == ["b: left out, the same configuration as a"]
 
 
+@pytest.mark.slow
 def test_two_studies_are_told_apart(ladder, tmp_path):
     other = tmp_path / "other"
     leave(other / "x", beta=1, metrics=rates(5, 5))

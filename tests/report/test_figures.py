@@ -83,6 +83,7 @@ def test_each_line_of_equal_nelbo_has_a_label_in_the_box(tmp_path, scale):
     assert labels.distortion.between(low + 0.018 * (high - low), high).all()
 
 
+@pytest.mark.slow
 def test_errors_are_drawn_over_the_runs_and_rings_behind_them(tmp_path):
     for beta in (1, 2):
         for seed in (0, 1):
@@ -128,6 +129,7 @@ def test_a_ladder_of_betas_is_a_heat_map_and_a_setting_alone_a_bar_chart(tmp_pat
     assert by_title["ae"]["encoding"]["y"]["title"] == "variance of the code"
 
 
+@pytest.mark.slow
 def test_many_settings_alone_share_a_heat_map(tmp_path):
     for width in range(2, 12):
         leave(tmp_path / f"{width}", "ae", latent_dim=width, metrics={"mse": 0.1})
@@ -136,6 +138,7 @@ def test_many_settings_alone_share_a_heat_map(tmp_path):
     assert spec["encoding"]["y"]["field"] == "setting"
 
 
+@pytest.mark.slow
 def test_a_chart_of_one_setting_or_one_epoch_is_left_out(tmp_path):
     train = {"loss": 1.0, "nelbo": 1.0}
     for seed in (0, 1):

@@ -30,6 +30,7 @@ def sentence(folder):
     return headline(summary(frame), Differences(frame, runs))
 
 
+@pytest.mark.slow
 def test_the_price_and_the_cheapest_setting_are_said(tmp_path):
     for beta, rate, distortion in ((1, 20, 100), (4, 10, 125), (0.5, 30, 94)):
         leave_setting(tmp_path, beta, rate, distortion)

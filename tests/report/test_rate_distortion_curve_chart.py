@@ -120,6 +120,7 @@ def test_with_one_seed_the_errors_are_over_images_of_distortion_plus_beta_times_
     assert found.difference_se != pytest.approx(np.hypot(0.3, nelbo.std(ddof=1) / 2), rel=0.1)
 
 
+@pytest.mark.slow
 def test_with_one_seed_and_no_known_error_the_figure_has_no_bar(tmp_path):
     leave_whole(tmp_path / "whole", series=curve(0.5, error=0.3))
     leave(tmp_path / "one", "beta_vae", beta=4, metrics=rates(7.0, float(best(7))))
@@ -177,6 +178,7 @@ def test_runs_of_the_same_name_in_two_studies_are_two_runs(tmp_path):
     assert found.difference.tolist() == pytest.approx([0.5, 1.5], abs=0.01)
 
 
+@pytest.mark.slow
 def test_only_completed_runs_with_settings_of_their_own_have_curves(study):
     frame, runs, rows = read_curves(study)
     assert len(rows) == 50
@@ -187,6 +189,7 @@ def test_only_completed_runs_with_settings_of_their_own_have_curves(study):
     assert len(read_curves(study)[2]) == 25
 
 
+@pytest.mark.slow
 def test_a_curve_of_measures_with_gaps_is_drawn_without_them(study):
     series = curve(0.3)
     series["rate"][3] = series["distortion"][5] = None
@@ -244,6 +247,7 @@ def test_a_curve_of_one_point_compares_with_nothing(tmp_path, points):
     assert plane(frame, summary(frame), rows) is not None
 
 
+@pytest.mark.slow
 def test_without_curves_there_is_no_figure(tmp_path):
     leave(tmp_path / "one", "beta_vae", beta=1, metrics=rates(20.0, 12.0))
     frame, runs, rows = read_curves(tmp_path)
@@ -278,6 +282,7 @@ def test_the_figure_and_its_table(study):
     assert svg.count(">β 1<") == svg.count(">β 4<") == 1
 
 
+@pytest.mark.slow
 def test_several_curves_have_a_column_of_their_own(study):
     for seed in (0, 1):
         leave_whole(study / f"wide{seed}", seed, curve(-1.0), latent_dim=9)

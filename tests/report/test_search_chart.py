@@ -79,6 +79,7 @@ def study(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_trials_are_one_series_without_a_ladder(study):
     collection = read([study])
     frame = table(collection.runs)
@@ -120,17 +121,20 @@ def test_a_search_for_one_metric_tells_its_lowest(found, text):
     assert search_conclusion(SearchRecord(["g"], found)) == text
 
 
+@pytest.mark.slow
 def test_only_the_best_trials_are_shown_one_by_one(study):
     shown = str(report(read([study])).figures["dimensions"].specs())
     assert "beta=0.5" in shown
     assert "beta=2" not in shown
 
 
+@pytest.mark.slow
 def test_a_search_of_other_runs_is_shown_all_the_same(study):
     SearchRecord(GOALS, [trial({}, 1.0, 2.0), trial({}, 2.0, 1.0)]).write(study)
     assert set(report(read([study])).figures) == {"search", "plane"}
 
 
+@pytest.mark.slow
 def test_a_damaged_record_costs_the_search_alone(study):
     (study / "search.json").write_text("{")
     collection = read([study])

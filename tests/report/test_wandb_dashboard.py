@@ -50,6 +50,7 @@ def accessors(study):
     yield from (key for key in section(study)["runSets"][0]["runFeed"]["columnOrder"] if key != "run:displayName")
 
 
+@pytest.mark.slow
 def test_the_plane_has_kl_on_x_distortion_on_y_and_beta_as_colour():
     plane, used = panels(STUDY, "Scatter Plot")
     axes = ("xAxis", "yAxis", "zAxis")

@@ -39,6 +39,7 @@ def composed(tmp_path, monkeypatch):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_setting_of_every_option_has_a_rule_and_passes_it(composed, option):
     config = composed(option)

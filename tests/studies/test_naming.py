@@ -46,6 +46,7 @@ def test_what_does_not_change_the_result_does_not_change_the_name(name):
     assert len({plain, *map(identity, others)}) == 4
 
 
+@pytest.mark.slow
 def test_a_job_keeps_the_folder_that_it_has(name, tmp_path):
     """However it was told the same: its place in a study is that of its configuration."""
     first = name("model.beta=4", "seed=1")

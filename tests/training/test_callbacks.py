@@ -13,6 +13,7 @@ from vaesweep.training.run_and_record import run
 SHORT = ["model=ae", "trainer.max_epochs=2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["best", "last", "history", "example_images", "graceful_stop", "timer"])
 def test_a_run_does_without_any_of_its_callbacks(config, tmp_path, name):
     assert recorded_metrics(config(*SHORT, f"~callbacks.{name}"))["test/loss"] > 0
@@ -33,6 +34,7 @@ def test_early_stopping_ends_a_run_that_no_longer_improves(config, tmp_path):
     assert Results.read(tmp_path / "run").epochs == 2
 
 
+@pytest.mark.slow
 def test_debug_fast_takes_three_batches_and_logs_nothing(config, tmp_path):
     run(config("model=vae", "debug=fast", wandb=False))
     folder = tmp_path / "run"
@@ -53,6 +55,7 @@ def test_debug_overfit_learns_a_few_batches_by_heart(config, tmp_path):
     assert history["train/loss"].iloc[-1] < seen["train/loss"].iloc[-1]
 
 
+@pytest.mark.slow
 def test_debug_profile_says_where_the_time_goes(config, tmp_path):
     run(config("model=ae", "debug=profile", wandb=False))
     assert re.search(r"run_training_batch", (tmp_path / "run" / "fit-profile.txt").read_text())

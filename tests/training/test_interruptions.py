@@ -109,6 +109,7 @@ def test_every_model_is_drawn_after_the_test(config, folder, name):
     assert {"reconstructions.png", "traversals.png"} <= set(pictures(folder))
 
 
+@pytest.mark.slow
 def test_a_signal_after_the_last_step_counts(config, folder, monkeypatch):
     monkeypatch.setattr(Timer, "on_train_end", lambda *given: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(SystemExit, match="143"):
@@ -216,6 +217,7 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     assert done == ["last.ckpt.part", "renamed", "checkpoints", "run"]
 
 
+@pytest.mark.slow
 def test_records_and_checkpoints_are_written_so(config, folder, monkeypatch):
     done, fsync = set(), os.fsync
     monkeypatch.setattr(os, "fsync", lambda at: (done.add(Path(os.readlink(f"/proc/self/fd/{at}")).name), fsync(at)))

@@ -43,6 +43,7 @@ class Recorder(L.Callback):
         self.progress.append(pl_module.model.progress.item())
 
 
+@pytest.mark.slow
 def test_progress_runs_from_0_and_is_whole_where_it_is_scored(model, digits):
     recorder, module = Recorder(), lit(model("model=vae"))
     trainer(max_epochs=2, callbacks=[recorder]).fit(module, datamodule=digits)
@@ -124,6 +125,7 @@ class Wide(ImageDataModule):
         return (images, torch.zeros(100, 1, dtype=torch.int64)), None
 
 
+@pytest.mark.slow
 def test_bernoulli_with_data_outside_the_unit_interval_is_refused(model):
     data = Wide(batch_size=10, val_fraction=0.1, test_fraction=0.1, binarize="none", on_device=False, seed=0)
     with pytest.raises(ConfigError, match=r"likelihood: got bernoulli with data in \[0, 2"):
@@ -156,6 +158,7 @@ def test_noise_is_fresh_at_every_step_and_shared_out_among_processes(model, batc
     assert not torch.equal(*halves)
 
 
+@pytest.mark.slow
 def test_training_steps_use_fresh_noise(model, digits, monkeypatch):
     names = []
     original = LitAutoencoder.noise
@@ -219,6 +222,7 @@ FITTING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", FITTING)
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_trains_a_batch_on_every_data_and_network_that_fit(config, name, network):
@@ -253,6 +257,7 @@ def test_noise_is_the_same_whatever_the_precision(model):
     assert torch.equal(double.float(), single)
 
 
+@pytest.mark.slow
 def test_the_error_of_a_test_metric_is_that_of_its_mean_over_images(config, tmp_path):
     folder = tmp_path / "run"
     metrics = recorded_metrics(config("model=beta_vae", "model.beta=3", "trainer.max_epochs=1"))
@@ -264,6 +269,7 @@ def test_the_error_of_a_test_metric_is_that_of_its_mean_over_images(config, tmp_
     assert set(errors) == {f"{split}/{name}" for split in ("val", "test") for name in images}
 
 
+@pytest.mark.slow
 def test_a_penalty_that_is_no_mean_over_images_has_no_error(config, tmp_path):
     recorded_metrics(config("model=sparse", "trainer.max_epochs=1"))
     assert {name for name in Results.read(tmp_path / "run").errors if name.startswith("test/")} == {

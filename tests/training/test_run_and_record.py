@@ -394,6 +394,7 @@ def test_curves_are_epoch_means_and_validation_metrics(config, folder):
     assert row["train/nelbo"] == pytest.approx(row["val/nelbo"], rel=0.2)
 
 
+@pytest.mark.slow
 def test_the_mean_of_an_epoch_is_that_of_its_steps(config, folder, monkeypatch):
     losses, original = [], LitAutoencoder.training_step
 

@@ -64,6 +64,7 @@ def test_the_weights_are_those_of_a_run_that_is_spared_nothing(config, tmp_path,
     assert all(torch.equal(states["spared"][key], value) for key, value in states["whole"].items())
 
 
+@pytest.mark.slow
 def test_callbacks_of_the_user_are_told_of_every_step(config, monkeypatch, restored):
     counting = Counting()
     build_callbacks = train_and_test.build_callbacks
