@@ -65,9 +65,9 @@ def test_an_interval_of_no_use_is_refused(override, line):
 
 def test_bad_settings_are_named():
     with pytest.raises(ConfigError, match=r"hydra.sweeper.n_trials: got 0"):
-        OptunaSweeper(0, None, "tpe", 0, None)
+        OptunaSweeper(0, None, "tpe", 0, None, None)
     with pytest.raises(ConfigError, match=r"hydra.sweeper.sampler: got cma; allowed: tpe"):
-        OptunaSweeper(1, None, "cma", 0, None)
+        OptunaSweeper(1, None, "cma", 0, None, None)
 
 
 SPACE = {"model.beta": "tag(log,interval(0.1,10))", "model.latent_dim": "5,10,20", "optimizer.lr": "interval(0,1)"}

@@ -10,17 +10,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from support.paths import ROOT
+from vaesweep.settings.config_groups import CONF
 from vaesweep.settings.instantiate import escape
 
-CONF = ROOT / "conf"
 
-
-def compose_run(*overrides: str, folder: os.PathLike[str] | None = None) -> DictConfig:
+def compose_run(*overrides: str, folder: os.PathLike[str]) -> DictConfig:
     """The configuration of a run that `overrides` ask for, in `folder`, with Hydra's part made the current one."""
     composed = compose_whole(*overrides)
-    if folder:
-        OmegaConf.update(composed, "hydra.runtime.output_dir", escape(str(folder)))
+    OmegaConf.update(composed, "hydra.runtime.output_dir", escape(str(folder)))
     HydraConfig.instance().set_config(composed)
     with open_dict(composed):
         del composed["hydra"]

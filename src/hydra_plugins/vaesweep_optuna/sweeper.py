@@ -76,8 +76,8 @@ class OptunaSweeper(Sweeper):
         n_jobs: int | None,
         sampler: str,
         seed: int,
-        params: Mapping[str, str] | None = None,
-        first: Sequence[Mapping[str, Any]] | None = None,
+        params: Mapping[str, str] | None,
+        first: Sequence[Mapping[str, Any]] | None,
     ) -> None:
         self.n_trials = check_int("hydra.sweeper.n_trials", n_trials)
         self.n_jobs = None if n_jobs is None else check_int("hydra.sweeper.n_jobs", n_jobs)
