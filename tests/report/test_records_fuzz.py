@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from support.handmade import leave, rates
 from vaesweep.records.evaluation_record import FILE as EVALUATION
@@ -176,7 +177,7 @@ def check_report(folder):
     for name, strips in content.examples.items():
         assert "/" not in name
         strips.figure()
-    terminal.settings(content.title, content.means, content.differences, 80)
+    terminal.settings(content.title, content.means, content.differences, Console(width=80))
     assert all(line and line.splitlines() == [line] and line.isprintable() for line in collection.warnings)
     assert all(line.splitlines() == [line] for line in content.diagnostics)
     return collection

@@ -35,9 +35,28 @@ def test_what_compare_prints_can_be_read_without_the_report(monkeypatch, capsys,
             "From beta 16 to 1, ",
             "beta_vae beta=1 ",
             "nelbo = distortion + KL",
-            "Bold: the lowest of a column",
+            "*: the lowest of a column",
             "before you believe it:\n- beta_vae beta=16: posterior collapse",
             "report     ",
         )
     ]
     assert places == sorted(places)
+
+
+def test_the_best_numbers_are_bold_in_a_terminal_and_have_a_star_in_a_file(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("COLUMNS", "80")
+    for beta, distortion in ((1, 20), (4, 30)):
+        images = {"distortion": [distortion - 1.0, distortion + 1.0]}
+        leave(tmp_path / f"beta{beta}", beta=beta, metrics=rates(5, distortion), images=images)
+    terminal.print_study(tmp_path)
+    in_a_file = capsys.readouterr().out
+    assert "*20.00 ± 1.00" in in_a_file
+    assert "30.00 ± 1.00" in in_a_file
+    assert "*30.00" not in in_a_file
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    terminal.print_study(tmp_path)
+    in_a_terminal = capsys.readouterr().out
+    assert "\x1b[1m20.00 ± 1.00" in in_a_terminal
+    assert "\x1b[1m30.00" not in in_a_terminal
+    assert "Bold: the lowest of a column" in in_a_terminal
+    assert "*" not in in_a_terminal

@@ -38,7 +38,7 @@ def write(content: "Report", folder: Path) -> None:
     for _ in track(report.write(content, folder), "report", content.files, console=console, transient=True):
         pass
     console.print(content.headline, markup=False)
-    console.print(settings(content.title, content.means, content.differences, console.width))
+    console.print(settings(content.title, content.means, content.differences, console))
     if content.diagnostics:
         console.print("before you believe it:")
     for diagnostic in content.diagnostics:
@@ -54,7 +54,7 @@ def print_study(study: Path) -> None:
     if runs:
         frame = table(runs)
         title = " and ".join(collection.studies)
-        console.print(settings(title, summary(frame), Differences(frame, runs), console.width))
+        console.print(settings(title, summary(frame), Differences(frame, runs), console))
     folder = shlex.quote(os.path.relpath(study))
     console.print(f"compare    python src/compare.py {folder}", markup=False, soft_wrap=True)
 
@@ -113,15 +113,20 @@ def blocks(widths: Sequence[int], room: int) -> list[list[int]]:
     return groups
 
 
-def settings(title: str, means: pd.DataFrame, differences: Differences, columns: int) -> Table:
-    """The table of settings with as many of its columns as so many `columns` of a terminal have room for."""
+def settings(title: str, means: pd.DataFrame, differences: Differences, console: Console) -> Table:
+    """The table of settings with as many of its columns as `console` has room for.
+
+    The best numbers are bold in a terminal; elsewhere, as in a file, they have a star.
+    """
     names = [head.replace(" (", "\n(").replace(" per ", "\nper ") for head in heads(means)]
     rows = cells(means, differences)
-    widths = [width([head, *(row[i].text for row in rows)]) + GAP for i, head in enumerate(names)]
+    bold = console.is_terminal and not console.is_dumb_terminal
+    texts = [["*" * (cell.best and not bold) + cell.text for cell in row] for row in rows]
+    widths = [width([head, *(row[i] for row in texts)]) + GAP for i, head in enumerate(names)]
     shown = list(range(len(names)))
     places = {head.split("\n")[0]: i for i, head in enumerate(names)}
     candidates = [places[name] for name in LEAST_IMPORTANT_LAST if name in places]
-    while sum(widths[i] for i in shown) > columns and len(candidates) > 1:
+    while sum(widths[i] for i in shown) > console.width and len(candidates) > 1:
         shown = sorted(candidates)
         candidates.pop()
     table = Table(title=Text(title), box=None, header_style="bold", padding=(0, GAP, 0, 0))
@@ -129,13 +134,13 @@ def settings(title: str, means: pd.DataFrame, differences: Differences, columns:
     captions = [
         *notes(means),
         *["Nats are per test image; nelbo = distortion + KL."] * ("nelbo" in places),
-        *["Bold: the lowest of a column, or not clearly above it."]
+        *[f"{'Bold' if bold else '*'}: the lowest of a column, or not clearly above it."]
         * any(rows[i][j].best for i in range(len(rows)) for j in shown),
         *[f"{hidden} more columns in a wider terminal and in the report."] * (hidden > 0),
     ]
     table.caption, table.caption_justify = Text("\n".join(captions)), "left"
     for i in shown:
         table.add_column(names[i], justify="right" if i else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(row[i].text, style="bold" if row[i].best else "") for i in shown))
+    for row, text in zip(rows, texts, strict=True):
+        table.add_row(*(Text(text[i], style="bold" if row[i].best else "") for i in shown))
     return table
