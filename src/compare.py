@@ -40,7 +40,7 @@ def compare(arguments: argparse.Namespace) -> int:
     from vaesweep.report import terminal
     from vaesweep.report.collection import read
     from vaesweep.report.linear_optimum_chart import lacks_linear_optimum
-    from vaesweep.report.rate_distortion_curve_chart import lacks_curve
+    from vaesweep.report.rate_distortion_curves import lacks_curve
     from vaesweep.report.report import report
 
     collection = read(arguments.folders)

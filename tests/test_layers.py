@@ -25,7 +25,7 @@ LAYERS = (
     ("run_script", "fast_lightning_import"),
     ("settings",),
     ("value_rules",),
-    ("errors", "atomic_files", "random_generators", "stop_requests"),
+    ("errors", "atomic_files", "seeded_generator", "stop_requests"),
 )
 """From the top down. A part imports from its own layer, where that is the part itself, and from those below."""
 DEPTH = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}
@@ -82,9 +82,9 @@ def test_imports_point_down(path):
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        ("vaesweep/models/vae.py", "from vaesweep.training.module import LitAutoencoder"),
-        ("vaesweep/training/train_and_test.py", "from vaesweep.stacking import stack"),
-        ("vaesweep/report/report.py", "import vaesweep.evaluation.evaluate"),
+        ("vaesweep/models/vae.py", "from vaesweep.training.lightning_module import LitAutoencoder"),
+        ("vaesweep/training/train_and_test.py", "from vaesweep.stacking import stacked_model"),
+        ("vaesweep/report/report.py", "import vaesweep.evaluation.evaluate_command"),
         ("vaesweep/value_rules.py", "def f():\n    from vaesweep import models"),
     ],
 )

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vaesweep.notebook.study import Study
     from vaesweep.notebook.trained_run import TrainedRun
+    from vaesweep.notebook.trained_study import Study
 
 __all__ = ["__version__", "load", "load_study"]
 __version__ = "0.1.0"
@@ -30,7 +30,7 @@ def load(
     auto | cpu | cuda | mps. Raises `ConfigError`: no completed run, no such checkpoint, device or data.
     """
     # here, because torch takes seconds to import
-    from vaesweep.evaluation.evaluation_settings import chosen_device
+    from vaesweep.evaluation.resolve_settings import chosen_device
     from vaesweep.notebook.trained_run import TrainedRun
 
     return TrainedRun.load(Path(folder), checkpoint, root, chosen_device(device))
@@ -41,6 +41,6 @@ def load_study(*folders: str | Path) -> "Study":
 
     Raises `ConfigError` where there is no run.
     """
-    from vaesweep.notebook.study import Study  # here, because pandas and Altair take a second to import
+    from vaesweep.notebook.trained_study import Study  # here, because pandas and Altair take a second to import
 
     return Study([Path(folder) for folder in folders])

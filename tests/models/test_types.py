@@ -13,7 +13,7 @@ from support.noise import noise_for
 from support.paths import MODELS, OUTSIDE, ROOT
 from support.runs import recorded_metrics
 from vaesweep.errors import ConfigError
-from vaesweep.evaluation.evaluate import evaluate
+from vaesweep.evaluation.evaluate_command import evaluate
 from vaesweep.models import VAE, Batch, Declaration, Spec
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.records.results import Results
@@ -21,10 +21,10 @@ from vaesweep.report.collection import read
 from vaesweep.report.data_frames import table
 from vaesweep.settings.instantiate import build
 from vaesweep.stacking.callbacks import MemberCallbacks
-from vaesweep.stacking.module import LitStack
+from vaesweep.stacking.lightning_module import LitStack
 from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.check_model_declaration import check_declaration
-from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.optimizers import Adam
 
 EVERY = [*MODELS, "info_vae"]

@@ -18,9 +18,9 @@ from vaesweep.errors import ConfigError
 from vaesweep.evaluation import NLL
 from vaesweep.metrics.importance_weighted_bound import log_weights
 from vaesweep.models import Batch
-from vaesweep.random_generators import generator
 from vaesweep.report.diagnostics import diagnostics
-from vaesweep.training.module import LitAutoencoder
+from vaesweep.seeded_generator import generator
+from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.run_and_record import run as train
 
 RUNS = {

@@ -165,8 +165,7 @@ def test_hints_name_the_commands(tmp_path):
 
 @pytest.mark.slow
 def test_evaluation_and_report_do_without_w_and_b():
-    code = (
-        "import sys; sys.modules['wandb'] = None; import vaesweep.evaluation.evaluate, vaesweep.report.report, compare"
-    )
+    modules = "vaesweep.evaluation.evaluate_command, vaesweep.report.report, compare"
+    code = f"import sys; sys.modules['wandb'] = None; import {modules}"
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": "src"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

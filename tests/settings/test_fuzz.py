@@ -26,7 +26,7 @@ from vaesweep.settings.instantiate import build
 from vaesweep.settings.rules_by_class import RULES
 from vaesweep.settings.validate import validate
 from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine
-from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.train_and_test import build_callbacks, silence_lightning
 
 EXAMPLES = int(os.environ.get("VAESWEEP_FUZZ", "40"))

@@ -23,17 +23,17 @@ from support.recordings import recorded
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.stacking import train_and_test as stack_training
-from vaesweep.stacking.checkpoints import merge_checkpoints, split_checkpoint
+from vaesweep.stacking.checkpoint_io import merge_checkpoints, split_checkpoint
 from vaesweep.stacking.grouping import group_jobs, halves
 from vaesweep.stacking.memory import PeakMemory, footprint
-from vaesweep.stacking.stack import Stack
 from vaesweep.stacking.stack_script import train_stack
+from vaesweep.stacking.stacked_model import Stack
 from vaesweep.stacking.train_and_test import run_stack
 from vaesweep.studies.pool import LOG, Command, Pool
 from vaesweep.studies.study_job import StudyJob
 from vaesweep.training import run_and_record as running
-from vaesweep.training.job import RunJob
 from vaesweep.training.run_and_record import run
+from vaesweep.training.run_job import RunJob
 
 pytestmark = pytest.mark.slow
 
@@ -145,7 +145,7 @@ def test_best_is_by_each_members_own_validation_loss(job, monkeypatch):
         if self.current_epoch == 2:
             torch.nn.init.normal_(self.model.template.decoder[0].weight.data[1], std=10)
 
-    monkeypatch.setattr("vaesweep.stacking.module.LitStack.on_train_epoch_start", wreck)
+    monkeypatch.setattr("vaesweep.stacking.lightning_module.LitStack.on_train_epoch_start", wreck)
     jobs = [job(str(k), "test_checkpoint=best", "optimizer=adam_constant", f"seed={k}") for k in range(2)]
     run_stack(jobs)
     assert [checkpoint(one, "best")["epoch"] for one in jobs] == [2, 1]
@@ -230,7 +230,7 @@ def only_for(folder, original):
     "what",
     [
         "vaesweep.training.callbacks.ExampleImages.save_strip",
-        "vaesweep.training.checkpoints.AtomicCheckpointIO.save_checkpoint",
+        "vaesweep.training.checkpoint_io.AtomicCheckpointIO.save_checkpoint",
     ],
 )
 def test_what_fails_for_one_member_fails_it_alone(job, monkeypatch, what):
@@ -246,7 +246,7 @@ def test_what_fails_for_one_member_fails_it_alone(job, monkeypatch, what):
 
 def test_a_disk_that_is_full_for_all_ends_the_stack_with_that_reason(job, monkeypatch):
     jobs = [job(name, f"seed={seed}", "checkpoint_every_n_seconds=0") for seed, name in enumerate("ab")]
-    monkeypatch.setattr("vaesweep.training.checkpoints.AtomicCheckpointIO.write", full)
+    monkeypatch.setattr("vaesweep.training.checkpoint_io.AtomicCheckpointIO.write", full)
     with pytest.raises(ConfigError, match=r"^folder: got .* on a full disk"):
         run_stack(jobs)
     assert {Results.read(one.folder).reason for one in jobs} == {"OSError: [Errno 28] No space left on device"}

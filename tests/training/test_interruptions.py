@@ -21,7 +21,7 @@ from vaesweep.errors import ConfigError
 from vaesweep.figures import model_figures
 from vaesweep.stop_requests import Interrupted
 from vaesweep.training import train_and_test
-from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.run_and_record import run
 
 SHORT = "model=vae", "trainer.max_epochs=2"

@@ -8,7 +8,7 @@ import pytest
 
 from vaesweep.errors import ConfigError
 from vaesweep.training.callbacks import ProgressBar, progress_bar
-from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.optimizers import Adam
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vaesweep.models import Batch
-from vaesweep.random_generators import generator
+from vaesweep.seeded_generator import generator
 
 Draw = Callable[[], torch.Generator]
 """Makes the generator of a batch's binary draws, where there are any."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vaesweep.data.image_data_module import ImageDataModule
-from vaesweep.data.pillow_to_uint8 import eight_bits, flatten, largest_value
+from vaesweep.data.pillow_to_8bit import eight_bits, flatten, largest_value
 from vaesweep.errors import ConfigError
 from vaesweep.value_rules import check_choice, check_float, check_int
 

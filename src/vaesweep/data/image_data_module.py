@@ -11,7 +11,7 @@ from torch import Tensor
 from vaesweep.data.batch_loader import BatchLoader, Draw, Split
 from vaesweep.errors import ConfigError
 from vaesweep.models.types import Batch, Spec
-from vaesweep.random_generators import generator
+from vaesweep.seeded_generator import generator
 from vaesweep.value_rules import check_bool, check_choice, check_float, check_int
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vaesweep.data.image_data_module import ImageDataModule
-from vaesweep.random_generators import generator
+from vaesweep.seeded_generator import generator
 
 CLASSES, TESTS = 10, 100
 """Classes, and test images of each."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from vaesweep.data.image_data_module import ImageDataModule
-from vaesweep.random_generators import generator
+from vaesweep.seeded_generator import generator
 from vaesweep.value_rules import check_int
 
 SIZES = (3, 6, 40, 32, 32)

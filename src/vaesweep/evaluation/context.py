@@ -13,8 +13,8 @@ from vaesweep.data import ImageDataModule
 from vaesweep.data.batch_loader import Split
 from vaesweep.models import Autoencoder, Batch, Declaration
 from vaesweep.models.distributions import DiagonalGaussian
-from vaesweep.random_generators import generator
 from vaesweep.records.results import Results
+from vaesweep.seeded_generator import generator
 
 Track = Callable[[Iterable[Any], int], Iterable[Any]]
 """Yields the items of an iterable, given their number, and shows progress."""

@@ -25,7 +25,7 @@ class ReconstructionField:
 
     def __call__(self, context: EvalContext) -> MeasureResult:
         if context.model.latent_dim != 2:
-            raise NotApplicable("it is drawn for codes of 2 dimensions, such as experiment=plane has")
+            raise NotApplicable("it is drawn for codes of 2 dimensions, such as experiment=latent_plane has")
         codes = context.codes("test").mean
         low, high = codes.quantile(0.005, dim=0), codes.quantile(0.995, dim=0)
         unit = torch.linspace(0, 1, self.size, device=context.device)

@@ -6,7 +6,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from vaesweep.metrics.factors_of_variation import check_finite, rows_that_share, varying_factors
+from vaesweep.metrics.factor_sampling import check_finite, rows_that_share, varying_factors
 
 STEPS = 2000
 

@@ -17,7 +17,7 @@ from vaesweep.evaluation.interpolation import lerp
 from vaesweep.evaluation.load import CONFIG, load_context
 from vaesweep.metrics.importance_weighted_bound import bounds
 from vaesweep.models import Autoencoder, Batch
-from vaesweep.random_generators import generator
+from vaesweep.seeded_generator import generator
 from vaesweep.value_rules import check_int
 
 Array = Tensor | np.ndarray

@@ -15,8 +15,8 @@ from vaesweep import __version__
 from vaesweep.atomic_files import atomically
 from vaesweep.errors import ConfigError
 from vaesweep.records import json_checks as rules
+from vaesweep.records.canonical_config import flat
 from vaesweep.records.config_hash import config_hash, hashed_config
-from vaesweep.records.flat_config import component_name, flat
 from vaesweep.value_rules import choice
 
 if TYPE_CHECKING:
@@ -39,6 +39,13 @@ def check_config(key: str, given: Any) -> None:
             rules.LINE(rules.name_in(key, name), value)
         elif isinstance(value, dict):
             check_config(rules.name_in(key, name), value)
+
+
+def component_name(config: DictConfig, group: str, overrides: Sequence[str]) -> str:
+    """What the model or data of a run are called: the file's name in the group, or the class given instead of its."""
+    if any(override.lstrip("+").startswith(f"{group}._target_=") for override in overrides):
+        return str(config[group]["_target_"]).rpartition(".")[2]
+    return str(config.choices[group])
 
 
 def check_rate(key: str, given: Any) -> None:

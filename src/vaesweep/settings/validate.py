@@ -1,4 +1,4 @@
-"""Checks a composed configuration by the schema, and what several settings have to agree on."""
+"""Checks a composed configuration by the rules of each class, and what several settings have to agree on."""
 
 import os
 from collections.abc import Iterator, Mapping

@@ -6,7 +6,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar, Timer
 
-from vaesweep.stacking.module import LitStack
+from vaesweep.stacking.lightning_module import LitStack
 from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.callbacks import ExampleImages, FigureLogger, GracefulStop, HistoryCSV
 

@@ -18,10 +18,10 @@ from vaesweep.models import Autoencoder
 from vaesweep.settings.instantiate import build
 from vaesweep.stacking.callbacks import PER_MEMBER_CALLBACKS, SHARED_CALLBACKS
 from vaesweep.stacking.memory import MEMORY_SHARE, footprint, free_bytes
-from vaesweep.stacking.stack import architecture_key
+from vaesweep.stacking.stacked_model import architecture_key
 from vaesweep.training.check_machine_and_callbacks import check_machine
-from vaesweep.training.checkpoints import CHECKPOINT
-from vaesweep.training.job import RunJob
+from vaesweep.training.checkpoint_io import CHECKPOINT
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.train_and_test import build_data
 
 CONFIG_MAY_DIFFER = ("folder", "seed", "resume", "logger", "model", "choices")

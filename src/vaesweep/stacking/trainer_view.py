@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
-from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.lightning_module import LitAutoencoder
 
 
 class MemberTrainerView:

@@ -21,7 +21,7 @@ from vaesweep.records.results import Results
 from vaesweep.records.terminal import print_line, print_summary
 from vaesweep.settings.instantiate import add_import_path
 from vaesweep.stop_requests import REQUEUE, SIGNALS, Interrupted, interrupt
-from vaesweep.training.job import RunJob
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.train_and_test import train_and_test
 
 LOCK_SECONDS = 60

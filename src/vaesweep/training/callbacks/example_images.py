@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vaesweep.atomic_files import atomically
 from vaesweep.models.distributions import DiagonalGaussian
-from vaesweep.random_generators import generator
+from vaesweep.seeded_generator import generator
 from vaesweep.training.callbacks.figure_logger import model_and_images
 from vaesweep.value_rules import check_int
 

@@ -7,9 +7,9 @@ import torch
 
 from vaesweep.data import ImageDataModule
 from vaesweep.models import Autoencoder, Batch
-from vaesweep.random_generators import generator
 from vaesweep.records.log_to_loggers import log_figure
-from vaesweep.training.module import LitAutoencoder
+from vaesweep.seeded_generator import generator
+from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.value_rules import check_int
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import lightning as L
 
 from vaesweep.atomic_files import atomically
-from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.lightning_module import LitAutoencoder
 
 
 class HistoryCSV(L.Callback):

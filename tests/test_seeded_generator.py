@@ -1,6 +1,6 @@
 import torch
 
-from vaesweep.random_generators import generator
+from vaesweep.seeded_generator import generator
 
 
 def test_a_name_is_a_stream():

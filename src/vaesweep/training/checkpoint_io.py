@@ -16,7 +16,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from vaesweep.atomic_files import atomically
 from vaesweep.errors import ConfigError
-from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.lightning_module import LitAutoencoder
 
 CHECKPOINT = Path("checkpoints/last.ckpt")
 """The checkpoint in a run folder that a resumed run goes on from."""

@@ -25,7 +25,7 @@ from support.recordings import recorded
 from vaesweep.data import Digits
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation import NLL
-from vaesweep.evaluation.evaluate import evaluate
+from vaesweep.evaluation.evaluate_command import evaluate
 from vaesweep.evaluation.load import load_context
 from vaesweep.evaluation.measure_runs import measure_by_name
 from vaesweep.records.evaluation_record import EvaluationRecord

@@ -17,7 +17,7 @@ from vaesweep.models import Batch, Spec
 from vaesweep.records.per_image_scores import read_image_scores
 from vaesweep.records.results import Results
 from vaesweep.settings.instantiate import build
-from vaesweep.training.module import LitAutoencoder, draw_noise
+from vaesweep.training.lightning_module import LitAutoencoder, draw_noise
 from vaesweep.training.optimizers import Adam
 from vaesweep.training.run_and_record import run
 

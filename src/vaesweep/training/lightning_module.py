@@ -11,8 +11,8 @@ from torch import Tensor
 from vaesweep.errors import ConfigError
 from vaesweep.metrics import Average, CodeVariance, PerImageScores
 from vaesweep.models import Autoencoder, Batch, Scores
-from vaesweep.random_generators import generator
 from vaesweep.records.log_to_loggers import log_metrics
+from vaesweep.seeded_generator import generator
 from vaesweep.training.check_model_declaration import check_declaration
 from vaesweep.training.metric_tracker import MetricTracker, flatten_terms, scheduled_weight
 from vaesweep.training.optimizers import Adam

@@ -10,7 +10,7 @@ from vaesweep.errors import ConfigError
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.diagnostics import diagnostics
-from vaesweep.report.rate_distortion_curve_chart import curves
+from vaesweep.report.rate_distortion_curves import curves
 from vaesweep.report.rate_distortion_plane_chart import plane
 from vaesweep.report.read_run import Run
 

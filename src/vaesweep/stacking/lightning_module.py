@@ -11,9 +11,9 @@ from vaesweep.errors import DivergenceError
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.records.log_to_loggers import log_metrics
 from vaesweep.stacking.optimizer import memberwise_adam, param_group_slices
-from vaesweep.stacking.stack import Stack
+from vaesweep.stacking.stacked_model import Stack
 from vaesweep.stacking.trainer_view import MemberTrainerView
-from vaesweep.training.module import LitAutoencoder, draw_noise
+from vaesweep.training.lightning_module import LitAutoencoder, draw_noise
 
 
 class LitStack(LitAutoencoder):

@@ -12,10 +12,10 @@ from vaesweep.data import Digits
 from vaesweep.data.batch_loader import Split
 from vaesweep.settings.instantiate import build
 from vaesweep.stacking.callbacks import MemberCallbacks
-from vaesweep.stacking.module import LitStack
-from vaesweep.stacking.stack import Stack, architecture_key
+from vaesweep.stacking.lightning_module import LitStack
+from vaesweep.stacking.stacked_model import Stack, architecture_key
 from vaesweep.stacking.trainer_view import MemberTrainerView
-from vaesweep.training.module import LitAutoencoder
+from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.step_overhead import spare_steps
 
 SETTINGS = {"accelerator": "cpu", "num_sanity_val_steps": 0, "inference_mode": False, "max_epochs": 5}

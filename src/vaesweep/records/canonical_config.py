@@ -1,9 +1,7 @@
-"""The values of a configuration, flat and in one form, and what its model and data are called."""
+"""The values of a configuration, flat and in one form."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-from omegaconf import DictConfig
 
 
 def canonical(value: Any) -> Any:
@@ -13,13 +11,6 @@ def canonical(value: Any) -> Any:
     if isinstance(value, list):
         return [canonical(inner) for inner in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def component_name(config: DictConfig, group: str, overrides: Sequence[str]) -> str:
-    """What the model or data of a run are called: the file's name in the group, or the class given instead of its."""
-    if any(override.lstrip("+").startswith(f"{group}._target_=") for override in overrides):
-        return str(config[group]["_target_"]).rpartition(".")[2]
-    return str(config.choices[group])
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
