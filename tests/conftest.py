@@ -27,6 +27,8 @@ torch.set_num_threads(1)
 os.environ["XDG_CACHE_HOME"] = str(ROOT / ".pytest_cache" / "caches")
 # for the processes that tests start: two tests at a time, on perhaps no more than two cores
 os.environ["OMP_NUM_THREADS"] = "1"
+# as our scripts set it for their jobs; here, because torch reads it when it is imported, in the server that forks them
+os.environ["GOMP_SPINCOUNT"] = "1000"
 # the garbage collector would look through torch again and again: a configuration is composed in 0.27 s, not in 0.44 s
 gc.freeze()
 atexit.register(gc.unfreeze)  # some modules report objects that are still there at the end

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from support.commands import PATIENCE
 from support.recordings import recorded
 from vaesweep.errors import ConfigError
 from vaesweep.records import wandb_lifecycle, wandb_logger
@@ -108,7 +109,7 @@ def test_online_without_an_answer_falls_back_to_offline(tmp_path):
         "PYTHONPATH": "src",
         "HOME": str(tmp_path),
     }
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert "recording offline" in done.stderr
     assert wandb_lifecycle.recordings(tmp_path)[-1].name.startswith("offline-run-")

@@ -202,6 +202,7 @@ def test_an_odd_number_in_a_curve_costs_no_more_than_the_curve(tmp_path, name):
     path = leave_whole(tmp_path / "whole") / EVALUATION
     leave(tmp_path / "one", "beta_vae", beta=1, metrics=rates(20.0, 12.0))
     good = json.loads(path.read_text())
+    drawn = set()
     for odd in (None, -1, 5e-324, 3e38, float("nan"), "1", 8.2):
         series = good["measures"]["rate_distortion_curve"]["series"][name]
         for edited in ([odd, *series[1:]], [odd] * len(series), odd):
@@ -210,6 +211,9 @@ def test_an_odd_number_in_a_curve_costs_no_more_than_the_curve(tmp_path, name):
             path.write_text(json.dumps(record))
             frame, runs, rows = read_curves(tmp_path)
             assert len(runs) == 2
+            if rows.to_csv() in drawn:
+                continue
+            drawn.add(rows.to_csv())
             figures = [plane(frame, summary(frame), rows), whole_curve(frame, runs, rows)]
             for figure in filter(None, figures):
                 json.dumps(figure.specs(), allow_nan=False)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import wandb
 
+from support.commands import PATIENCE
 from support.handmade import leave, rates
 from support.paths import ROOT
 from support.recordings import recorded
@@ -173,7 +174,7 @@ def published(server, project="vaesweep", patience=20):
         "except errors.ConfigError as refusal: print(refusal)"
     )
     env = server.environment | {"PYTHONPATH": str(ROOT / "src"), "WANDB_HTTP_TIMEOUT": str(patience)}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
     return line

@@ -2,14 +2,12 @@
 
 import json
 import signal
-import subprocess
-import time
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from hydra_plugins.vaesweep_optuna.sweeper import OptunaSweeper
-from support.commands import QUICK, command, record, train
+from support.commands import QUICK, record, started, train, wait_for
 from vaesweep.errors import ConfigError
 from vaesweep.records.search_record import SearchRecord, dominates
 from vaesweep.studies.search_trials import conclusion, first_settings, suggestion, update
@@ -186,12 +184,10 @@ def test_a_search_for_two_goals_by_the_pool_records_every_trial_and_goes_on_with
 
 @pytest.mark.slow
 def test_a_search_that_is_killed_goes_on_with_the_trial_that_it_had_begun(tmp_path):
-    line = command(*SEARCH, BETA, "trainer.max_epochs=60", "hydra.sweeper.n_trials=2", "hydra.sweep.dir=study")
-    process = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list((tmp_path / "study").glob("*/history.csv")) and process.poll() is None:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait(60)
+    settings = [BETA, "trainer.max_epochs=60", "hydra.sweeper.n_trials=2", "hydra.sweep.dir=study"]
+    with started(tmp_path, *SEARCH, *settings) as process:
+        wait_for(lambda: list((tmp_path / "study").glob("*/history.csv")) or process.poll() is not None)
+        process.send_signal(signal.SIGKILL)
     (begun,) = (tmp_path / "study").glob("*/history.csv")
     done = train(tmp_path, "resume=study")
     assert done.returncode == 0, done.stderr

@@ -32,13 +32,48 @@ def run_script(folder, script, *arguments, **environment):
 
 
 def run_command(line, folder, env):
-    """Run a command in `folder`; a script as the pool runs it, which takes a quarter of the time of a fresh process."""
-    if not can_fork(line, env) or env.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):  # read when Python starts
-        return subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, timeout=PATIENCE)
-    with tempfile.TemporaryDirectory() as outputs, contextlib.chdir(folder):
-        stdout, stderr = Path(outputs, "stdout"), Path(outputs, "stderr")
-        code = ForkedScript(line, env, stdout, stderr).wait(PATIENCE)
-        return subprocess.CompletedProcess(line, code, stdout.read_text(), stderr.read_text())
+    """Run a command in `folder` until it ends."""
+    with start_command(line, folder, env) as process:
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+    return subprocess.CompletedProcess(line, process.returncode, stdout, stderr)
+
+
+def start_command(line, folder, env):
+    """Start a command in `folder`; a script as the pool starts it, without the seconds that a fresh process imports."""
+    if can_fork(line, env) and env.get("PYTHONPATH") == os.environ.get("PYTHONPATH"):  # read when Python starts
+        return StartedScript(line, folder, env)
+    return subprocess.Popen(line, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+class StartedScript(ForkedScript):
+    """A script that is forked, with the part of `subprocess.Popen`'s interface that tests use."""
+
+    def __init__(self, line, folder, env):
+        if any(argument == "-m" or argument.startswith("resume=") for argument in line[2:]):  # it may fork jobs itself
+            line = [line[0], str(Path(__file__).with_name("script_with_server.py")), *line[1:]]
+        self.outputs = tempfile.TemporaryDirectory()
+        files = [Path(self.outputs.name, name) for name in ("stdout", "stderr")]
+        with contextlib.chdir(folder):
+            super().__init__(line, env, *files)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.wait(PATIENCE)
+        self.outputs.cleanup()
+
+    @property
+    def returncode(self):
+        return self.poll()
+
+    def send_signal(self, signum):
+        if self.poll() is None:
+            os.kill(self.pid, signum)
+
+    def communicate(self, timeout=None):
+        self.wait(timeout)
+        return tuple(Path(self.outputs.name, name).read_text() for name in ("stdout", "stderr"))
 
 
 def train(folder, *arguments, **environment):
@@ -66,10 +101,9 @@ def statuses(study):
 
 
 def started(folder, *arguments):
+    """Start the command in `folder`."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "PYTEST", "HYDRA"))}
-    return subprocess.Popen(
-        command(*arguments), cwd=folder, env=clean, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return start_command(command(*arguments), folder, clean)
 
 
 def at_work(folder):

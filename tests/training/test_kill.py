@@ -3,9 +3,9 @@
 VAESWEEP_KILLS=40 in the environment draws forty moments instead of two, VAESWEEP_KILLS_SEED=1 others than usual.
 """
 
+import math
 import os
 import random
-import resource
 import signal
 import time
 from pathlib import Path
@@ -49,8 +49,11 @@ def weights(folder):
 
 
 def processor_seconds(pid):
-    """What a process has used of the processor, which tells its age on a machine that others use too."""
-    used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    """What a process has used of the processor, its age on a machine that others use too; infinity once it has ended."""
+    try:
+        used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    except FileNotFoundError:
+        return math.inf
     return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 
 
@@ -58,21 +61,22 @@ def processor_seconds(pid):
 def undisturbed(tmp_path_factory):
     """The folder of a run that is left alone, and the seconds of the processor that it took."""
     home = tmp_path_factory.mktemp("undisturbed")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = started(home, *SETTINGS)
-    _, errors = process.communicate(timeout=600)
+    with started(home, *SETTINGS) as process:
+        used = []
+        while process.poll() is None:
+            used.append(processor_seconds(process.pid))
+            time.sleep(0.005)
+        _, errors = process.communicate()
     assert process.returncode == 0, errors
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return home / "run", after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return home / "run", max(filter(math.isfinite, used))
 
 
 def kill(home, seconds, signum):
     """Start the run, or go on with it, and send it a signal when it has used so many `seconds` of the processor."""
-    process = started(home, *again(home))
-    while process.poll() is None and processor_seconds(process.pid) < seconds:
-        time.sleep(0.005)
-    process.send_signal(signum)  # nothing to a process that has ended
-    process.communicate(timeout=600)
+    with started(home, *again(home)) as process:
+        while process.poll() is None and processor_seconds(process.pid) < seconds:
+            time.sleep(0.005)
+        process.send_signal(signum)  # nothing to a process that has ended
     finished = process.returncode == 0
     assert finished or process.returncode in (-signum, 128 + signum)
     assert not finished or record(home / "run")["status"] == "completed"
