@@ -49,7 +49,7 @@ def weights(folder):
 
 
 def processor_seconds(pid):
-    """What a process has used of the processor, its age on a machine that others use too; infinity once it has ended."""
+    """What a process has used of the processor, its age on a machine that others use; infinity once it has ended."""
     try:
         used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     except FileNotFoundError:
