@@ -17,7 +17,7 @@ from vaesweep.training.run_and_record import run
 pytestmark = pytest.mark.slow
 
 QUICK = ["data=digits", "callbacks=no_figures", "trainer=cpu", "trainer.max_epochs=2"]
-SWEEPS = BAYES, GRID = [ROOT / "sweeps" / "wandb" / f"beta_{method}.yaml" for method in ("bayes", "grid")]
+SWEEPS = BAYES, GRID = [ROOT / "sweeps" / "wandb" / f"{name}.yaml" for name in ("nelbo_bayes", "beta_grid")]
 
 
 @pytest.fixture(scope="module")
