@@ -75,7 +75,7 @@ def series_scale(
 def beta_scale(betas: Iterable[float]) -> tuple[alt.Color, list[LegendEntry]]:
     """A colour for each beta of a ladder, from dark to light, and their legend."""
     levels = sorted({beta for beta in betas if beta == beta})  # a run may have none
-    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(levels)))  # lighter is hard to see on white
+    shades = matplotlib.colormaps["plasma"](np.linspace(0, 0.85, len(levels)))  # lighter is hard to see on white
     colours = [to_hex(shade) for shade in shades]
     scale = alt.Scale(domain=levels, range=colours)
     entries = [
