@@ -25,7 +25,7 @@ def train(config: DictConfig) -> float | list[float]:
     refuse_invalid(config)
     if "wandb" in (config.logger or {}):
         import wandb.sdk.launch  # noqa: F401  as W&B does at its start, 2 s quicker while torch's modules are not there yet
-    from vaesweep import fast_lightning_import  # noqa: F401  here, because torch takes seconds to import and --help should not
+    from vaesweep.training import fast_lightning_import  # noqa: F401  here, because torch takes seconds to import and --help should not
     from vaesweep.training.run_and_record import run
 
     return run(config)

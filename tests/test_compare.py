@@ -1,6 +1,9 @@
 """The command that compares: what it does with bad records, folders and bugs."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -24,6 +27,14 @@ def study(tmp_path):
     for seed in (0, 1):
         leave(tmp_path / "study" / f"fine{seed}", seed=seed, metrics=rates(5, 20))
     return tmp_path / "study"
+
+
+@pytest.mark.slow
+def test_a_study_is_compared_without_importing_torch(study):
+    code = "import sys, compare; print(compare.main([sys.argv[1]]), 'torch' in sys.modules)"
+    line = [sys.executable, "-c", code, str(study)]
+    done = subprocess.run(line, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "0 False", done.stderr
 
 
 DAMAGES = {

@@ -22,10 +22,10 @@ LAYERS = (
     ("metrics",),
     ("data",),
     ("models",),
-    ("run_script", "fast_lightning_import"),
+    ("run_script",),
     ("settings",),
     ("value_rules",),
-    ("errors", "atomic_files", "seeded_generator", "stop_requests"),
+    ("declaration", "errors", "atomic_files", "seeded_generator", "stop_requests"),
 )
 """From the top down. A part imports from its own layer, where that is the part itself, and from those below."""
 DEPTH = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}

@@ -62,7 +62,7 @@ def test_a_bad_override_is_refused_without_importing_torch(tmp_path):
 
 
 def test_training_starts_without_what_only_others_need(tmp_path):
-    code = "import sys, vaesweep.fast_lightning_import, vaesweep.training.run_and_record; print(*sys.modules)"
+    code = "import sys, vaesweep.training.fast_lightning_import, vaesweep.training.run_and_record; print(*sys.modules)"
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run([sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -60,8 +60,8 @@ class StackLauncher(PoolLauncher):
         self.memory = None if memory is None else check_float("hydra.launcher.memory", memory, 0, strict=True)
 
     def work(self, study: Path, plans: Sequence[StudyJob]) -> None:
-        from vaesweep import fast_lightning_import  # noqa: F401  here, as it imports torch, and Hydra every launcher at every start
         from vaesweep.stacking.grouping import group_jobs
+        from vaesweep.training import fast_lightning_import  # noqa: F401  here, as it imports torch, and Hydra every launcher at every start
 
         of = {plan.folder: plan for plan in plans}
         jobs = {plan: self.job(plan) for plan in plans if not plan.completed}

@@ -3,13 +3,14 @@
 import torch
 from torch import Tensor, nn
 
+from vaesweep.declaration import Declaration
 from vaesweep.errors import ConfigError
 from vaesweep.models.across_processes import mean_over_ranks
 from vaesweep.models.analytic_distortion import expected_nll, is_affine
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Gaussian, Likelihood
 from vaesweep.models.half_precision import upcast_half
 from vaesweep.models.networks import Network, activation
-from vaesweep.models.types import Batch, Declaration, Scores, Spec, Terms
+from vaesweep.models.types import Batch, Scores, Spec, Terms
 from vaesweep.value_rules import check_int
 
 

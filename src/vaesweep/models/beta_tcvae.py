@@ -6,11 +6,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from vaesweep.declaration import Declaration
 from vaesweep.models.across_processes import gather_over_ranks
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood, standard_normal_log_prob
 from vaesweep.models.networks import Network
 from vaesweep.models.schedules import Constant
-from vaesweep.models.types import Declaration, Spec
+from vaesweep.models.types import Spec
 from vaesweep.models.vae import VAE
 from vaesweep.value_rules import check_float
 

@@ -5,11 +5,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from vaesweep.declaration import Declaration
 from vaesweep.errors import ConfigError
 from vaesweep.models.distributions import Likelihood
 from vaesweep.models.networks import Network
 from vaesweep.models.schedules import Schedule
-from vaesweep.models.types import Declaration, Spec
+from vaesweep.models.types import Spec
 from vaesweep.models.vae import VAE
 
 

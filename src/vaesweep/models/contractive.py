@@ -3,12 +3,13 @@
 import torch
 from torch import Tensor
 
+from vaesweep.declaration import Declaration
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.convolutional_jacobian import known_layers, squared_norms_by_rows
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.jacobian import dense_layers, jacobian, squared_norms, vector_jacobian_products
 from vaesweep.models.networks import Encoder, Network
-from vaesweep.models.types import Batch, Declaration, Spec
+from vaesweep.models.types import Batch, Spec
 from vaesweep.value_rules import check_float, check_int
 
 

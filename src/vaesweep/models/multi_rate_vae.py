@@ -7,13 +7,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from vaesweep.declaration import Declaration
 from vaesweep.errors import ConfigError
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.half_precision import upcast_half
 from vaesweep.models.modulated import Modulated, zero_linear
 from vaesweep.models.networks import Encoder, Network
 from vaesweep.models.schedules import Constant, ramp
-from vaesweep.models.types import Batch, Declaration, Spec
+from vaesweep.models.types import Batch, Spec
 from vaesweep.models.vae import VAE
 from vaesweep.value_rules import check_float
 

@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor
 
+from vaesweep.declaration import Declaration
 from vaesweep.errors import ConfigError
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood, bernoulli_kl
 from vaesweep.models.networks import Network
-from vaesweep.models.types import Declaration, Spec
+from vaesweep.models.types import Spec
 from vaesweep.value_rules import check_choice, check_float
 
 

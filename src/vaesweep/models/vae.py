@@ -3,12 +3,13 @@
 import torch
 from torch import Tensor
 
+from vaesweep.declaration import Declaration
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.half_precision import upcast_half
 from vaesweep.models.networks import Network
 from vaesweep.models.schedules import Schedule
-from vaesweep.models.types import Batch, Declaration, Spec
+from vaesweep.models.types import Batch, Spec
 from vaesweep.value_rules import check_float
 
 

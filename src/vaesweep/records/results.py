@@ -7,20 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from omegaconf import DictConfig
 
 from vaesweep import __version__
 from vaesweep.atomic_files import atomically
+from vaesweep.declaration import Declaration
 from vaesweep.errors import ConfigError
 from vaesweep.records import json_checks as rules
 from vaesweep.records.canonical_config import flat
 from vaesweep.records.config_hash import config_hash, hashed_config
 from vaesweep.value_rules import choice
-
-if TYPE_CHECKING:
-    from vaesweep.models import Declaration
 
 FILE = "results.json"
 STUDY = "multirun.yaml"
@@ -61,7 +59,7 @@ DECLARATION = {
     "rate_weight_range": rules.or_null(rules.list_of(rules.NUMBER)),
     "conditional": rules.BOOL, "sparse": rules.BOOL, "dimension_unit": rules.TEXT,
 }  # fmt: skip
-"""The checks of the fields of `vaesweep.models.Declaration`."""
+"""The checks of the fields of `Declaration`."""
 FIELDS = {
     "model": rules.LINE, "data": rules.LINE, "seed": rules.SEED, "overrides": rules.list_of(rules.TEXT),
     "config_hash": rules.LINE, "config": rules.every(check_config, rules.fields(PARTS)),
@@ -144,10 +142,8 @@ class Results:
             return None
 
     @property
-    def declared(self) -> "Declaration":
+    def declared(self) -> Declaration:
         """What the model declares that it records."""
-        from vaesweep.models import Declaration  # here, because names of jobs are wanted where torch is not
-
         return Declaration.from_record(self.declaration)
 
     def optimized_metric(self, config: DictConfig) -> float | list[float]:

@@ -38,7 +38,7 @@ def train_stack(file: Path) -> int:
 
     Raises SystemExit on a signal, see `RunRecorder`.
     """
-    from vaesweep import fast_lightning_import  # noqa: F401  here, because torch takes seconds to import
+    from vaesweep.training import fast_lightning_import  # noqa: F401  here, because torch takes seconds to import
 
     # isort: split
     import torch

@@ -7,7 +7,7 @@ import gc
 import wandb.sdk.launch  # as W&B does at its start; before torch, because it looks through all modules that are there
 
 # isort: split
-from vaesweep import fast_lightning_import
+from vaesweep.training import fast_lightning_import
 
 # isort: split
 import hydra._internal.core_plugins.basic_launcher
