@@ -59,3 +59,13 @@ def test_debug_overfit_learns_a_few_batches_by_heart(config, tmp_path):
 def test_debug_profile_says_where_the_time_goes(config, tmp_path):
     run(config("model=ae", "debug=profile", wandb=False))
     assert re.search(r"run_training_batch", (tmp_path / "run" / "fit-profile.txt").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*Profiler")  # torch's and Lightning's own
+def test_a_profile_by_torch_is_one_of_training_and_the_run_is_tested(config, tmp_path):
+    few = [f"+trainer.limit_{split}_batches={count}" for split, count in (("train", 6), ("val", 1), ("test", 1))]
+    profiler = "{_target_:lightning.pytorch.profilers.PyTorchProfiler,dirpath:${folder},filename:profile}"
+    run(config("model=ae", "trainer.max_epochs=1", *few, f"+trainer.profiler={profiler}"))
+    assert "Self CPU time total" in (tmp_path / "run" / "fit-profile.txt").read_text()
+    assert not list((tmp_path / "run").glob("test-*"))

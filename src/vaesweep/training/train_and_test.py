@@ -14,6 +14,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback, Timer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins import DoublePrecision
+from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
@@ -76,6 +77,8 @@ def train_and_test(job: RunJob) -> None:
         checkpoint = job.folder / CHECKPOINT
         start = checkpoint if config.resume and checkpoint.is_file() else None
         trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
+        # a profile is one of training, and Lightning's PyTorchProfiler fails at a test of few batches
+        trainer.profiler = PassThroughProfiler()  # type: ignore[attr-defined]
         if config.test_checkpoint == "best":
             load_weights(module, best_checkpoint(callbacks))
         trainer.validate(module, datamodule=data, verbose=False)
