@@ -38,9 +38,9 @@ def main(argv: list[str] | None = None) -> int:
 def compare(arguments: argparse.Namespace) -> int:
     """Write the report that was asked for; 1 where there is no run to report on. Raises `ConfigError` and OSError."""
     from vaesweep.report import terminal
+    from vaesweep.report.beta_range_curves import lacks_curve
     from vaesweep.report.collection import read
     from vaesweep.report.linear_optimum_chart import lacks_linear_optimum
-    from vaesweep.report.rate_distortion_curves import lacks_curve
     from vaesweep.report.report import report
 
     collection = read(arguments.folders)

@@ -5,7 +5,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from vaesweep.records.validate_and_record import refuse_invalid
+from vaesweep.records.refuse_invalid import refuse_invalid
 from vaesweep.run_script import exit_at_once, launch, run_as_hydra_job
 from vaesweep.settings.config_groups import check_groups
 from vaesweep.studies.naming import register_resolvers

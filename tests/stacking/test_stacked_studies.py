@@ -23,7 +23,7 @@ from support.recordings import recorded
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.stacking import train_and_test as stack_training
-from vaesweep.stacking.checkpoint_io import merge_checkpoints, split_checkpoint
+from vaesweep.stacking.checkpoint_files import merge_checkpoints, split_checkpoint
 from vaesweep.stacking.grouping import group_jobs, halves
 from vaesweep.stacking.memory import PeakMemory, footprint
 from vaesweep.stacking.stack_script import train_stack
@@ -33,7 +33,7 @@ from vaesweep.studies.pool import LOG, Command, Pool
 from vaesweep.studies.study_job import StudyJob
 from vaesweep.training import run_and_record as running
 from vaesweep.training.run_and_record import run
-from vaesweep.training.run_job import RunJob
+from vaesweep.training.unstarted_run import RunJob
 
 pytestmark = pytest.mark.slow
 
@@ -230,7 +230,7 @@ def only_for(folder, original):
     "what",
     [
         "vaesweep.training.callbacks.ExampleImages.save_strip",
-        "vaesweep.training.checkpoint_io.AtomicCheckpointIO.save_checkpoint",
+        "vaesweep.training.checkpoint_files.AtomicCheckpointIO.save_checkpoint",
     ],
 )
 def test_what_fails_for_one_member_fails_it_alone(job, monkeypatch, what):
@@ -246,7 +246,7 @@ def test_what_fails_for_one_member_fails_it_alone(job, monkeypatch, what):
 
 def test_a_disk_that_is_full_for_all_ends_the_stack_with_that_reason(job, monkeypatch):
     jobs = [job(name, f"seed={seed}", "checkpoint_every_n_seconds=0") for seed, name in enumerate("ab")]
-    monkeypatch.setattr("vaesweep.training.checkpoint_io.AtomicCheckpointIO.write", full)
+    monkeypatch.setattr("vaesweep.training.checkpoint_files.AtomicCheckpointIO.write", full)
     with pytest.raises(ConfigError, match=r"^folder: got .* on a full disk"):
         run_stack(jobs)
     assert {Results.read(one.folder).reason for one in jobs} == {"OSError: [Errno 28] No space left on device"}

@@ -25,8 +25,8 @@ from vaesweep.training.callbacks import FigureLogger, GracefulStop
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.metric_tracker import MetricTracker
 from vaesweep.training.run_and_record import run
-from vaesweep.training.run_job import RunJob
 from vaesweep.training.train_and_test import build_data, build_module
+from vaesweep.training.unstarted_run import RunJob
 
 SHORT = "trainer.max_epochs=2"
 

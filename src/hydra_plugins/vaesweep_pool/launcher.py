@@ -18,7 +18,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 
-from vaesweep.stop_requests import SIGNALS, Interrupted, interrupt
+from vaesweep.stop_signals import SIGNALS, Interrupted, interrupt
 from vaesweep.studies.pool import Command, Pool, slots
 from vaesweep.studies.pool_progress import heading, run_with_progress
 from vaesweep.studies.resume_arguments import config_flags

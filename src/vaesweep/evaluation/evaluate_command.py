@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from vaesweep.atomic_files import atomically
 from vaesweep.evaluation.measure_runs import measure
-from vaesweep.evaluation.resolve_settings import parse_folders
+from vaesweep.evaluation.selection import parse_folders
 from vaesweep.records import results
 from vaesweep.records.evaluation_record import FIGURES
 from vaesweep.report import terminal

@@ -18,7 +18,7 @@ from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext, Track
 from vaesweep.evaluation.load import load_context
 from vaesweep.evaluation.measure_interface import Measure, MeasureResult, NotApplicable
-from vaesweep.evaluation.resolve_settings import chosen_device, chosen_measures, measure_names, parse_folders
+from vaesweep.evaluation.selection import chosen_device, chosen_measures, measure_names, parse_folders
 from vaesweep.figures.model_figures import run_caption
 from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
 from vaesweep.report.collection import read

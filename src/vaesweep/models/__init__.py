@@ -1,6 +1,6 @@
 """The models: pure modules with one contract, `forward(batch, noise) -> Terms`, and a declaration of their terms."""
 
-from vaesweep.declaration import Declaration
+from vaesweep.model_declaration import Declaration
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.beta_tcvae import BetaTCVAE
 from vaesweep.models.conditional_vae import ConditionalVAE

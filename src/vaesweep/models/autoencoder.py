@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from vaesweep.declaration import Declaration
 from vaesweep.errors import ConfigError
+from vaesweep.model_declaration import Declaration
 from vaesweep.models.across_processes import mean_over_ranks
 from vaesweep.models.analytic_distortion import expected_nll, is_affine
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Gaussian, Likelihood

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from vaesweep.declaration import Declaration
+from vaesweep.model_declaration import Declaration
 from vaesweep.models.across_processes import gather_over_ranks
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood, standard_normal_log_prob
 from vaesweep.models.networks import Network

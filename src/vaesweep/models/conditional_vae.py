@@ -5,8 +5,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from vaesweep.declaration import Declaration
 from vaesweep.errors import ConfigError
+from vaesweep.model_declaration import Declaration
 from vaesweep.models.distributions import Likelihood
 from vaesweep.models.networks import Network
 from vaesweep.models.schedules import Schedule

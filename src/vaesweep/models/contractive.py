@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from vaesweep.declaration import Declaration
+from vaesweep.model_declaration import Declaration
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.convolutional_jacobian import known_layers, squared_norms_by_rows
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood

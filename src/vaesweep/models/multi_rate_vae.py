@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vaesweep.declaration import Declaration
 from vaesweep.errors import ConfigError
+from vaesweep.model_declaration import Declaration
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.half_precision import upcast_half
 from vaesweep.models.modulated import Modulated, zero_linear

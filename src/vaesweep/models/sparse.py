@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from vaesweep.declaration import Declaration
 from vaesweep.errors import ConfigError
+from vaesweep.model_declaration import Declaration
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood, bernoulli_kl
 from vaesweep.models.networks import Network

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from vaesweep.declaration import Declaration
+from vaesweep.model_declaration import Declaration
 from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.half_precision import upcast_half

@@ -13,11 +13,11 @@ from omegaconf import DictConfig
 
 from vaesweep import __version__
 from vaesweep.atomic_files import atomically
-from vaesweep.declaration import Declaration
 from vaesweep.errors import ConfigError
+from vaesweep.model_declaration import Declaration
 from vaesweep.records import json_checks as rules
-from vaesweep.records.canonical_config import flat
 from vaesweep.records.config_hash import config_hash, hashed_config
+from vaesweep.records.config_values import flat
 from vaesweep.value_rules import choice
 
 FILE = "results.json"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from vaesweep.records.canonical_config import flat
+from vaesweep.records.config_values import flat
 from vaesweep.report.chart_style import DARK, HEIGHT, NATS, numbers, padded_limits, series_scale
 from vaesweep.report.read_run import Run
 from vaesweep.report.report_figure import ReportFigure

@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from vaesweep.report.beta_range_curves import marks, mean_curves
 from vaesweep.report.chart_style import (
     DARK,
     GREY,
@@ -17,14 +18,13 @@ from vaesweep.report.chart_style import (
     series_scale,
 )
 from vaesweep.report.pareto_front import pareto
-from vaesweep.report.rate_distortion_curves import marks, mean_curves
 from vaesweep.report.report_figure import ReportFigure
 
 
 def plane(frame: pd.DataFrame, means: pd.DataFrame, curve_rows: pd.DataFrame | None = None) -> ReportFigure | None:
     """The rate-distortion plane: runs as points, means over seeds with their standard error on lines over beta.
 
-    `curve_rows` are the curves of runs that were trained for a range of betas (`rate_distortion_curves.curves`).
+    `curve_rows` are the curves of runs that were trained for a range of betas (`beta_range_curves.curves`).
     """
     runs = frame[frame.status == "completed"].dropna(subset=["rate", "distortion"])
     means = means.dropna(subset=["rate", "distortion"])

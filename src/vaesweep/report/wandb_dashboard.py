@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import wandb
 
-from vaesweep.declaration import Declaration
 from vaesweep.errors import ConfigError
+from vaesweep.model_declaration import Declaration
 from vaesweep.records import wandb_lifecycle
 from vaesweep.report.read_run import Run
 

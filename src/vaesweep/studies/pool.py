@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from vaesweep.stop_requests import PARENT
+from vaesweep.stop_signals import PARENT
 from vaesweep.studies.forked_script import ForkedScript, can_fork
 
 LOG = "console.log"

@@ -10,7 +10,7 @@ from torch import Tensor
 from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.metrics import active_units, standard_error
 from vaesweep.models import Autoencoder, Terms
-from vaesweep.records.canonical_config import canonical
+from vaesweep.records.config_values import canonical
 
 
 @dataclass(eq=False)

@@ -20,9 +20,9 @@ from vaesweep.records import wandb_lifecycle
 from vaesweep.records.results import Results
 from vaesweep.records.terminal import print_line, print_summary
 from vaesweep.settings.instantiate import add_import_path
-from vaesweep.stop_requests import REQUEUE, SIGNALS, Interrupted, interrupt
-from vaesweep.training.run_job import RunJob
+from vaesweep.stop_signals import REQUEUE, SIGNALS, Interrupted, interrupt
 from vaesweep.training.train_and_test import train_and_test
+from vaesweep.training.unstarted_run import RunJob
 
 LOCK_SECONDS = 60
 """Seconds to wait for another process to leave the run's folder."""

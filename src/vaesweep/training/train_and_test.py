@@ -21,18 +21,18 @@ from omegaconf import DictConfig, OmegaConf
 from vaesweep.atomic_files import atomically
 from vaesweep.data import ImageDataModule
 from vaesweep.models import Autoencoder, Spec
-from vaesweep.records.canonical_config import canonical, flat
+from vaesweep.records.config_values import canonical, flat
 from vaesweep.records.log_to_loggers import log_results, log_settings
 from vaesweep.records.per_image_scores import write_image_scores
 from vaesweep.records.results import Results
 from vaesweep.records.run_name import run_name
 from vaesweep.settings.instantiate import build
 from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine, check_shares, check_type
-from vaesweep.training.checkpoint_io import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
+from vaesweep.training.checkpoint_files import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.metric_tracker import MetricTracker
-from vaesweep.training.run_job import RunJob
 from vaesweep.training.step_overhead import spare_steps
+from vaesweep.training.unstarted_run import RunJob
 
 IRRELEVANT_WARNINGS = (
     "isinstance.treespec, LeafSpec",  # deprecated between Lightning and torch
