@@ -37,11 +37,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def compare(arguments: argparse.Namespace) -> int:
     """Write the report that was asked for; 1 where there is no run to report on. Raises `ConfigError` and OSError."""
-    from vaesweep.report import terminal
+    from rich.progress import track
+
     from vaesweep.report.beta_range_curves import lacks_curve
     from vaesweep.report.collection import read
     from vaesweep.report.linear_optimum_chart import lacks_linear_optimum
-    from vaesweep.report.report import report
+    from vaesweep.report.report import PAGE, report, write
+    from vaesweep.report.terminal import print_report
 
     collection = read(arguments.folders)
     missing = {"linear_optimum": lacks_linear_optimum, "rate_distortion_curve": lacks_curve}
@@ -63,7 +65,9 @@ def compare(arguments: argparse.Namespace) -> int:
     others = list(summary.studies)[1:]
     name = f"report_with_{others[0].replace(' ', '_')}" if len(others) == 1 else f"report_with_{len(others)}"
     folder = arguments.out or home / (name if others else "report")
-    terminal.write(summary, folder)
+    for _ in track(write(summary, folder), "report", summary.files, transient=True):
+        pass
+    print_report(summary, folder / PAGE)
     study = home.resolve().name
     if arguments.wandb:
         from vaesweep.records.wandb_lifecycle import sync_commands

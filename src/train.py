@@ -5,11 +5,12 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from vaesweep.records.refuse_invalid import refuse_invalid
+from vaesweep.records.validate_and_record import validate_and_record
 from vaesweep.run_script import exit_at_once, launch, run_as_hydra_job
 from vaesweep.settings.config_groups import check_groups
+from vaesweep.studies.command_line import check_multirun, parse
 from vaesweep.studies.naming import register_resolvers
-from vaesweep.studies.resume_arguments import check_multirun, expand_resume, parse
+from vaesweep.studies.resume_arguments import expand_resume
 
 register_resolvers()
 
@@ -22,7 +23,7 @@ def main(config: DictConfig) -> float | list[float]:
 
 def train(config: DictConfig) -> float | list[float]:
     """Check the settings, then train and test."""
-    refuse_invalid(config)
+    validate_and_record(config)
     if "wandb" in (config.logger or {}):
         import wandb.sdk.launch  # noqa: F401  as W&B does at its start, 2 s quicker while torch's modules are not there yet
     from vaesweep.training import fast_lightning_import  # noqa: F401  here, because torch takes seconds to import and --help should not

@@ -53,7 +53,7 @@ def test_a_model_network_data_set_and_measure_from_outside_go_through_everything
 
     # the classes are found where the run was started, and the data where they are said to lie
     elsewhere = folder.parent
-    asked = ["run=work/runs/stack", "root=work/digits.npz", "measures=[sharpness,rate]", *MEASURE]
+    asked = ["run=work/runs/stack", "root=work/digits.npz", "measures=[sharpness,kl_decomposition]", *MEASURE]
     measured = run_script(elsewhere, "evaluate.py", *asked, PYTHONPATH=str(folder))
     assert measured.returncode == 0, measured.stdout + measured.stderr
     compared = run_script(folder, "compare.py", "runs/stack")

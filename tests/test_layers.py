@@ -24,8 +24,8 @@ LAYERS = (
     ("models",),
     ("run_script",),
     ("settings",),
-    ("value_rules",),
-    ("model_declaration", "errors", "atomic_files", "seeded_generator", "stop_signals"),
+    ("atomic_files",),
+    ("model_declaration", "errors", "run_folder", "seeded_generator", "stop_requests"),
 )
 """From the top down. A part imports from its own layer, where that is the part itself, and from those below."""
 DEPTH = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}
@@ -85,7 +85,7 @@ def test_imports_point_down(path):
         ("vaesweep/models/vae.py", "from vaesweep.training.lightning_module import LitAutoencoder"),
         ("vaesweep/training/train_and_test.py", "from vaesweep.stacking import stacked_model"),
         ("vaesweep/report/report.py", "import vaesweep.evaluation.evaluate_command"),
-        ("vaesweep/value_rules.py", "def f():\n    from vaesweep import models"),
+        ("vaesweep/settings/value_rules.py", "def f():\n    from vaesweep import models"),
     ],
 )
 def test_an_import_that_points_up_is_found(file, line):

@@ -1,4 +1,4 @@
-"""Writes files whole or not at all, and keeps folders from being written to once they are gone."""
+"""Writes files whole or not at all."""
 
 import errno
 import os
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from vaesweep.run_folder import is_gone
+
 PART = ".part"
 """What the name of a file ends with until it is whole."""
-OCCUPIED: dict[Path, tuple[int, int]] = {}
-"""The folders that this process runs in, and what each was when it came: its device and inode."""
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def atomically(path: Path) -> Iterator[Path]:
     """Yield a file name to write to, renamed to `path` if the block raises nothing; create the folder if missing.
 
     What was written is on the disk before the name is, so that a power cut leaves the old file or the new one. Raises
-    FileNotFoundError where the folder of a run is gone, see `occupied`.
+    FileNotFoundError where the folder of a run is gone, see `run_folder`.
     """
     if is_gone(path):
         raise FileNotFoundError(errno.ENOENT, "deleted or moved during the run", str(path))
@@ -52,31 +52,3 @@ def remove_unfinished(folder: Path) -> None:
     for pattern in (f"*{PART}", f"*/*{PART}"):
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def occupied(folder: Path) -> Iterator[None]:
-    """While this process runs in `folder`: `atomically` refuses to create it anew when it has been deleted."""
-    resolved = Path(os.path.realpath(folder))
-    OCCUPIED[resolved] = identity(resolved)
-    try:
-        yield
-    finally:
-        OCCUPIED.pop(resolved, None)
-
-
-def is_gone(path: Path) -> bool:
-    """Whether `path` is in the folder of a run of this process, or is it, and that was deleted or moved."""
-    resolved = Path(os.path.realpath(path))
-    return any(
-        folder in (resolved, *resolved.parents) and identity(folder) != before for folder, before in OCCUPIED.items()
-    )
-
-
-def identity(folder: Path) -> tuple[int, int]:
-    """What tells a folder from another one of its name; zeros where there is none."""
-    try:
-        status = folder.stat()
-    except OSError:
-        return 0, 0
-    return status.st_dev, status.st_ino

@@ -39,3 +39,8 @@ def reason(error: Exception) -> str:
     """The message of an error in one line, with its class if it is not one of ours."""
     line = " ".join(str(error).split())
     return line if isinstance(error, ConfigError | DivergenceError) else f"{type(error).__name__}: {line}"
+
+
+def system_message(error: Exception) -> str:
+    """What the operating system says of an error; the message of any other."""
+    return getattr(error, "strerror", None) or reason(error)

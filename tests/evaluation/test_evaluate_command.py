@@ -34,9 +34,9 @@ from vaesweep.report.report import report
 from vaesweep.training.run_and_record import run
 
 QUICK = [
-    "nll.k=5", "rate.images=50", "inpainting.images=20", "inpainting.steps=3", "traversal.dims=3", "traversal.frames=3",
-    "noise_robustness.images=50", "interpolation.pairs=1", "samples.components=2", "latent_manifold.size=4",
-    "disentanglement.images=200",
+    "nll.k=5", "kl_decomposition.images=50", "inpainting.images=20", "inpainting.steps=3", "traversal.dims=3",
+    "noise_robustness.images=50", "interpolation.pairs=1", "ex_post_density.components=2", "latent_manifold.size=4",
+    "traversal.frames=3", "disentanglement.images=200",
 ]  # fmt: skip
 NUMBERS = ["reconstruction", "explained_variance", "probe", "code_jacobian"]
 
@@ -104,11 +104,12 @@ def test_every_measure_of_every_model(copied, name, capsys):
     )
     none |= set() if name == "multi_rate" else {"rate_distortion_curve"}
     # the class is no factor, and other data have no class to be told
-    none |= set() if probabilistic else {"nll", "rate", "posterior_spread", "latent_manifold"}
+    none |= set() if probabilistic else {"nll", "kl_decomposition", "posterior_spread", "samples", "latent_manifold"}
     none |= {"probe", "retrieval", "arithmetic"} if name == "cvae" else set()  # its codes may leave the class out
     assert absent == none
     for key, entry in found.items():
-        assert entry["values"] or entry["absent"] or key in ("interpolation", "traversal", "latent_manifold"), key
+        is_picture = key in ("samples", "interpolation", "traversal", "latent_manifold")
+        assert entry["values"] or entry["absent"] or is_picture, key
         assert all(isinstance(value["value"], float | int) and value["unit"] for value in entry["values"].values())
     figures = {path.name for path in (folder / "evaluation").iterdir()}
     assert {
@@ -127,14 +128,14 @@ def test_every_measure_of_every_model(copied, name, capsys):
     assert "frobenius" in said
     *_, listed, _ = said.splitlines()
     assert listed.startswith("does not apply: ")
-    assert (", rate," in listed) != probabilistic
+    assert (", kl_decomposition," in listed) != probabilistic
     assert not any(reason in said for entry in found.values() for reason in entry["absent"].values())
 
 
 @pytest.mark.slow
 def test_the_numbers_are_those_of_the_run_itself(copied):
     folder = copied("model=vae")
-    measure(folder, "measures=[nll,reconstruction,rate]", "nll.k=20")
+    measure(folder, "measures=[nll,reconstruction,kl_decomposition]", "nll.k=20")
     tested = json.loads((folder / "results.json").read_text())["metrics"]
     found = {name.partition("/")[2]: value for name, value in EvaluationRecord.load_or_none(folder).flat().items()}
     assert found["mse"] == pytest.approx(tested["test/mse"], abs=1e-6)
@@ -158,7 +159,7 @@ def test_the_same_seed_measures_the_same(copied):
     folder = copied("model=vae")
     numbers = []
     for seed in (0, 0, 1):
-        measure(folder, "measures=[nll,rate,samples]", *QUICK, f"seed={seed}")
+        measure(folder, "measures=[nll,kl_decomposition,ex_post_density]", *QUICK, f"seed={seed}")
         numbers.append({name: entry["values"] for name, entry in kept(folder)["measures"].items()})
     assert numbers[0] == numbers[1]
     assert numbers[0]["nll"] != numbers[2]["nll"]
@@ -384,7 +385,7 @@ def test_a_measure_that_fails_does_not_stop_the_others(copied, monkeypatch):
     ("override", "line"),
     [
         ("nll.k=0", r"nll.k: got 0; allowed: a whole number of at least 1"),
-        ("measures=[nll,mmd]", r"measures: got mmd; allowed: nll \| rate .*"),
+        ("measures=[nll,mmd]", r"measures: got mmd; allowed: nll \| kl_decomposition .*"),
         ("measures=[]", r"measures: got none; allowed: a list of nll, .*"),
         ("device=tpu", r"device: got tpu; allowed: auto \| cpu .*"),
         ("seed=-1", r"seed: got -1; .*"),

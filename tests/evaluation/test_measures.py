@@ -156,7 +156,14 @@ def test_k_is_a_whole_number(k):
 
 
 @pytest.mark.parametrize(
-    "measure", [measures.NLL(5), measures.Rate(50), measures.PosteriorSpread(), measures.LatentManifold(4, [0.1, 0.9])]
+    "measure",
+    [
+        measures.NLL(5),
+        measures.KLDecomposition(50),
+        measures.PosteriorSpread(),
+        measures.Samples(),
+        measures.LatentManifold(4, [0.1, 0.9]),
+    ],
 )
 def test_a_point_code_has_no_rate_no_density_no_prior(context, measure):
     with pytest.raises(NotApplicable, match="a point code has no"):
@@ -183,7 +190,7 @@ def test_a_loose_bound_is_said_to_be_loose(context):
 def test_a_part_of_the_rate_that_the_images_do_not_resolve_is_an_interval(context):
     made = context("model=vae")
     made.model.encoder.body[-1].weight *= 60  # images that do not overlap in the code
-    outcome, count = measures.Rate(images=200)(made), len(made.posterior("test").mean)
+    outcome, count = measures.KLDecomposition(images=200)(made), len(made.posterior("test").mean)
     found = {name: value.value for name, value in outcome.values.items()}
     assert found["mutual_information_lower"] <= math.log(count) + 1e-6
     assert found["mutual_information_upper"] - found["mutual_information_lower"] > 0.1
@@ -196,7 +203,7 @@ def test_rate_and_posterior_are_those_of_the_test_split(context, digits):
     made = context("model=vae")
     posterior = made.posterior("test")
     assert len(posterior.mean) == len(digits.splits["test"].indices)
-    outcome = measures.Rate(images=200)(made)
+    outcome = measures.KLDecomposition(images=200)(made)
     found = {name: value.value for name, value in outcome.values.items()}
     assert found["kl"] == pytest.approx(posterior.kl().sum(1).mean().item(), rel=1e-5)
     assert sum(outcome.series["kl_per_dimension"]) == pytest.approx(found["kl"], rel=1e-5)
@@ -408,8 +415,9 @@ def test_a_projection_is_where_it_moves_to(pca):
 def test_a_mixture_says_more_of_codes_in_clusters(context):
     torch.manual_seed(0)
     made = context("model=ae")
-    apart = numbers(measures.Samples(10, 10_000), coded(made, lambda y: one_hot(y) + 0.05 * torch.randn(len(y), 10)))
-    one = numbers(measures.Samples(10, 10_000), coded(made, lambda y: torch.randn(len(y), 10)))
+    mixture = measures.ExPostDensity(10, 10_000)
+    apart = numbers(mixture, coded(made, lambda y: one_hot(y) + 0.05 * torch.randn(len(y), 10)))
+    one = numbers(mixture, coded(made, lambda y: torch.randn(len(y), 10)))
     assert apart["code_density"] > 5
     assert one["code_density"] < 0.2
 
@@ -572,7 +580,7 @@ def test_a_collapsed_posterior_is_the_prior(context):
     found = numbers(measures.PosteriorSpread(), made)
     assert found["width"] == 1
     assert found["aggregate_spread"] == pytest.approx(1, abs=0.05)
-    assert numbers(measures.Rate(50), made)["active_units"] == 0
+    assert numbers(measures.KLDecomposition(50), made)["active_units"] == 0
 
 
 def test_a_grid_is_that_of_the_most_active_dimensions(context, monkeypatch):

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from vaesweep.metrics.beta_vae_score import beta_vae_score
 from vaesweep.metrics.dci import dci, disentanglement_completeness
-from vaesweep.metrics.factor_sampling import rows_that_share
 from vaesweep.metrics.factor_vae_score import factor_vae_score
+from vaesweep.metrics.factors import rows_that_share
 from vaesweep.metrics.mig import mig
 from vaesweep.metrics.mutual_information import mutual_information
 from vaesweep.metrics.sap import predictability, sap, sap_linear_svc

@@ -20,8 +20,8 @@ from vaesweep.records.results import Results
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import table
 from vaesweep.settings.instantiate import build
-from vaesweep.stacking.callbacks import MemberCallbacks
 from vaesweep.stacking.lightning_module import LitStack
+from vaesweep.stacking.member_callbacks import MemberCallbacks
 from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.check_model_declaration import check_declaration
 from vaesweep.training.lightning_module import LitAutoencoder
@@ -108,7 +108,8 @@ def test_evaluation_and_report_agree_with_the_record(config, tmp_path, name):
     OmegaConf.save(composed, folder / ".hydra" / "config.yaml")
     declared = Results.read(folder).declared
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        asked = compose("evaluate", [f"run={folder}", "measures=[rate,reconstruction]", "rate.images=20"])
+        chosen = ["measures=[kl_decomposition,reconstruction]", "kl_decomposition.images=20"]
+        asked = compose("evaluate", [f"run={folder}", *chosen])
     assert evaluate(asked) == []
     measured = EvaluationRecord.load_or_none(folder).flat()
     frame = table(read([folder]).runs)
@@ -116,9 +117,9 @@ def test_evaluation_and_report_agree_with_the_record(config, tmp_path, name):
         assert frame[penalty].item() == metrics[f"test/{penalty}"]
     assert frame.attrs["penalties"] == {penalty: declared.terms[penalty] for penalty in declared.penalties}
     assert measured["reconstruction/mse"] == pytest.approx(metrics["test/mse"], rel=1e-4) or name == "denoising"
-    assert ("rate/kl" in measured) == bool(declared.rate) == frame["rate"].notna().item()
+    assert ("kl_decomposition/kl" in measured) == bool(declared.rate) == frame["rate"].notna().item()
     if declared.rate:
-        assert measured["rate/kl"] == pytest.approx(metrics[f"test/{declared.rate}"], rel=1e-4)
+        assert measured["kl_decomposition/kl"] == pytest.approx(metrics[f"test/{declared.rate}"], rel=1e-4)
         assert frame["rate"].item() == metrics[f"test/{declared.rate}"]
 
 

@@ -25,7 +25,8 @@ from vaesweep.settings.config_groups import check_groups
 from vaesweep.settings.instantiate import build
 from vaesweep.settings.rules_by_class import RULES
 from vaesweep.settings.validate import validate
-from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine
+from vaesweep.training.check_callbacks import check_callbacks
+from vaesweep.training.check_machine import check_machine
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.train_and_test import build_callbacks, silence_lightning
 

@@ -11,8 +11,8 @@ from support.noise import noise_for
 from vaesweep.data import Digits
 from vaesweep.data.batch_loader import Split
 from vaesweep.settings.instantiate import build
-from vaesweep.stacking.callbacks import MemberCallbacks
 from vaesweep.stacking.lightning_module import LitStack
+from vaesweep.stacking.member_callbacks import MemberCallbacks
 from vaesweep.stacking.stacked_model import Stack, architecture_key
 from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.lightning_module import LitAutoencoder

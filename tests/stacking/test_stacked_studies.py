@@ -31,9 +31,8 @@ from vaesweep.stacking.stacked_model import Stack
 from vaesweep.stacking.train_and_test import run_stack
 from vaesweep.studies.pool import LOG, Command, Pool
 from vaesweep.studies.study_job import StudyJob
-from vaesweep.training import run_and_record as running
 from vaesweep.training.run_and_record import run
-from vaesweep.training.unstarted_run import RunJob
+from vaesweep.training.run_job import RunJob
 
 pytestmark = pytest.mark.slow
 
@@ -262,7 +261,7 @@ def test_a_record_that_cannot_be_written_costs_that_job_alone(plan, monkeypatch)
 
 
 def test_a_folder_in_which_another_process_runs_sends_the_jobs_their_own_way(plan, monkeypatch):
-    monkeypatch.setattr(running, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("vaesweep.training.run_lock.LOCK_SECONDS", 0.1)
     jobs = [plan("a"), plan("b", "seed=1")]
     jobs[1].folder.mkdir(parents=True)
     with FileLock(jobs[1].folder / ".lock"):

@@ -95,7 +95,7 @@ def test_stopping_asks_every_job_and_waits_for_it(tmp_path):
 
 
 def test_a_job_whose_launcher_is_gone_is_told_to_stop(tmp_path):
-    code = "import time; from vaesweep.stop_signals import follow_parent; follow_parent(); time.sleep(60)"
+    code = "import time; from vaesweep.stop_requests import follow_parent; follow_parent(); time.sleep(60)"
     source = os.path.join(os.path.dirname(__file__), "..", "src")
     launcher = (
         "import os, subprocess, sys;"
@@ -161,7 +161,7 @@ def test_a_script_that_cannot_be_forked_is_run_afresh(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError("AF_UNIX path too long")
 
-    monkeypatch.setattr(pool, "ForkedScript", refuse)
+    monkeypatch.setattr(pool, "ForkserverProcess", refuse)
     (tmp_path / "script.py").write_text("import sys; print('torch' in sys.modules)")
     made = Command([sys.executable, str(tmp_path / "script.py")], tmp_path / "job")
     ended(Pool([{}]), [made])
@@ -177,7 +177,7 @@ def test_a_script_is_forked_where_that_can_be(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
-def test_a_forked_script_has_the_threads_of_its_slot(tmp_path):
+def test_a_forked_process_has_the_threads_of_its_slot(tmp_path):
     (tmp_path / "script.py").write_text("import torch; print(torch.get_num_threads())")
     for threads in ("1", "3"):
         made = Command([sys.executable, str(tmp_path / "script.py")], tmp_path / threads)

@@ -8,7 +8,8 @@ from support.commands import only, record, statuses, train
 from support.paths import ROOT
 from vaesweep.errors import ConfigError
 from vaesweep.settings.instantiate import build, escape
-from vaesweep.studies.resume_arguments import STUDY, expand_resume, quote, without_values
+from vaesweep.studies.command_line import quote
+from vaesweep.studies.resume_arguments import STUDY, expand_resume, without_values
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from support.paths import ROOT
-from vaesweep.studies.forked_script import ForkedScript, can_fork
+from vaesweep.studies.forkserver_process import ForkserverProcess, can_fork
 
 PATIENCE = 600
 """Seconds after which a command is taken to hang: many times what one takes on a slow machine with other work."""
@@ -45,7 +45,7 @@ def start_command(line, folder, env):
     return subprocess.Popen(line, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-class StartedScript(ForkedScript):
+class StartedScript(ForkserverProcess):
     """A script that is forked, with the part of `subprocess.Popen`'s interface that tests use."""
 
     def __init__(self, line, folder, env):

@@ -19,7 +19,7 @@ from support.runs import recorded_metrics
 from vaesweep.atomic_files import atomically
 from vaesweep.errors import ConfigError
 from vaesweep.figures import model_figures
-from vaesweep.stop_signals import Interrupted
+from vaesweep.stop_requests import Interrupted
 from vaesweep.training import train_and_test
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.run_and_record import run
@@ -248,7 +248,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_at_once(config, folder, m
             raise OSError(number, os.strerror(number), str(path))
         return original(path, *given, **options)
 
-    monkeypatch.setattr("vaesweep.training.run_and_record.LOCK_SECONDS", 3)
+    monkeypatch.setattr("vaesweep.training.run_lock.LOCK_SECONDS", 3)
     monkeypatch.setattr(os, "open", refuse)
     line = (
         rf"^folder: got .*run, where .lock cannot be written \({os.strerror(number)}\); allowed: a folder that can be "

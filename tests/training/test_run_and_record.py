@@ -25,8 +25,8 @@ from vaesweep.training.callbacks import FigureLogger, GracefulStop
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.metric_tracker import MetricTracker
 from vaesweep.training.run_and_record import run
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.train_and_test import build_data, build_module
-from vaesweep.training.unstarted_run import RunJob
 
 SHORT = "trainer.max_epochs=2"
 
@@ -371,7 +371,7 @@ def test_epochs_that_are_cut_short_or_not_validated_have_their_own_rows(config, 
 
 
 def test_a_folder_in_which_another_process_runs_is_left_alone(config, folder, monkeypatch):
-    monkeypatch.setattr("vaesweep.training.run_and_record.LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("vaesweep.training.run_lock.LOCK_SECONDS", 0.1)
     folder.mkdir()
     with (
         FileLock(folder / ".lock"),

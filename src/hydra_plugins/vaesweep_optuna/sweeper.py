@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import STUDY, optimized_metrics
 from vaesweep.records.search_record import SearchRecord
+from vaesweep.settings.value_rules import check_choice, check_int
 from vaesweep.studies.search_trials import (
     SWEEPER,
     Suggest,
@@ -32,7 +33,6 @@ from vaesweep.studies.search_trials import (
     update,
     written,
 )
-from vaesweep.value_rules import check_choice, check_int
 
 if TYPE_CHECKING:
     import optuna

@@ -18,12 +18,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 
-from vaesweep.stop_signals import SIGNALS, Interrupted, interrupt
+from vaesweep.settings.value_rules import check_float, check_int
+from vaesweep.stop_requests import SIGNALS, Interrupted, interrupt
+from vaesweep.studies.command_line import config_flags
 from vaesweep.studies.pool import Command, Pool, slots
 from vaesweep.studies.pool_progress import heading, run_with_progress
-from vaesweep.studies.resume_arguments import config_flags
 from vaesweep.studies.study_job import StudyJob
-from vaesweep.value_rules import check_float, check_int
 
 LAUNCHER_ONLY = (
     "hydra.mode=",

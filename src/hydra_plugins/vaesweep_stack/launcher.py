@@ -12,14 +12,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict, read_write
 
 from hydra_plugins.vaesweep_pool.launcher import PoolLauncher, exit_when_told
+from vaesweep.settings.value_rules import check_float
 from vaesweep.stacking.stack_script import TOO_LARGE, stack_command
 from vaesweep.studies.pool import LOG, Command, Pool
 from vaesweep.studies.pool_progress import heading, run_with_progress
 from vaesweep.studies.study_job import StudyJob
-from vaesweep.value_rules import check_float
 
 if TYPE_CHECKING:
-    from vaesweep.training.unstarted_run import RunJob
+    from vaesweep.training.run_job import RunJob
 
 LOGS = ".stacks"
 """The folder in that of a study where each stack has one of its own, for what it prints."""
@@ -126,7 +126,7 @@ class StackLauncher(PoolLauncher):
 
     def job(self, plan: StudyJob) -> "RunJob":
         """A job of the study with its configuration resolved, which several of one process could not be later on."""
-        from vaesweep.training.unstarted_run import RunJob
+        from vaesweep.training.run_job import RunJob
 
         with read_write(plan.config.hydra.runtime), open_dict(plan.config.hydra.runtime):
             plan.config.hydra.runtime.output_dir = str(plan.folder)

@@ -12,7 +12,7 @@ from vaesweep.data.batch_loader import BatchLoader, Draw, Split
 from vaesweep.errors import ConfigError
 from vaesweep.models.types import Batch, Spec
 from vaesweep.seeded_generator import generator
-from vaesweep.value_rules import check_bool, check_choice, check_float, check_int
+from vaesweep.settings.value_rules import check_bool, check_choice, check_float, check_int
 
 
 class ImageDataModule(L.LightningDataModule):

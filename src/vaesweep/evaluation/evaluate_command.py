@@ -9,8 +9,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from vaesweep.atomic_files import atomically
+from vaesweep.evaluation.command_settings import parse_folders
 from vaesweep.evaluation.measure_runs import measure
-from vaesweep.evaluation.selection import parse_folders
 from vaesweep.records import results
 from vaesweep.records.evaluation_record import FIGURES
 from vaesweep.report import terminal

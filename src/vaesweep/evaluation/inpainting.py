@@ -10,7 +10,7 @@ from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
 from vaesweep.figures.model_figures import expectation
 from vaesweep.models.types import Batch
-from vaesweep.value_rules import check_float, check_int
+from vaesweep.settings.value_rules import check_float, check_int
 
 COLUMNS, TRAINING_IMAGES = 10, 5000
 

@@ -16,7 +16,7 @@ from vaesweep.figures.model_figures import expectation
 from vaesweep.metrics import Average
 from vaesweep.models.corruption import CORRUPTIONS, check_level, corrupt_image
 from vaesweep.models.types import Batch
-from vaesweep.value_rules import check_choice, check_int
+from vaesweep.settings.value_rules import check_choice, check_int
 
 COLUMNS = 10
 LEVELS = {

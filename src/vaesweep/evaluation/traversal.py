@@ -12,7 +12,7 @@ from vaesweep.evaluation.measure_interface import MeasureResult
 from vaesweep.figures.model_figures import dimension_names, expectation, label_text, traversal_codes
 from vaesweep.metrics import activity
 from vaesweep.models.distributions import Dirac
-from vaesweep.value_rules import check_int
+from vaesweep.settings.value_rules import check_int
 
 
 @dataclass(frozen=True)

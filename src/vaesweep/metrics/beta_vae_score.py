@@ -6,7 +6,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from vaesweep.metrics.factor_sampling import check_finite, rows_that_share, varying_factors
+from vaesweep.metrics.factors import check_finite, rows_that_share, varying_factors
 
 STEPS = 2000
 

@@ -8,7 +8,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from vaesweep.metrics.factor_sampling import check_finite, varying_factors
+from vaesweep.metrics.factors import check_finite, varying_factors
 
 TREES = 20
 LEAF = 1 / 128

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from vaesweep.metrics.factor_sampling import check_finite, rows_that_share, varying_factors
+from vaesweep.metrics.factors import check_finite, rows_that_share, varying_factors
 
 MIN_VARIANCE_SHARE = 1e-4
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from vaesweep.metrics.factor_sampling import varying_factors
+from vaesweep.metrics.factors import varying_factors
 from vaesweep.metrics.mutual_information import entropy, mutual_information, top_two_gap
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from vaesweep.metrics.factor_sampling import check_finite
+from vaesweep.metrics.factors import check_finite
 
 
 def top_two_gap(scores: Tensor) -> Tensor:

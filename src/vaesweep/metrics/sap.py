@@ -8,7 +8,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor
 
-from vaesweep.metrics.factor_sampling import check_finite, varying_factors
+from vaesweep.metrics.factors import check_finite, varying_factors
 from vaesweep.metrics.mutual_information import top_two_gap
 
 

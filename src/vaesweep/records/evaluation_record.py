@@ -9,7 +9,7 @@ from typing import Any, Self
 from vaesweep.atomic_files import atomically
 from vaesweep.records import json_checks as rules
 from vaesweep.records.results import versions
-from vaesweep.value_rules import Rule, number
+from vaesweep.settings.value_rules import Rule, number
 
 FILE, FIGURES = "evaluation.json", "evaluation"
 

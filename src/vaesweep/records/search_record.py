@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from vaesweep.atomic_files import atomically
 from vaesweep.records import json_checks as rules
-from vaesweep.value_rules import number
+from vaesweep.settings.value_rules import number
 
 FILE = "search.json"
 TRIAL = rules.every(

@@ -24,6 +24,7 @@ from vaesweep.report.metric_differences import Differences
 from vaesweep.report.metrics_table import FOOTNOTE, cells, heads, notes
 from vaesweep.report.noise_robustness_chart import noise_robustness
 from vaesweep.report.per_dimension_chart import latent_dimensions
+from vaesweep.report.provenance import command, data_and_training
 from vaesweep.report.rate_distortion_plane_chart import plane
 from vaesweep.report.rate_distortion_slope_chart import slope
 from vaesweep.report.rate_distortion_slopes import slopes
@@ -31,7 +32,6 @@ from vaesweep.report.read_run import Run
 from vaesweep.report.reconstruction_penalty_chart import penalty
 from vaesweep.report.report_figure import ReportFigure
 from vaesweep.report.search_chart import search_figure
-from vaesweep.report.study_summary import command, data_and_training
 from vaesweep.report.vega_bundle import VEGA_LITE, vega_bundle
 
 PAGE, RUNS = "index.html", "runs.csv"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
@@ -30,20 +29,16 @@ UNIT_WIDTH = 16
 """Characters of the column of units where a terminal is narrow; a longer unit is wrapped."""
 
 
-def write(content: "Report", folder: Path) -> None:
-    """Write the report to `folder` under a progress bar; print its headline, table, diagnostics and the page's path."""
-    from vaesweep.report import report  # here, because the table of a study needs none of its charts
-
+def print_report(content: "Report", page: Path) -> None:
+    """Print the headline of a report, its table, its diagnostics and the path of its page."""
     console = Console(highlight=False)
-    for _ in track(report.write(content, folder), "report", content.files, console=console, transient=True):
-        pass
     console.print(content.headline, markup=False)
     console.print(settings(content.title, content.means, content.differences, console))
     if content.diagnostics:
         console.print("before you believe it:")
     for diagnostic in content.diagnostics:
         console.print(f"- {diagnostic}", markup=False, soft_wrap=True)
-    console.print(f"report     {os.path.relpath(folder / report.PAGE)}", markup=False, soft_wrap=True)
+    console.print(f"report     {os.path.relpath(page)}", markup=False, soft_wrap=True)
 
 
 def print_study(study: Path) -> None:

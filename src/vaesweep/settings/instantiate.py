@@ -59,3 +59,10 @@ def build(config: DictConfig, key: str, /, **rest: Any) -> Any:
         raise ConfigError(
             f"{at}.{cause.key}" if cause.key in owner else cause.key, cause.given, cause.allowed
         ) from None
+
+
+def check_type(key: str, part: Any, base: type) -> None:
+    """Refuse a part whose `_target_` makes something else than a `base`. Raises `ConfigError`."""
+    if not isinstance(part, base):
+        given = f"a {type(part).__module__}.{type(part).__name__}"
+        raise ConfigError(key, given, f"a class that inherits from {base.__module__}.{base.__name__}")

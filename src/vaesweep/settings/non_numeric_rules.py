@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vaesweep.value_rules import Rule, integer, is_number, number
+from vaesweep.settings.value_rules import Rule, integer, is_number, number
 
 TEXT_LENGTH = 200
 """Characters of a name: file systems take 255 bytes."""

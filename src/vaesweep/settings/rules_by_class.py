@@ -28,7 +28,7 @@ from vaesweep.settings.non_numeric_rules import (
     TEXTS,
     optional,
 )
-from vaesweep.value_rules import BOOL, Rule, choice, integer, integers, number
+from vaesweep.settings.value_rules import BOOL, Rule, choice, integer, integers, number
 
 Rules = dict[str, Rule]
 

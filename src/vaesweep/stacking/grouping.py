@@ -16,13 +16,13 @@ from vaesweep.data import ImageDataModule
 from vaesweep.errors import reason
 from vaesweep.models import Autoencoder
 from vaesweep.settings.instantiate import build
-from vaesweep.stacking.callbacks import PER_MEMBER_CALLBACKS, SHARED_CALLBACKS
+from vaesweep.stacking.member_callbacks import PER_MEMBER_CALLBACKS, SHARED_CALLBACKS
 from vaesweep.stacking.memory import MEMORY_SHARE, footprint, free_bytes
 from vaesweep.stacking.stacked_model import architecture_key
-from vaesweep.training.check_machine_and_callbacks import check_machine
+from vaesweep.training.check_machine import check_machine
 from vaesweep.training.checkpoint_files import CHECKPOINT
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.train_and_test import build_data
-from vaesweep.training.unstarted_run import RunJob
 
 CONFIG_MAY_DIFFER = ("folder", "seed", "resume", "logger", "model", "choices")
 """Settings that jobs of a stack may differ in; of `model` only what becomes a tensor."""

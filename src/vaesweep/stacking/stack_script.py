@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 if TYPE_CHECKING:
-    from vaesweep.training.unstarted_run import RunJob
+    from vaesweep.training.run_job import RunJob
 
 JOBS = "jobs.json"
 """The file that hands the jobs to the script."""
@@ -61,7 +61,7 @@ def train_stack(file: Path) -> int:
 def job(folder: str, config: dict[str, Any], overrides: list[str]) -> "RunJob":
     """A job as `stack_command` wrote it."""
     from vaesweep.records.results import Results
-    from vaesweep.training.unstarted_run import RunJob
+    from vaesweep.training.run_job import RunJob
 
     composed = OmegaConf.create(config)
     return RunJob(composed, Path(folder), Results.from_config(composed, overrides))
@@ -72,7 +72,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[2])
     from vaesweep.run_script import exit_at_once
     from vaesweep.settings.instantiate import add_import_path
-    from vaesweep.stop_signals import follow_parent
+    from vaesweep.stop_requests import follow_parent
 
     follow_parent()
     add_import_path(os.getcwd())

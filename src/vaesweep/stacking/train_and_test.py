@@ -7,14 +7,17 @@ import lightning as L
 from vaesweep.errors import reason
 from vaesweep.records.log_to_loggers import log_results
 from vaesweep.settings.instantiate import build
-from vaesweep.stacking.callbacks import SHARED_CALLBACKS, MemberCallbacks
 from vaesweep.stacking.checkpoint_files import PerMemberCheckpointIO
 from vaesweep.stacking.lightning_module import LitStack
+from vaesweep.stacking.member_callbacks import SHARED_CALLBACKS, MemberCallbacks
 from vaesweep.stacking.optimizer import param_group_slices
 from vaesweep.stacking.trainer_view import MemberTrainerView
-from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine
+from vaesweep.training.check_callbacks import check_callbacks
+from vaesweep.training.check_machine import check_machine
 from vaesweep.training.checkpoint_files import CHECKPOINT, best_checkpoint, load_weights
-from vaesweep.training.run_and_record import RunRecorder, lock_run_dirs
+from vaesweep.training.run_and_record import RunRecorder
+from vaesweep.training.run_job import RunJob
+from vaesweep.training.run_lock import lock_run_dirs
 from vaesweep.training.step_overhead import spare_steps
 from vaesweep.training.train_and_test import (
     Stopwatch,
@@ -27,7 +30,6 @@ from vaesweep.training.train_and_test import (
     silence_lightning,
     start_loggers,
 )
-from vaesweep.training.unstarted_run import RunJob
 
 
 def run_stack(jobs: Sequence[RunJob]) -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from vaesweep.stop_signals import PARENT
-from vaesweep.studies.forked_script import ForkedScript, can_fork
+from vaesweep.stop_requests import PARENT
+from vaesweep.studies.forkserver_process import ForkserverProcess, can_fork
 
 LOG = "console.log"
 GRACE_SECONDS = 30.0
@@ -52,7 +52,7 @@ class RunningCommand:
 
     job: Command
     slot: int
-    process: subprocess.Popen[bytes] | ForkedScript
+    process: subprocess.Popen[bytes] | ForkserverProcess
     stop_time: float | None = None
     """Time of the request to stop, if it ran too long."""
 
@@ -146,12 +146,12 @@ class Pool:
 
 def start_process(
     command: Sequence[str], environment: Mapping[str, str], log: BinaryIO
-) -> subprocess.Popen[bytes] | ForkedScript:
+) -> subprocess.Popen[bytes] | ForkserverProcess:
     """Start a command whose output goes to `log`: as a fork where that can be, or afresh. Raises OSError."""
     if can_fork(command, environment):
         # there may be no server, where the path of its socket is too long for example
         with suppress(OSError):
-            return ForkedScript(command, environment, Path(log.name), Path(log.name))
+            return ForkserverProcess(command, environment, Path(log.name), Path(log.name))
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

@@ -1,12 +1,10 @@
 """Resuming: builds the command line that continues an earlier run or study."""
 
-import re
 import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -14,7 +12,7 @@ from yaml import YAMLError
 
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import STUDY
-from vaesweep.settings.instantiate import escape
+from vaesweep.studies.command_line import config_flags, parse, quote
 
 OVERRIDES = Path(".hydra/overrides.yaml")
 HYDRA = Path(".hydra/hydra.yaml")
@@ -72,23 +70,6 @@ def expand_resume(argv: list[str]) -> list[str]:
     raise ConfigError("resume", resume, f"the folder of an earlier run (one with {OVERRIDES} in it) or study ({STUDY})")
 
 
-def check_multirun(argv: list[str]) -> list[str]:
-    """`argv`. Raises `ConfigError` for a study that is started without -m: Hydra would run a single job of it."""
-    options, overrides = parse(argv)
-    # the job of a study is started with its own folder, and the study among its overrides
-    is_job = any(o.startswith(("hydra.run.dir=", "hydra.mode=")) for o in overrides)
-    if not (options.multirun or is_job or options.cfg or options.info or options.help):
-        for override in overrides:
-            if override.startswith(("sweeps=", "hydra/launcher=", "hydra/sweeper=")) and not override.endswith(
-                ("=null", "=basic")
-            ):
-                key, _, value = override.partition("=")
-                raise ConfigError(
-                    key, f"{value} without -m", f"python src/train.py -m {override} ..., a study of many runs"
-                )
-    return argv
-
-
 def study_arguments(folder: Path, script: str, options: Namespace, flags: list[str], mine: list[str]) -> list[str]:
     """The command line, without the script, that continues the study in `folder`."""
     task, hydra, record = study_overrides(folder)
@@ -121,34 +102,6 @@ def past_overrides(folder: Path) -> list[str]:
     return [str(override) for override in past]
 
 
-def parse(argv: list[str]) -> tuple[Namespace, list[str]]:
-    """The options of Hydra's command line, and its overrides."""
-    options, unknown = get_args_parser().parse_known_args(argv[1:])
-    return options, [*options.overrides, *unknown]
-
-
-def config_flags(hydra: DictConfig, script: str, given: Namespace | None = None) -> list[str]:
-    """Flags for the folders of configuration that a run recorded in its `hydra` section, unless they are `given`.
-
-    Those that `script` finds by itself are left out: the folder conf/ of its repository, and config.yaml in it.
-    """
-    recorded: Any = OmegaConf.select(hydra, "runtime.config_sources")
-    # not resolved, because Hydra records paths as they are
-    listed: Any = OmegaConf.to_container(recorded, resolve=False) if recorded else []
-    sources = {source["provider"]: source["path"] for source in listed}
-    values = {
-        "config_dir": sources.get("command-line"),
-        "config_path": sources.get("main"),
-        "config_name": OmegaConf.select(hydra, "job.config_name"),
-    }
-    default = {"config_path": str(Path(script).absolute().parent.parent / "conf"), "config_name": "config"}
-    return [
-        f"--{key.replace('_', '-')}={value}"
-        for key, value in values.items()
-        if value and value != default.get(key) and not getattr(given, key, None)
-    ]
-
-
 def study_overrides(study: Path) -> tuple[list[str], list[str], DictConfig]:
     """The overrides of the task and of Hydra that a study was last started with, and Hydra's whole section."""
     hydra = OmegaConf.load(study / STUDY).hydra
@@ -173,9 +126,3 @@ def without_values(override: str) -> str:
     """An override without its values, if it has several."""
     parsed = OverridesParser.create().parse_override(override)
     return parsed.get_key_element() if parsed.is_sweep_override() else override
-
-
-def quote(path: Path) -> str:
-    """A path quoted as a Hydra override value, with any characters in it."""
-    # Hydra takes backslashes as they are, but for those before a quote
-    return "'" + re.sub(r"(\\*)('|$)", lambda end: end[1] * 2 + end[2].replace("'", "\\'"), escape(str(path))) + "'"

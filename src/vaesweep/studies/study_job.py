@@ -11,8 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import FILE, Results
+from vaesweep.studies.command_line import quote
 from vaesweep.studies.pool import LOG, Command
-from vaesweep.studies.resume_arguments import quote
 
 
 class StudyJob:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
-from vaesweep.value_rules import check_choice
+from vaesweep.settings.value_rules import check_choice
 
 
 @dataclass(frozen=True)

@@ -3,29 +3,26 @@
 import errno
 import os
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
-from vaesweep.atomic_files import is_gone, occupied, remove_unfinished
-from vaesweep.errors import ConfigError, DivergenceError, reason
+from vaesweep.errors import ConfigError, DivergenceError, reason, system_message
 from vaesweep.records import wandb_lifecycle
 from vaesweep.records.results import Results
 from vaesweep.records.terminal import print_line, print_summary
+from vaesweep.run_folder import is_gone
 from vaesweep.settings.instantiate import add_import_path
-from vaesweep.stop_signals import REQUEUE, SIGNALS, Interrupted, interrupt
+from vaesweep.stop_requests import REQUEUE, SIGNALS, Interrupted, interrupt
+from vaesweep.training.run_job import RunJob
+from vaesweep.training.run_lock import lock_run_dirs
 from vaesweep.training.train_and_test import train_and_test
-from vaesweep.training.unstarted_run import RunJob
 
-LOCK_SECONDS = 60
-"""Seconds to wait for another process to leave the run's folder."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Error numbers of a disk that is full, or of the user's share of one."""
 
@@ -46,36 +43,6 @@ def run(config: DictConfig) -> float | list[float]:
         return run_unless_completed(job)
     with lock_run_dirs([job.folder]):
         return run_unless_completed(job)
-
-
-@contextmanager
-def lock_run_dirs(folders: Sequence[Path]) -> Iterator[None]:
-    """While no other process runs in the folders. What one that was killed left unfinished there is removed.
-
-    Raises `ConfigError` when another process runs in one of them, or when nothing can be written there.
-    """
-    with ExitStack() as locks:
-        for folder in folders:
-            locks.enter_context(lock(folder))
-            locks.enter_context(occupied(folder))
-            remove_unfinished(folder)
-        yield
-
-
-def lock(folder: Path) -> AbstractContextManager[object]:
-    """The lock of a run's folder, acquired. Raises `ConfigError`, see `lock_run_dirs`."""
-    file = folder / ".lock"
-    try:
-        # asked first, because FileLock takes a file that it may not open for one that another process holds
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o644))
-        # an orphan of a launcher that was killed takes a moment to stop
-        return FileLock(file).acquire(timeout=LOCK_SECONDS)
-    except Timeout:
-        given = f"{folder} while another process runs in it"
-        raise ConfigError("folder", given, "one process at a time") from None
-    except (OSError, NotImplementedError) as error:  # the latter on file systems without locks
-        given = f"{folder}, where {file.name} cannot be written ({why(error)})"
-        raise ConfigError("folder", given, "a folder that can be written to") from None
 
 
 def run_unless_completed(job: RunJob) -> float | list[float]:
@@ -157,7 +124,7 @@ class RunRecorder:
                 given = f"{folder}, which was deleted or moved during the run"
                 return ConfigError("folder", given, "a folder that stays where it is until the run has ended")
             if isinstance(error, OSError) and error.errno in NO_ROOM:
-                given = f"{folder} on a full disk ({why(error)})"
+                given = f"{folder} on a full disk ({system_message(error)})"
                 return ConfigError("folder", given, "a disk with room; then resume=FOLDER goes on")
         return error
 
@@ -188,8 +155,3 @@ def write_record(job: RunJob, status: str, reason_given: str | None) -> Exceptio
         results.status, results.reason = "failed", reason(error)
         return error
     return None
-
-
-def why(error: Exception) -> str:
-    """What the system says of an error."""
-    return getattr(error, "strerror", None) or reason(error)

@@ -20,19 +20,21 @@ from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.atomic_files import atomically
 from vaesweep.data import ImageDataModule
+from vaesweep.errors import ConfigError
 from vaesweep.models import Autoencoder, Spec
 from vaesweep.records.config_values import canonical, flat
 from vaesweep.records.log_to_loggers import log_results, log_settings
 from vaesweep.records.per_image_scores import write_image_scores
 from vaesweep.records.results import Results
 from vaesweep.records.run_name import run_name
-from vaesweep.settings.instantiate import build
-from vaesweep.training.check_machine_and_callbacks import check_callbacks, check_machine, check_shares, check_type
+from vaesweep.settings.instantiate import build, check_type
+from vaesweep.training.check_callbacks import check_callbacks
+from vaesweep.training.check_machine import check_machine
 from vaesweep.training.checkpoint_files import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.metric_tracker import MetricTracker
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.step_overhead import spare_steps
-from vaesweep.training.unstarted_run import RunJob
 
 IRRELEVANT_WARNINGS = (
     "isinstance.treespec, LeafSpec",  # deprecated between Lightning and torch
@@ -114,6 +116,15 @@ def build_data(config: DictConfig) -> ImageDataModule:
     data.setup()
     check_shares(config.trainer, {name: len(data.batches(name)) for name in data.splits})
     return data
+
+
+def check_shares(trainer: Mapping[str, Any], batches: Mapping[str, int]) -> None:
+    """Refuse a share of a split's `batches` that is less than one of them. Raises `ConfigError`."""
+    for split, count in batches.items():
+        share = trainer.get(f"limit_{split}_batches")
+        if isinstance(share, float) and 0 < share < 1 and int(share * count) == 0:
+            allowed = f"a number of batches, or a share of at least 1/{count}"
+            raise ConfigError(f"trainer.limit_{split}_batches", share, allowed)
 
 
 def build_module(job: RunJob, data: ImageDataModule) -> LitAutoencoder:

@@ -9,8 +9,8 @@ from vaesweep.data import ImageDataModule
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.records.log_to_loggers import log_figure
 from vaesweep.seeded_generator import generator
+from vaesweep.settings.value_rules import check_int
 from vaesweep.training.lightning_module import LitAutoencoder
-from vaesweep.value_rules import check_int
 
 
 class FigureLogger(L.Callback):

@@ -12,7 +12,7 @@ from vaesweep.records.results import FILE, Results
 from vaesweep.settings.validate import validate
 
 
-def refuse_invalid(config: DictConfig) -> None:
+def validate_and_record(config: DictConfig) -> None:
     """Validate the configuration of a Hydra job. A refused one is recorded as failed, where the folder has no record.
 
     Raises `ConfigError`, or Hydra's for a value that is missing.

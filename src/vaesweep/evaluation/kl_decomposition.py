@@ -1,4 +1,4 @@
-"""The rate by dimension and in parts."""
+"""The KL by dimension, and in parts: mutual information, total correlation, dimension-wise KL."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.metrics import active_units
 from vaesweep.metrics.kl_decomposition import rate_parts
-from vaesweep.value_rules import check_int
+from vaesweep.settings.value_rules import check_int
 
 ROWS = 250
 """Draws whose densities under all images are in memory at once: 10 MB over 10,000 images."""
@@ -19,7 +19,7 @@ GAP = 0.1
 
 
 @dataclass(frozen=True)
-class Rate:
+class KLDecomposition:
     """KL by dimension, and in parts over the aggregate posterior, from draws for `images` of the test split.
 
     The images bound each part from both sides. A part is a value where its bounds are at most `GAP` apart; otherwise
@@ -57,9 +57,10 @@ class Rate:
             "dimension-wise KL": "dimensionwise_kl",
         }
         intervals = {label: getattr(parts, name) for label, name in shown.items()}
+        spent = figures.intervals(f"What the rate of {kl.sum():.1f} nats is spent on", intervals, unit)
         return MeasureResult(
             values,
             remarks=remarks,
             series={"kl_per_dimension": kl.tolist()},
-            figures={"rate": figures.intervals(f"What the rate of {kl.sum():.1f} nats is spent on", intervals, unit)},
+            figures={"kl_decomposition": spent},
         )

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from vaesweep.errors import ConfigError, as_yaml
-from vaesweep.value_rules import BOOL, check_choice, check_float, check_int, integer, number
+from vaesweep.settings.value_rules import BOOL, check_choice, check_float, check_int, integer, number
 
 
 @pytest.mark.parametrize("given", [0, 0.5, 1])

@@ -16,9 +16,9 @@ from multiprocessing import forkserver, get_context, parent_process
 from pathlib import Path
 
 import vaesweep
-from vaesweep.stop_signals import PARENT, stop_after
+from vaesweep.stop_requests import PARENT, stop_after
 
-IMPORTS = "vaesweep.studies.forked_imports"
+IMPORTS = "vaesweep.studies.forkserver_preload"
 """The module that the server imports before it forks for the first time."""
 
 
@@ -31,7 +31,7 @@ def can_fork(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     return is_script and sys.platform == "linux" and "CUDA_VISIBLE_DEVICES" not in environment
 
 
-class ForkedScript:
+class ForkserverProcess:
     """A running script, with the part of `subprocess.Popen`'s interface that a pool needs.
 
     `command` is this interpreter, a script and its arguments. The process leads a session of its own; what it prints

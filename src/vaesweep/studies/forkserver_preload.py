@@ -1,4 +1,4 @@
-"""What the jobs of a study import, for the server that they are forked from: see `forked_script`."""
+"""What the jobs of a study import, for the server that they are forked from: see `forkserver_process`."""
 
 # ruff: noqa: F401
 import atexit

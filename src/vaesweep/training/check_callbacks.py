@@ -1,54 +1,18 @@
-"""Settings of a run against what this machine has, and what the model and the callbacks have to agree on."""
+"""What callbacks have to agree on with each other and with the model."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import lightning as L
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from omegaconf import DictConfig
 
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import optimized_metrics
-from vaesweep.settings.validate import validate
 from vaesweep.training.metric_tracker import MetricTracker
 
 NOT_METRICS = ("epoch", "step", "loss")
 """What Lightning offers callbacks beside the validation metrics."""
-
-
-def check_machine(config: DictConfig) -> None:
-    """Refuse what no run could use, here or on this machine. Raises `ConfigError`."""
-    validate(config)  # src/train.py did so before torch was imported, but not every job comes from there
-    devices = config.trainer.devices
-    one_process = HydraConfig.get().mode == RunMode.MULTIRUN and not SLURMEnvironment.detect()
-    if config.trainer.strategy != "auto" and devices != 1 and one_process:
-        # Lightning would start the other processes by the command line, which is that of the whole sweep
-        raise ConfigError("trainer.devices", f"{devices} in a sweep of one process", "hydra/launcher=pool, or slurm")
-    seen = {"cuda": CUDAAccelerator.is_available(), "mps": MPSAccelerator.is_available()}
-    wanted = config.trainer.accelerator
-    if (wanted == "gpu" and not any(seen.values())) or not seen.get(wanted, True):
-        raise ConfigError("trainer.accelerator", wanted, "cpu | auto, as torch sees no such device on this machine")
-
-
-def check_type(key: str, part: Any, base: type) -> None:
-    """Refuse a part whose `_target_` makes something else than a `base`. Raises `ConfigError`."""
-    if not isinstance(part, base):
-        given = f"a {type(part).__module__}.{type(part).__name__}"
-        raise ConfigError(key, given, f"a class that inherits from {base.__module__}.{base.__name__}")
-
-
-def check_shares(trainer: Mapping[str, Any], batches: Mapping[str, int]) -> None:
-    """Refuse a share of a split's `batches` that is less than one of them. Raises `ConfigError`."""
-    for split, count in batches.items():
-        share = trainer.get(f"limit_{split}_batches")
-        if isinstance(share, float) and 0 < share < 1 and int(share * count) == 0:
-            allowed = f"a number of batches, or a share of at least 1/{count}"
-            raise ConfigError(f"trainer.limit_{split}_batches", share, allowed)
 
 
 def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], means: MetricTracker) -> None:

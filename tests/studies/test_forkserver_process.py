@@ -9,7 +9,7 @@ import time
 import pytest
 
 from support.commands import wait_for
-from vaesweep.studies.forked_script import ForkedScript, can_fork
+from vaesweep.studies.forkserver_process import ForkserverProcess, can_fork
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")]
 
@@ -22,7 +22,7 @@ def fork(tmp_path):
         (tmp_path / "script.py").write_text(code)
         command = [sys.executable, str(tmp_path / "script.py"), *arguments]
         env = dict(os.environ) | environment
-        return ForkedScript(command, env, tmp_path / "stdout", tmp_path / "stderr")
+        return ForkserverProcess(command, env, tmp_path / "stdout", tmp_path / "stderr")
 
     return start
 
@@ -117,10 +117,10 @@ def test_a_job_stops_when_the_launcher_that_started_it_is_killed(tmp_path, follo
     (tmp_path / "launcher.py").write_text(f"""
 import os, sys, time
 from pathlib import Path
-from vaesweep.studies.forked_script import ForkedScript
+from vaesweep.studies.forkserver_process import ForkserverProcess
 if __name__ == "__main__":
     env = dict(os.environ) | ({{"VAESWEEP_PARENT": str(os.getpid())}} if {follows} else {{}})
-    ForkedScript([sys.executable, "job.py"], env, Path("out"), Path("out"))
+    ForkserverProcess([sys.executable, "job.py"], env, Path("out"), Path("out"))
     time.sleep(60)
 """)
     env = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(sys.path)}

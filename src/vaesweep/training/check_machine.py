@@ -1,0 +1,24 @@
+"""What this machine, and Hydra's mode, cannot run."""
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
+from omegaconf import DictConfig
+
+from vaesweep.errors import ConfigError
+from vaesweep.settings.validate import validate
+
+
+def check_machine(config: DictConfig) -> None:
+    """Refuse what no run could use, here or on this machine. Raises `ConfigError`."""
+    validate(config)  # src/train.py did so before torch was imported, but not every job comes from there
+    devices = config.trainer.devices
+    one_process = HydraConfig.get().mode == RunMode.MULTIRUN and not SLURMEnvironment.detect()
+    if config.trainer.strategy != "auto" and devices != 1 and one_process:
+        # Lightning would start the other processes by the command line, which is that of the whole sweep
+        raise ConfigError("trainer.devices", f"{devices} in a sweep of one process", "hydra/launcher=pool, or slurm")
+    seen = {"cuda": CUDAAccelerator.is_available(), "mps": MPSAccelerator.is_available()}
+    wanted = config.trainer.accelerator
+    if (wanted == "gpu" and not any(seen.values())) or not seen.get(wanted, True):
+        raise ConfigError("trainer.accelerator", wanted, "cpu | auto, as torch sees no such device on this machine")
