@@ -21,7 +21,8 @@ def main(argv: list[str] | None = None) -> int:
 
     # here, because --help needs none of them
     from vaesweep.errors import ConfigError
-    from vaesweep.run_script import in_one_line, one_line
+    from vaesweep.run_script import in_one_line
+    from vaesweep.settings.error_lines import one_line
 
     try:
         return compare(arguments)
@@ -39,22 +40,18 @@ def compare(arguments: argparse.Namespace) -> int:
     """Write the report that was asked for; 1 where there is no run to report on. Raises `ConfigError` and OSError."""
     from rich.progress import track
 
-    from vaesweep.report.beta_range_curves import lacks_curve
     from vaesweep.report.collection import read
-    from vaesweep.report.linear_optimum_chart import lacks_linear_optimum
+    from vaesweep.report.missing_measures import missing_measures
     from vaesweep.report.report import PAGE, report, write
     from vaesweep.report.terminal import print_report
 
     collection = read(arguments.folders)
-    missing = {"linear_optimum": lacks_linear_optimum, "rate_distortion_curve": lacks_curve}
-    wanted = {name: [run.folder for run in collection.runs if lacks(run)] for name, lacks in missing.items()}
-    if any(wanted.values()):
-        for name, folders in wanted.items():
-            if folders:
-                print(f"measuring {name} of {len(folders)} run{'s' * (len(folders) != 1)}", file=sys.stderr, flush=True)
+    if missing := missing_measures(collection.runs):
+        for name, folders in missing.items():
+            print(f"measuring {name} of {len(folders)} run{'s' * (len(folders) != 1)}", file=sys.stderr, flush=True)
         from vaesweep.evaluation.measure_runs import measure_by_name  # here, because torch takes seconds to import
 
-        problems = {name: measure_by_name(name, folders) for name, folders in wanted.items()}
+        problems = {name: measure_by_name(name, folders) for name, folders in missing.items()}
         collection = read(arguments.folders)
         collection.warnings += [f"{name}: not measured: {line}" for name, lines in problems.items() for line in lines]
     if not collection.runs:
@@ -71,7 +68,7 @@ def compare(arguments: argparse.Namespace) -> int:
     study = home.resolve().name
     if arguments.wandb:
         from vaesweep.records.wandb_lifecycle import sync_commands
-        from vaesweep.report.wandb_dashboard import log_report
+        from vaesweep.report.wandb_report import log_report
 
         mode = os.environ.get("WANDB_MODE", "offline")
         log_report(study, folder, summary.runs, arguments.project, arguments.entity, mode)

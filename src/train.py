@@ -5,9 +5,10 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from vaesweep.records.validate_and_record import validate_and_record
+from vaesweep.records.refused_run import recorded_if_refused
 from vaesweep.run_script import exit_at_once, launch, run_as_hydra_job
 from vaesweep.settings.config_groups import check_groups
+from vaesweep.settings.validate import check_folder, validate
 from vaesweep.studies.command_line import check_multirun, parse
 from vaesweep.studies.naming import register_resolvers
 from vaesweep.studies.resume_arguments import expand_resume
@@ -23,7 +24,9 @@ def main(config: DictConfig) -> float | list[float]:
 
 def train(config: DictConfig) -> float | list[float]:
     """Check the settings, then train and test."""
-    validate_and_record(config)
+    with recorded_if_refused(config):
+        check_folder(config)
+        validate(config)
     if "wandb" in (config.logger or {}):
         import wandb.sdk.launch  # noqa: F401  as W&B does at its start, 2 s quicker while torch's modules are not there yet
     from vaesweep.training import fast_lightning_import  # noqa: F401  here, because torch takes seconds to import and --help should not

@@ -5,32 +5,9 @@ import sys
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import MissingConfigException
-from omegaconf import OmegaConf
 
-from vaesweep.errors import ConfigError, UnforeseenError
-from vaesweep.run_script import STUDIES, launch, one_line, run_as_hydra_job
-from vaesweep.settings.instantiate import build
-
-
-def test_a_launcher_without_its_package_names_the_extra():
-    error = MissingConfigException("In 'hydra/launcher/slurm': Could not load 'hydra/launcher/submitit_slurm'.")
-    expected = "hydra/launcher: got submitit_slurm without its package; allowed: pip install -e '.[slurm]' first"
-    assert one_line(error) == expected
-
-
-def test_build_hands_objects_over_as_they_are():
-    spec = object()
-    config = OmegaConf.create({"part": {"_target_": "builtins.dict", "a": [1, 2]}})
-    built = build(config, "part", spec=spec)
-    assert built["spec"] is spec
-    assert type(built["a"]) is list
-
-
-def test_what_a_constructor_does_not_take_is_an_error_of_the_part():
-    config = OmegaConf.create({"part": {"_target_": "fractions.Fraction", "numerator": "x", "_convert_": "all"}})
-    with pytest.raises(ConfigError, match=r"part: got settings that it does not take \(.*x.*\); allowed: see"):
-        build(config, "part")
+from vaesweep.errors import UnforeseenError
+from vaesweep.run_script import STUDIES, launch, run_as_hydra_job
 
 
 def test_ctrl_c_ends_without_a_traceback(monkeypatch, capsys):

@@ -10,7 +10,10 @@ from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.metric_differences import Differences, SettingScores, image_terms, seed_terms, t_quantile
 
-DRAW = np.random.default_rng(0)
+@pytest.fixture
+def draw():
+    """Random numbers, the same in whatever order the tests run."""
+    return np.random.default_rng(0)
 
 
 def differences(folder):
@@ -25,8 +28,8 @@ def leave_seeds(folder, beta, values, images=None):
         leave(folder / f"{beta}_{seed}", seed=seed, beta=beta, metrics={"mse": float(value)}, **scores)
 
 
-def test_over_seeds_it_is_that_of_welch(tmp_path):
-    a, b = DRAW.normal(1.0, 0.1, 5), DRAW.normal(1.1, 0.3, 3)
+def test_over_seeds_it_is_that_of_welch(tmp_path, draw):
+    a, b = draw.normal(1.0, 0.1, 5), draw.normal(1.1, 0.3, 3)
     leave_seeds(tmp_path, 1, a)
     leave_seeds(tmp_path, 2, b)
     found = differences(tmp_path).difference("beta_vae beta=1", "beta_vae beta=2", "mse")
@@ -35,9 +38,9 @@ def test_over_seeds_it_is_that_of_welch(tmp_path):
     assert found.margin == pytest.approx((high - low) / 2)
 
 
-def test_of_one_seed_each_it_is_paired_over_the_images(tmp_path):
-    common = DRAW.normal(0, 1, 200)  # some images are hard for both
-    images = [common + DRAW.normal(mean, 0.05, 200) for mean in (1.0, 1.02)]
+def test_of_one_seed_each_it_is_paired_over_the_images(tmp_path, draw):
+    common = draw.normal(0, 1, 200)  # some images are hard for both
+    images = [common + draw.normal(mean, 0.05, 200) for mean in (1.0, 1.02)]
     for beta, scores in zip((1, 2), images, strict=True):
         leave_seeds(tmp_path, beta, [scores.mean()], scores[None])
     found = differences(tmp_path).difference("beta_vae beta=1", "beta_vae beta=2", "mse")
@@ -47,8 +50,8 @@ def test_of_one_seed_each_it_is_paired_over_the_images(tmp_path):
     assert stats.ttest_ind(*images).pvalue > 0.5  # not seen without the pairs
 
 
-def test_on_other_images_it_is_not_paired(tmp_path):
-    images = [DRAW.normal(0, 1, count) for count in (200, 150)]
+def test_on_other_images_it_is_not_paired(tmp_path, draw):
+    images = [draw.normal(0, 1, count) for count in (200, 150)]
     for beta, scores in zip((1, 2), images, strict=True):
         leave_seeds(tmp_path, beta, [scores.mean()], scores[None])
     found = differences(tmp_path).difference("beta_vae beta=1", "beta_vae beta=2", "mse")
@@ -56,11 +59,11 @@ def test_on_other_images_it_is_not_paired(tmp_path):
     assert found.margin == pytest.approx(1.96 * np.hypot(*errors), rel=1e-3)
 
 
-def test_errors_over_seeds_and_images_add_up(tmp_path):
+def test_errors_over_seeds_and_images_add_up(tmp_path, draw):
     """Simulated: over repeats of training and of the test split, 95 % of the intervals hold the true difference."""
     hits = 0
     for _ in range(400):
-        scores = [DRAW.normal(0, 0.1, (3, 1)) + DRAW.normal(0, 1, (1, 50)) for _ in range(2)]
+        scores = [draw.normal(0, 0.1, (3, 1)) + draw.normal(0, 1, (1, 50)) for _ in range(2)]
         hits += abs(interval(*scores)[0]) <= interval(*scores)[1]
     assert 0.93 < hits / 400 <= 1.0  # the spread over seeds is counted on top of that over images
 
@@ -72,8 +75,8 @@ def interval(a, b):
     return a.mean() - b.mean(), t_quantile(terms) * sum(v for v, _ in terms) ** 0.5
 
 
-def test_a_setting_with_one_seed_is_given_the_spread_of_the_other(tmp_path):
-    a = DRAW.normal(1.0, 0.1, 4)
+def test_a_setting_with_one_seed_is_given_the_spread_of_the_other(tmp_path, draw):
+    a = draw.normal(1.0, 0.1, 4)
     leave_seeds(tmp_path, 1, a)
     leave_seeds(tmp_path, 2, [1.0])
     found = differences(tmp_path).difference("beta_vae beta=1", "beta_vae beta=2", "mse")

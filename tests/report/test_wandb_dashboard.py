@@ -1,11 +1,9 @@
 """A study in W&B: charts of the report; what the view shows, and that runs log it; what a server gets."""
 
 import json
-import math
 import subprocess
 import sys
 
-import pandas as pd
 import pytest
 import wandb
 
@@ -17,7 +15,7 @@ from support.wandb_server import WandbServer
 from vaesweep.errors import ConfigError
 from vaesweep.models import Declaration
 from vaesweep.report.collection import read
-from vaesweep.report.wandb_dashboard import declarations, plane_charts, publish, workspace
+from vaesweep.report.wandb_dashboard import declarations, publish, workspace
 from vaesweep.training.run_and_record import run
 
 BETA_VAE = Declaration(terms={"kl": "nats per image"}, rate="kl", rate_weight="beta")
@@ -81,24 +79,6 @@ def test_plane_curves_and_media_are_open():
     assert [part["name"] for part in sections][:3] == ["Rate and distortion", "Curves", "Figures"]
     shown = {name for plot in panels(STUDY, "Run History Line Plot") for name in plot["metrics"]}
     assert {"val/loss", "val/kl", "train/loss", "lr", "beta"} <= shown
-
-
-def test_the_plane_of_a_report_has_a_point_per_run_and_a_line_per_series():
-    columns = ["series", "setting", "beta", "seed", "run", "status", "rate", "distortion"]
-    rows = [
-        ("a", "a beta=1", 1.0, 0, "r0", "completed", 10.0, 90.0),
-        ("a", "a beta=1", 1.0, 1, "r1", "completed", 12.0, 88.0),
-        ("a", "a beta=4", 4.0, 0, "r2", "completed", 5.0, 99.0),
-        ("a", "a beta=4", 4.0, 1, "r3", "failed", math.nan, math.nan),
-        ("ae", "ae", math.nan, 0, "r4", "completed", math.nan, 70.0),
-    ]
-    charts = plane_charts(pd.DataFrame(rows, columns=columns))
-    points, means = (charts[name].table.get_dataframe() for name in ("plane", "plane_means"))
-    assert list(points["run"]) == ["r0", "r1", "r2"]
-    assert means.to_numpy().tolist() == [["a", "a beta=4", 5.0, 99.0], ["a", "a beta=1", 11.0, 89.0]]
-    assert charts["plane"].spec.fields == {"x": "rate (nats per image)", "y": "distortion (nats per image)"}
-    assert charts["plane_means"].spec.fields["stroke"] == "series"
-    assert plane_charts(pd.DataFrame(rows[3:], columns=columns)) == {}
 
 
 @pytest.mark.slow

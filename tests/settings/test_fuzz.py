@@ -20,8 +20,8 @@ from omegaconf.errors import OmegaConfBaseException
 from support.paths import ROOT
 from vaesweep.errors import ConfigError
 from vaesweep.models import Batch, Spec
-from vaesweep.run_script import one_line
 from vaesweep.settings.config_groups import check_groups
+from vaesweep.settings.error_lines import one_line
 from vaesweep.settings.instantiate import build
 from vaesweep.settings.rules_by_class import RULES
 from vaesweep.settings.validate import validate

@@ -11,9 +11,9 @@ from omegaconf import DictConfig
 from vaesweep.atomic_files import atomically
 from vaesweep.evaluation.command_settings import parse_folders
 from vaesweep.evaluation.measure_runs import measure
+from vaesweep.evaluation.terminal import print_evaluations
 from vaesweep.records import results
 from vaesweep.records.evaluation_record import FIGURES
-from vaesweep.report import terminal
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import table
 from vaesweep.report.evaluation_table import absences, cautions, markdown, side_by_side
@@ -42,7 +42,7 @@ def print_table(named_folders: Sequence[Path]) -> None:
         return
     frame = table(runs)
     value_table, notes = side_by_side(frame, runs), (cautions(frame, runs), absences(frame, runs))
-    terminal.evaluations(value_table, *notes)
+    print_evaluations(value_table, *notes)
     first_folder = os.path.relpath(named_folders[0])
     if len(runs) == 1:
         print(f"figures    {os.path.relpath(runs[0].folder / FIGURES)}")

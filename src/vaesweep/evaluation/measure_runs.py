@@ -35,7 +35,7 @@ def measure(config: DictConfig, loaded: dict[str, ImageDataModule] | None = None
     """
     check_int("seed", config.seed, 0)
     if config.wandb is not None:
-        from vaesweep.records import wandb_evaluation, wandb_lifecycle  # here, because an evaluation needs no W&B
+        from vaesweep.records import wandb_evaluation_run, wandb_lifecycle  # here, because an evaluation needs no W&B
 
         wandb_lifecycle.check_login("wandb", check_choice("wandb", config.wandb, ("offline", "online")))
     if config.beta is not None:
@@ -71,7 +71,7 @@ def measure(config: DictConfig, loaded: dict[str, ImageDataModule] | None = None
                             problems.append(error_line(error, f"{folder.name}, {name}"))
                         progress.advance(task)
                     if config.wandb:
-                        wandb_evaluation.log_evaluation(folder, context.results, record, config.wandb)
+                        wandb_evaluation_run.log_evaluation(folder, context.results, record, config.wandb)
             except Timeout:
                 lock_error = ConfigError(
                     "run", f"{folder} while another process is at work in it", "one process at a time"

@@ -24,12 +24,6 @@ def has_curve_of_its_own(run: Run) -> bool:
     return run.has_range and run.results.status == "completed" and not run.is_trial
 
 
-def lacks_curve(run: Run) -> bool:
-    """Whether a run has a curve that was not measured."""
-    known = run.evaluation.measures if run.evaluation else {}
-    return has_curve_of_its_own(run) and MEASURE not in known
-
-
 def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     """A row per beta of every measured curve: its series, the run's `place` in `runs`, its seconds and COMPARABLE.
 

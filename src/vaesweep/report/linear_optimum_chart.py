@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from vaesweep.records.config_values import flat
 from vaesweep.report.chart_style import DARK, HEIGHT, NATS, numbers, padded_limits, series_scale
 from vaesweep.report.read_run import Run
 from vaesweep.report.report_figure import ReportFigure
@@ -16,14 +15,6 @@ CAPTION = (
     "can have at a rate: reverse water-filling over the eigenvalues of the images' covariance. A point above it was "
     "not trained to its optimum."
 )
-
-
-def lacks_linear_optimum(run: Run) -> bool:
-    """Whether a run is completed, linear by its configuration, and not measured against its optimum."""
-    settings, measures = flat(run.results.config), run.evaluation.measures if run.evaluation else {}
-    is_gaussian = str(settings.get("model.likelihood._target_")).endswith(".Gaussian")
-    is_linear = settings.get("network.hidden") == [] and is_gaussian and run.results.rate_weight is not None
-    return is_linear and run.results.status == "completed" and MEASURE not in measures
 
 
 def linear_optimum(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure | None:

@@ -1,4 +1,4 @@
-"""Terminal output of reports and evaluations."""
+"""Terminal output of reports and studies."""
 
 import os
 import shlex
@@ -11,10 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
-from vaesweep.report.evaluation_table import KEYS
 from vaesweep.report.metric_differences import Differences
 from vaesweep.report.metrics_table import cells, heads, notes
 
@@ -25,8 +23,6 @@ LEAST_IMPORTANT_LAST = ("setting", "distortion", "KL", "nelbo", "mse", "active d
 """Columns of the table of settings that a narrow terminal shows, as many as fit; a wide one shows all."""
 GAP = 2
 """Blanks between two columns."""
-UNIT_WIDTH = 16
-"""Characters of the column of units where a terminal is narrow; a longer unit is wrapped."""
 
 
 def print_report(content: "Report", page: Path) -> None:
@@ -52,39 +48,6 @@ def print_study(study: Path) -> None:
         console.print(settings(title, summary(frame), Differences(frame, runs), console))
     folder = shlex.quote(os.path.relpath(study))
     console.print(f"compare    python src/compare.py {folder}", markup=False, soft_wrap=True)
-
-
-def evaluations(value_table: pd.DataFrame, cautions: Sequence[str], absences: Sequence[tuple[str, str]]) -> None:
-    """Print the measured values of runs, with their spreads; below each other where a terminal is too narrow.
-
-    Then the cautions, a line each, and what does not apply, in one line.
-    """
-    console = Console(highlight=False)
-    settings = list(value_table.columns[len(KEYS) :])
-    # a model that all settings begin with is left out of the column heads
-    prefix = next(iter(settings), "").partition(" ")[0] + " "
-    prefix = prefix if all(setting.startswith(prefix) for setting in settings) else ""
-    heads = [*(setting.removeprefix(prefix) for setting in settings), "unit"]
-    columns = [*(value_table[setting] for setting in settings), value_table.unit]
-    names = width([*(f"  {value}" for value in value_table.value), *value_table.measure]) + GAP
-    widths = [width([head, *column]) for head, column in zip(heads, columns, strict=True)]
-    widths[-1] = min(widths[-1], UNIT_WIDTH)
-    for block in blocks(widths, console.width - names) if len(value_table) else []:
-        table = Table(box=None, header_style="bold", padding=(0, GAP, 0, 0))
-        table.add_column("", no_wrap=True)
-        for i in block:
-            is_unit = i == len(heads) - 1
-            table.add_column(Text(heads[i]), justify="left" if is_unit else "right", no_wrap=not is_unit)
-        for measure, rows in value_table.groupby("measure", sort=False):
-            table.add_row(Text(str(measure), style="bold"))
-            for row, value in rows.value.items():
-                table.add_row(f"  {value}", *(Text(columns[i][row]) for i in block))
-        console.print(table)
-    for caution in cautions:
-        console.print(f"- {caution}", markup=False, soft_wrap=True)
-    if absences:
-        subjects = ", ".join(subject for subject, _ in absences)
-        console.print(f"does not apply: {subjects} ({EVALUATION} says why)", markup=False, soft_wrap=True)
 
 
 def width(texts: Iterable[str]) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
@@ -35,6 +36,13 @@ def validate(config: DictConfig) -> None:
             check_in_run(key, value, Path(settings["folder"]), rule)
     check_processes(settings["trainer"])
     check_corruption(settings["model"])
+
+
+def check_folder(config: DictConfig) -> None:
+    """Refuse a folder of the run that is not that of its Hydra job. Raises `ConfigError`."""
+    if str(config.folder) != str(HydraConfig.get().runtime.output_dir):
+        allowed = "as Hydra makes it: hydra.run.dir=FOLDER for a run, hydra.sweep.dir=FOLDER for a study"
+        raise ConfigError("folder", config.folder, allowed)
 
 
 def resolve(config: DictConfig) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from vaesweep.stacking.trainer_view import MemberTrainerView
-from vaesweep.training.checkpoint_files import CHECKPOINT, AtomicCheckpointIO
+from vaesweep.training.checkpoint_files import CHECKPOINT
+from vaesweep.training.checkpoint_io import AtomicCheckpointIO
 
 STACK_PREFIX, MODEL_PREFIX = "model.template.", "model."
 """What the names of weights start with, in a stack's checkpoint and in that of a run."""

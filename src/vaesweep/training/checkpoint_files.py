@@ -1,80 +1,21 @@
-"""Checkpoints: written whole, read whole or refused, the best one found, weights loaded from one."""
+"""The checkpoint files of a run: read or refused, the best one found, weights loaded from one."""
 
-import copy
-import io
-import os
-import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from vaesweep.atomic_files import atomically
 from vaesweep.errors import ConfigError
 from vaesweep.training.lightning_module import LitAutoencoder
 
 CHECKPOINT = Path("checkpoints/last.ckpt")
 """The checkpoint in a run folder that a resumed run goes on from."""
-PATHS = ("dirpath", "best_model_path", "kth_best_model_path", "last_model_path")
-"""What the state of a ModelCheckpoint callback names files and folders by, beside `best_k_models`."""
 PARTS = {"state_dict", "callbacks", "loops", "optimizer_states", "lr_schedulers", "global_step", "metric_tracker"}
 """What the checkpoint of a run has."""
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes checkpoints at most every `seconds`, each under another name that is then changed to its own.
-
-    One that comes sooner is kept in memory until the next is written, or until training ends, whatever ends it: in a
-    run of short epochs the files would take longer than the steps. Those of one step are written together. What was
-    saved earlier is written earlier, so that no file names a best checkpoint that is not there yet. Paths that
-    callbacks keep in a checkpoint are relative to its folder, so that the folder of a run can be moved.
-    """
-
-    def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds = seconds
-        self.unwritten: dict[Path, dict[str, Any]] = {}
-        self.latest = time.monotonic(), -1
-        """When files were written, and the training step that they were of."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        path, (when, step) = Path(path), self.latest
-        self.unwritten.pop(path, None)  # for the order to be that of the latest
-        if time.monotonic() < when + self.seconds and checkpoint["global_step"] != step:
-            self.unwritten[path] = copy.deepcopy(checkpoint)  # training goes on in these tensors
-        else:
-            self.unwritten[path] = checkpoint
-            self.write_all()
-            self.latest = time.monotonic(), checkpoint["global_step"]
-
-    def write_all(self) -> None:
-        """Write what was kept in memory."""
-        while self.unwritten:
-            path = next(iter(self.unwritten))
-            self.write(self.unwritten.pop(path), path)
-
-    def write(self, checkpoint: dict[str, Any], path: Path) -> None:
-        """Write one checkpoint."""
-        folder, content = os.path.dirname(os.path.realpath(path)), io.BytesIO()
-        torch.save(map_paths(checkpoint, lambda path: relative(path, folder)), content)
-        with atomically(path) as unfinished:
-            unfinished.write_bytes(content.getbuffer())
-
-    def teardown(self) -> None:
-        self.write_all()
-
-    def remove_checkpoint(self, path: Any) -> None:
-        self.unwritten.pop(Path(path), None)
-        super().remove_checkpoint(path)
-
-    def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None) -> dict[str, Any]:
-        folder = os.path.dirname(os.path.realpath(path))
-        checkpoint = read_checkpoint("resume", path, map_location, PARTS)
-        return map_paths(checkpoint, lambda path: os.path.normpath(os.path.join(folder, path)))
 
 
 def read_checkpoint(key: str, path: Any, map_location: Any, parts: Set[str]) -> dict[str, Any]:
@@ -91,25 +32,6 @@ def read_checkpoint(key: str, path: Any, map_location: Any, parts: Set[str]) -> 
     if not isinstance(checkpoint, dict) or not set(checkpoint) >= parts:
         raise ConfigError(key, f"{path}, which is another kind of file", "the checkpoint of a run")
     return checkpoint
-
-
-def map_paths(checkpoint: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """The checkpoint with `change` made to the paths in the states of ModelCheckpoint callbacks."""
-    states = {}
-    for name, state in checkpoint.get("callbacks", {}).items():
-        if isinstance(state, Mapping) and "dirpath" in state:
-            paths = {key: change(state[key]) for key in state if key in PATHS and state[key]}
-            scores = {change(path): score for path, score in state.get("best_k_models", {}).items()}
-            state = {**state, **paths, "best_k_models": scores}
-        states[name] = state
-    return {**checkpoint, "callbacks": states}
-
-
-def relative(path: str, folder: str) -> str:
-    """`path` as seen from `folder`, where it is in that or beside it; any other path as it is."""
-    resolved = os.path.realpath(path)
-    is_near = os.path.commonpath([resolved, folder]) in (folder, os.path.dirname(folder))
-    return os.path.relpath(resolved, folder) if is_near else path
 
 
 def best_checkpoint(callbacks: Sequence[L.Callback]) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaesweep.errors import ConfigError, DivergenceError
+from vaesweep.errors import DivergenceError
 from vaesweep.metrics import active_units, standard_error
 from vaesweep.models import Autoencoder, Terms
-from vaesweep.records.config_values import canonical
+from vaesweep.training.checkpoint_settings import check_settings
 
 
 @dataclass(eq=False)
@@ -117,11 +117,7 @@ class MetricTracker:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`. Raises `ConfigError` for that of other settings."""
-        # weights and knobs are the checkpoint's: under other settings they would be recorded under a false name
-        for name in {**state["settings"], **self.settings}:
-            value, wanted = (canonical(settings.get(name)) for settings in (state["settings"], self.settings))
-            if repr(wanted) != repr(value):  # as text, because NaN is not equal to itself
-                raise ConfigError("resume", f"a checkpoint with {name}={value}", f"{wanted}, as in the config")
+        check_settings(state["settings"], self.settings)
         self.epoch = state["epoch_terms"]
 
 

@@ -22,7 +22,6 @@ from vaesweep.atomic_files import atomically
 from vaesweep.data import ImageDataModule
 from vaesweep.errors import ConfigError
 from vaesweep.models import Autoencoder, Spec
-from vaesweep.records.config_values import canonical, flat
 from vaesweep.records.log_to_loggers import log_results, log_settings
 from vaesweep.records.per_image_scores import write_image_scores
 from vaesweep.records.results import Results
@@ -30,7 +29,9 @@ from vaesweep.records.run_name import run_name
 from vaesweep.settings.instantiate import build, check_type
 from vaesweep.training.check_callbacks import check_callbacks
 from vaesweep.training.check_machine import check_machine
-from vaesweep.training.checkpoint_files import CHECKPOINT, AtomicCheckpointIO, best_checkpoint, load_weights
+from vaesweep.training.checkpoint_files import CHECKPOINT, best_checkpoint, load_weights
+from vaesweep.training.checkpoint_io import AtomicCheckpointIO
+from vaesweep.training.checkpoint_settings import checkpoint_settings
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.metric_tracker import MetricTracker
 from vaesweep.training.run_job import RunJob
@@ -157,12 +158,6 @@ def rate_weight(model: Autoencoder) -> float | None:
     """The weight of the model's rate, where it declares one."""
     name = model.declaration.rate_weight
     return float(f"{getattr(model, name).item():.7g}") if name else None  # the digits of a float32
-
-
-def checkpoint_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that weights depend on, flat, of a run's hashed config."""
-    parts = ("seed", "model", "network", "data", "optimizer")
-    return flat({key: canonical(config[key]) for key in parts})
 
 
 def build_callbacks(config: DictConfig) -> list[L.Callback]:

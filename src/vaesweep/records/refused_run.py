@@ -1,6 +1,7 @@
-"""Validates the settings of a job, and records one that is refused."""
+"""The record of a run whose settings are refused."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -9,27 +10,16 @@ from omegaconf import DictConfig
 
 from vaesweep.errors import ConfigError, reason
 from vaesweep.records.results import FILE, Results
-from vaesweep.settings.validate import validate
 
 
-def validate_and_record(config: DictConfig) -> None:
-    """Validate the configuration of a Hydra job. A refused one is recorded as failed, where the folder has no record.
-
-    Raises `ConfigError`, or Hydra's for a value that is missing.
-    """
+@contextmanager
+def recorded_if_refused(config: DictConfig) -> Iterator[None]:
+    """Record the run of `config` as failed when the block refuses its settings, where its folder has no record yet."""
     try:
-        check_folder(config)
-        validate(config)
+        yield
     except ConfigError as error:
         record_refusal(config, error)
         raise
-
-
-def check_folder(config: DictConfig) -> None:
-    """Refuse a folder of the run that is not Hydra's. Raises `ConfigError`."""
-    if str(config.folder) != str(HydraConfig.get().runtime.output_dir):
-        allowed = "as Hydra makes it: hydra.run.dir=FOLDER for a run, hydra.sweep.dir=FOLDER for a study"
-        raise ConfigError("folder", config.folder, allowed)
 
 
 def record_refusal(config: DictConfig, error: ConfigError) -> None:

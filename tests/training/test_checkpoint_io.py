@@ -8,7 +8,8 @@ import torch
 
 from support.interruption import interrupted_at
 from support.runs import recorded_metrics
-from vaesweep.training.checkpoint_files import PARTS, AtomicCheckpointIO
+from vaesweep.training.checkpoint_files import PARTS
+from vaesweep.training.checkpoint_io import AtomicCheckpointIO
 from vaesweep.training.run_and_record import run
 
 
@@ -21,7 +22,7 @@ def saved(step, weights=None):
 def clock(monkeypatch):
     """The seconds that have passed, in a list of one."""
     seconds = [0.0]
-    monkeypatch.setattr("vaesweep.training.checkpoint_files.time", type("time", (), {"monotonic": lambda: seconds[0]}))
+    monkeypatch.setattr("vaesweep.training.checkpoint_io.time", type("time", (), {"monotonic": lambda: seconds[0]}))
     return seconds
 
 
