@@ -10,6 +10,7 @@ from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.metric_differences import Differences, SettingScores, image_terms, seed_terms, t_quantile
 
+
 @pytest.fixture
 def draw():
     """Random numbers, the same in whatever order the tests run."""
