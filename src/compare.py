@@ -68,7 +68,7 @@ def compare(arguments: argparse.Namespace) -> int:
     study = home.resolve().name
     if arguments.wandb:
         from vaesweep.records.wandb_lifecycle import sync_commands
-        from vaesweep.report.wandb_report import log_report
+        from vaesweep.report.wandb_report_run import log_report
 
         mode = os.environ.get("WANDB_MODE", "offline")
         log_report(study, folder, summary.runs, arguments.project, arguments.entity, mode)

@@ -9,7 +9,7 @@ import hydra
 from omegaconf import DictConfig
 
 from vaesweep.run_script import exit_at_once, launch, run_as_hydra_job
-from vaesweep.studies.command_line import quote
+from vaesweep.studies.hydra_command_line import quote
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")

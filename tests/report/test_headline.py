@@ -10,7 +10,7 @@ from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.headline import headline
 from vaesweep.report.metric_differences import Differences
-from vaesweep.report.provenance import command
+from vaesweep.report.origin import command
 
 STEPS = {1: (0.0,), 4: (-0.2, -0.1, 0.1, 0.2)}
 """What the seeds of a setting add to its distortion, by their number."""

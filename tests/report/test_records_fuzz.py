@@ -20,10 +20,10 @@ from support.handmade import leave, rates
 from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.records.results import FILE
-from vaesweep.report import terminal
 from vaesweep.report.collection import read
 from vaesweep.report.read_run import EXAMPLES, HISTORY
 from vaesweep.report.report import page, report
+from vaesweep.report.terminal_tables import table_of_settings
 
 DRAWS = int(os.environ.get("VAESWEEP_FUZZ", "20"))
 ODD = (
@@ -177,7 +177,7 @@ def check_report(folder):
     for name, strips in content.examples.items():
         assert "/" not in name
         strips.figure()
-    terminal.settings(content.title, content.means, content.differences, Console(width=80))
+    table_of_settings(content.title, content.means, content.differences, Console(width=80))
     assert all(line and line.splitlines() == [line] and line.isprintable() for line in collection.warnings)
     assert all(line.splitlines() == [line] for line in content.diagnostics)
     return collection

@@ -157,6 +157,7 @@ def stage(folder, overrides):
 
 def build_parts(config):
     """What `train_and_test` builds before it trains, and the objective of a batch."""
+    validate(config)
     check_machine(config)
     silence_lightning()
     if config.data._target_ == "vaesweep.data.Digits":

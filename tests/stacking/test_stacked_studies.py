@@ -23,7 +23,7 @@ from support.recordings import recorded
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.stacking import train_and_test as stack_training
-from vaesweep.stacking.checkpoint_files import merge_checkpoints, split_checkpoint
+from vaesweep.stacking.checkpoint_io import merge_checkpoints, split_checkpoint
 from vaesweep.stacking.grouping import group_jobs, halves
 from vaesweep.stacking.memory import PeakMemory, footprint
 from vaesweep.stacking.stack_script import train_stack
@@ -31,8 +31,8 @@ from vaesweep.stacking.stacked_model import Stack
 from vaesweep.stacking.train_and_test import run_stack
 from vaesweep.studies.pool import LOG, Command, Pool
 from vaesweep.studies.study_job import StudyJob
+from vaesweep.training.job import RunJob
 from vaesweep.training.run_and_record import run
-from vaesweep.training.run_job import RunJob
 
 pytestmark = pytest.mark.slow
 

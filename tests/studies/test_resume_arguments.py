@@ -7,8 +7,9 @@ from omegaconf import OmegaConf
 from support.commands import only, record, statuses, train
 from support.paths import ROOT
 from vaesweep.errors import ConfigError
-from vaesweep.settings.instantiate import build, escape
-from vaesweep.studies.command_line import quote
+from vaesweep.settings.instantiate import build
+from vaesweep.settings.literal_folders import escape
+from vaesweep.studies.hydra_command_line import quote
 from vaesweep.studies.resume_arguments import STUDY, expand_resume, without_values
 
 

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vaesweep.settings.config_groups import CONF
-from vaesweep.settings.instantiate import escape
+from vaesweep.settings.literal_folders import escape
 
 
 def compose_run(*overrides: str, folder: os.PathLike[str]) -> DictConfig:

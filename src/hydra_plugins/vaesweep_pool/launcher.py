@@ -20,7 +20,7 @@ from rich.console import Console
 
 from vaesweep.settings.value_rules import check_float, check_int
 from vaesweep.stop_requests import SIGNALS, Interrupted, interrupt
-from vaesweep.studies.command_line import config_flags
+from vaesweep.studies.hydra_command_line import config_flags
 from vaesweep.studies.pool import Command, Pool, slots
 from vaesweep.studies.pool_progress import heading, run_with_progress
 from vaesweep.studies.study_job import StudyJob

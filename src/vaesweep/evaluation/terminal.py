@@ -9,7 +9,7 @@ from rich.text import Text
 
 from vaesweep.records.evaluation_record import FILE
 from vaesweep.report.evaluation_table import KEYS
-from vaesweep.report.terminal import GAP, blocks, width
+from vaesweep.report.terminal_tables import GAP, blocks, width
 
 UNIT_WIDTH = 16
 """Characters of the column of units where a terminal is narrow; a longer unit is wrapped."""

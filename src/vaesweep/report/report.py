@@ -23,8 +23,8 @@ from vaesweep.report.linear_optimum_chart import linear_optimum
 from vaesweep.report.metric_differences import Differences
 from vaesweep.report.metrics_table import FOOTNOTE, cells, heads, notes
 from vaesweep.report.noise_robustness_chart import noise_robustness
+from vaesweep.report.origin import command, data_and_training
 from vaesweep.report.per_dimension_chart import latent_dimensions
-from vaesweep.report.provenance import command, data_and_training
 from vaesweep.report.rate_distortion_plane_chart import plane
 from vaesweep.report.rate_distortion_slope_chart import slope
 from vaesweep.report.rate_distortion_slopes import slopes

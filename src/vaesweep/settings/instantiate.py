@@ -10,17 +10,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.errors import ConfigError
+from vaesweep.settings.literal_folders import escape
 
 
 def add_import_path(folder: str) -> None:
     """Let a `_target_` name objects in the files of `folder`. Installed packages of the same name go first."""
     if folder not in sys.path:
         sys.path.append(folder)
-
-
-def escape(text: str) -> str:
-    """`text`, the path of a folder for example, as the value of a setting that resolves to just that."""
-    return re.sub(r"(\\*)\$\{", lambda start: start[1] * 2 + r"\${", text)
 
 
 def without_references(config: DictConfig) -> Any:

@@ -16,12 +16,13 @@ from vaesweep.data import ImageDataModule
 from vaesweep.errors import reason
 from vaesweep.models import Autoencoder
 from vaesweep.settings.instantiate import build
+from vaesweep.settings.validate import validate
 from vaesweep.stacking.member_callbacks import PER_MEMBER_CALLBACKS, SHARED_CALLBACKS
 from vaesweep.stacking.memory import MEMORY_SHARE, footprint, free_bytes
 from vaesweep.stacking.stacked_model import architecture_key
 from vaesweep.training.check_machine import check_machine
 from vaesweep.training.checkpoint_files import CHECKPOINT
-from vaesweep.training.run_job import RunJob
+from vaesweep.training.job import RunJob
 from vaesweep.training.train_and_test import build_data
 
 CONFIG_MAY_DIFFER = ("folder", "seed", "resume", "logger", "model", "choices")
@@ -128,6 +129,7 @@ def free_bytes_of_a_slot(config: DictConfig, slots: int) -> float:
 def why_not_stackable(job: RunJob) -> str | None:
     """Why a job cannot be in a stack, or None. Raises `ConfigError` for one that cannot be run at all."""
     config, trainer = job.config, job.config.trainer
+    validate(config)
     check_machine(config)
     one = trainer.devices == 1 or (isinstance(trainer.devices, ListConfig) and len(trainer.devices) == 1)
     if trainer.strategy != "auto" or not one:

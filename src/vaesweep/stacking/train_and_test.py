@@ -7,7 +7,8 @@ import lightning as L
 from vaesweep.errors import reason
 from vaesweep.records.log_to_loggers import log_results
 from vaesweep.settings.instantiate import build
-from vaesweep.stacking.checkpoint_files import PerMemberCheckpointIO
+from vaesweep.settings.validate import validate
+from vaesweep.stacking.checkpoint_io import PerMemberCheckpointIO
 from vaesweep.stacking.lightning_module import LitStack
 from vaesweep.stacking.member_callbacks import SHARED_CALLBACKS, MemberCallbacks
 from vaesweep.stacking.optimizer import param_group_slices
@@ -15,7 +16,7 @@ from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.check_callbacks import check_callbacks
 from vaesweep.training.check_machine import check_machine
 from vaesweep.training.checkpoint_files import CHECKPOINT, best_checkpoint, load_weights
-from vaesweep.training.run_job import RunJob
+from vaesweep.training.job import RunJob
 from vaesweep.training.run_lock import lock_run_dirs
 from vaesweep.training.run_recorder import RunRecorder
 from vaesweep.training.step_overhead import spare_steps
@@ -45,6 +46,7 @@ def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
     """`train_and_test` for several jobs at once. What they share is built from the first's configuration."""
     config = jobs[0].config
     for job in jobs:
+        validate(job.config)
         check_machine(job.config)
     silence_lightning()
     data = build_data(config)

@@ -6,7 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.records.config_hash import NOT_HASHED, config_hash
-from vaesweep.studies.hydra_monkeypatch import take_folders_literally
+from vaesweep.settings.literal_folders import take_folders_literally
 
 MAX_NAME_LENGTH = 100
 """Characters of a job's name before its hash."""

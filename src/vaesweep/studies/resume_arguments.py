@@ -12,7 +12,7 @@ from yaml import YAMLError
 
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import STUDY
-from vaesweep.studies.command_line import config_flags, parse, quote
+from vaesweep.studies.hydra_command_line import config_flags, parse, quote
 
 OVERRIDES = Path(".hydra/overrides.yaml")
 HYDRA = Path(".hydra/hydra.yaml")

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import FILE, Results
-from vaesweep.studies.command_line import quote
+from vaesweep.studies.hydra_command_line import quote
 from vaesweep.studies.pool import LOG, Command
 
 

@@ -7,12 +7,10 @@ from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from omegaconf import DictConfig
 
 from vaesweep.errors import ConfigError
-from vaesweep.settings.validate import validate
 
 
 def check_machine(config: DictConfig) -> None:
     """Refuse what no run could use, here or on this machine. Raises `ConfigError`."""
-    validate(config)  # src/train.py did so before torch was imported, but not every job comes from there
     devices = config.trainer.devices
     one_process = HydraConfig.get().mode == RunMode.MULTIRUN and not SLURMEnvironment.detect()
     if config.trainer.strategy != "auto" and devices != 1 and one_process:

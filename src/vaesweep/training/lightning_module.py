@@ -15,7 +15,7 @@ from vaesweep.records.log_to_loggers import log_metrics
 from vaesweep.seeded_generator import generator
 from vaesweep.settings.value_rules import check_int
 from vaesweep.training.check_model_declaration import check_declaration
-from vaesweep.training.metric_tracker import MetricTracker, flatten_terms, scheduled_weight
+from vaesweep.training.metric_tracker import MetricTracker, flatten_terms
 from vaesweep.training.optimizers import Adam
 
 
@@ -209,3 +209,16 @@ def draw_noise(
     source = generator(*name, device=device)
     noise = torch.randn((count * world, *shape), generator=source, device=device, dtype=torch.float32)
     return noise[rank::world].to(batch.image.dtype)
+
+
+def scheduled_weight(model: Autoencoder, progress: float) -> dict[str, Tensor]:
+    """The weight of the model's rate in the loss at a share of training, by its setting's name; {} without one.
+
+    A schedule without a target is linear in the rate, so that it maps the weight as it maps the rate.
+    """
+    name = model.declaration.rate_weight
+    if name is None:
+        return {}
+    weight: Tensor = getattr(model, name)
+    schedule = getattr(model, "schedule", None)
+    return {name: weight if schedule is None else schedule(weight, weight.new_tensor(progress))}

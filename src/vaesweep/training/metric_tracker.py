@@ -124,16 +124,3 @@ class MetricTracker:
 def flatten_terms(terms: Terms) -> Tensor:
     """Distortion, the declared terms, then the loss, along the last axis [..., 2 + t]."""
     return torch.cat([terms.distortion[..., None], terms.penalties, terms.loss[..., None]], dim=-1)
-
-
-def scheduled_weight(model: Autoencoder, progress: float) -> dict[str, Tensor]:
-    """The weight of the model's rate in the loss at a share of training, by its setting's name; {} without one.
-
-    A schedule without a target is linear in the rate, so that it maps the weight as it maps the rate.
-    """
-    name = model.declaration.rate_weight
-    if name is None:
-        return {}
-    weight: Tensor = getattr(model, name)
-    schedule = getattr(model, "schedule", None)
-    return {name: weight if schedule is None else schedule(weight, weight.new_tensor(progress))}

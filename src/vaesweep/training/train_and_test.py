@@ -27,14 +27,15 @@ from vaesweep.records.per_image_scores import write_image_scores
 from vaesweep.records.results import Results
 from vaesweep.records.run_name import run_name
 from vaesweep.settings.instantiate import build, check_type
+from vaesweep.settings.validate import validate
 from vaesweep.training.check_callbacks import check_callbacks
 from vaesweep.training.check_machine import check_machine
 from vaesweep.training.checkpoint_files import CHECKPOINT, best_checkpoint, load_weights
 from vaesweep.training.checkpoint_io import AtomicCheckpointIO
 from vaesweep.training.checkpoint_settings import checkpoint_settings
+from vaesweep.training.job import RunJob
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.metric_tracker import MetricTracker
-from vaesweep.training.run_job import RunJob
 from vaesweep.training.step_overhead import spare_steps
 
 IRRELEVANT_WARNINGS = (
@@ -52,6 +53,7 @@ def train_and_test(job: RunJob) -> None:
     The parts are built in the order of what is cheapest to refuse; the loggers, which leave traces, come last.
     """
     config, results = job.config, job.results
+    validate(config)  # src/train.py did so before torch was imported, but not every job comes from there
     check_machine(config)
     silence_lightning()
     data = build_data(config)

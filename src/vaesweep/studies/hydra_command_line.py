@@ -9,7 +9,7 @@ from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.errors import ConfigError
-from vaesweep.settings.instantiate import escape
+from vaesweep.settings.literal_folders import escape
 
 
 def parse(argv: list[str]) -> tuple[Namespace, list[str]]:

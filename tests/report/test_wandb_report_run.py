@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from vaesweep.report.wandb_report import plane_charts
+from vaesweep.report.wandb_report_run import plane_charts
 
 
 def test_the_plane_of_a_report_has_a_point_per_run_and_a_line_per_series():

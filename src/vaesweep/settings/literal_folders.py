@@ -1,13 +1,17 @@
-"""Lets Hydra work in folders whose names OmegaConf takes for references, such as `${seed}`."""
+"""Folders whose names OmegaConf takes for references, such as `${seed}`: taken as they are."""
 
 import os
+import re
 from types import ModuleType
 from typing import Any
 
 from hydra._internal import config_loader_impl
 from hydra.core import utils
 
-from vaesweep.settings.instantiate import escape
+
+def escape(text: str) -> str:
+    """`text`, the path of a folder for example, as the value of a setting that resolves to just that."""
+    return re.sub(r"(\\*)\$\{", lambda start: start[1] * 2 + r"\${", text)
 
 
 def take_folders_literally() -> None:
