@@ -7,7 +7,7 @@ SETUP := $(VENV)/.ready
 
 .PHONY: demo test test-fast fuzz bench bench-stack lint lock clean
 
-demo: $(SETUP)  ## train the default beta-VAE, then a ladder of betas, then compare them; about a minute
+demo: $(SETUP)  ## train the default beta-VAE, then a ladder of betas, then compare them; a minute or two
 	$(BIN)/python src/train.py resume=true hydra.run.dir=runs/demo/beta_vae
 	$(BIN)/python src/train.py -m model.beta=0.5,1,2,4,8 callbacks=no_figures hydra/launcher=stack \
 	  resume=true hydra.sweep.dir=runs/demo/ladder

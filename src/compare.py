@@ -49,6 +49,9 @@ def compare(arguments: argparse.Namespace) -> int:
     if missing := missing_measures(collection.runs):
         for name, folders in missing.items():
             print(f"measuring {name} of {len(folders)} run{'s' * (len(folders) != 1)}", file=sys.stderr, flush=True)
+        from vaesweep.run_script import limit_spinning
+
+        limit_spinning()
         from vaesweep.evaluation.measure_runs import measure_by_name  # here, because torch takes seconds to import
 
         problems = {name: measure_by_name(name, folders) for name, folders in missing.items()}

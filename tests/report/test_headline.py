@@ -1,14 +1,16 @@
 """The first sentence of the report, from records that are written by hand."""
 
 import json
+import math
 
+import pandas as pd
 import pytest
 
 from support.handmade import leave, rates
 from vaesweep.records.results import FILE
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
-from vaesweep.report.headline import headline
+from vaesweep.report.headline import curve_conclusions, headline
 from vaesweep.report.metric_differences import Differences
 from vaesweep.report.origin import command
 
@@ -100,6 +102,35 @@ def test_without_a_ladder_it_says_what_there_is(tmp_path):
     leave(tmp_path / "ae" / "one", "ae", metrics={"distortion": 100.0, "mse": 0.5})
     assert sentence(tmp_path / "vae").startswith("No ladder of weights: beta_vae takes 120.0 nats")
     assert sentence(tmp_path / "ae").startswith("No model here has a rate; reconstruction error: ae, 0.5000 per pixel")
+
+
+def curve_rows(*gains):
+    """Curves from beta 10 to 0.1 that buy these nats of reconstruction for 20 nats of KL, a run each."""
+    return pd.DataFrame(
+        {"series": "multi_rate", "place": place, "beta": beta, "rate": rate, "distortion": distortion, "error": 0.3}
+        for place, gain in enumerate(gains)
+        for beta, rate, distortion in ((0.1, 25.0, 80.0), (1.0, 15.0, 90.0), (10.0, 5.0, 80.0 + gain))
+    )
+
+
+def test_a_curve_is_told_by_its_ends():
+    (text,) = curve_conclusions(curve_rows(60.0))
+    assert text == (
+        "One training of multi_rate covers the betas from 10 to 0.1, where 20.0 nats of KL buy "
+        f"60.0 ± {math.hypot(0.3, 0.3):.1f} nats of reconstruction (standard error over the test images, one seed)."
+    )
+    (text,) = curve_conclusions(curve_rows(58.0, 62.0))
+    assert "buy 60.0 ± 2.0 nats of reconstruction (standard error over 2 seeds)" in text
+
+
+def test_a_curve_that_buys_nothing_is_not_told():
+    assert curve_conclusions(curve_rows(-1.0)) == []
+    assert curve_conclusions(pd.DataFrame()) == []
+
+
+def test_a_model_for_a_range_of_betas_is_at_one_of_them(tmp_path):
+    leave(tmp_path / "a", "multi_rate", beta=2, metrics=rates(20, 100))
+    assert sentence(tmp_path) == "At beta 2 multi_rate takes 120.0 nats an image, 20.0 of them KL."
 
 
 def test_the_command_is_collapsed():

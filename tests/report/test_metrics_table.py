@@ -12,4 +12,7 @@ def test_a_model_for_a_range_of_weights_is_said_to_be_at_one(tmp_path):
     (alone,) = notes(means)
     leave(tmp_path / "range", "multi_rate", beta=2.5, metrics=rates(8, 18))
     means = summary(table(read([tmp_path]).runs))
-    assert notes(means) == [alone, "Trained for a range of weights: multi_rate is at a weight of the rate of 2.5."]
+    curve = (
+        "Trained for a range of betas: multi_rate is shown at beta 2.5; the plane of the report draws the whole curve."
+    )
+    assert notes(means) == [alone, curve]

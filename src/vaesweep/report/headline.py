@@ -1,5 +1,6 @@
 """The report's first sentence: what reconstruction costs in KL."""
 
+import math
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -31,6 +32,8 @@ def headline(means: pd.DataFrame, differences: Differences) -> str:
         if len(group) > 1:
             return f"No ladder of weights; {cheapest(group.assign(name=group.setting), differences)}."
         costs = [f"{row.setting} takes {row.nelbo:.1f} nats an image, {row.rate:.1f} of them KL" for row in rows(rated)]
+        if rated.has_range.all():
+            return " ".join(f"At beta {row.beta:g} {cost}." for row, cost in zip(rows(rated), costs, strict=True))
         return f"No ladder of weights: {'; '.join(costs)}" + (" (not comparable)" if len(costs) > 1 else "") + "."
     group = rated[(rated[list(COMPARABLE)] == ladder[list(COMPARABLE)].iloc[0]).all(axis=1)]
     names = [f"beta {row.beta:g}" if group.series.nunique() == 1 else row.setting for row in rows(group)]
@@ -46,13 +49,41 @@ def headline(means: pd.DataFrame, differences: Differences) -> str:
     return text if name else text[0].upper() + text[1:]
 
 
-def conclusions(means: pd.DataFrame, differences: Differences, searches: Mapping[str, SearchRecord]) -> str:
-    """What each search found, and the headline of the settings of the other studies."""
+def conclusions(
+    means: pd.DataFrame, differences: Differences, searches: Mapping[str, SearchRecord], curve_rows: pd.DataFrame
+) -> str:
+    """What each search found, what each measured curve spans, and the headline of the settings of the other studies.
+
+    `curve_rows` are those of `beta_range_curves.curves`.
+    """
     texts = [f"{f'{study}: ' * (len(searches) > 1)}{search_conclusion(record)}" for study, record in searches.items()]
+    texts += curve_conclusions(curve_rows)
     others = means[~means.study.isin(list(searches))]
     if others.empty and texts:
         return " ".join(texts)
     return " ".join([*texts, headline(others, differences)])
+
+
+def curve_conclusions(curve_rows: pd.DataFrame) -> list[str]:
+    """What KL buys from one end to the other of the curves of each series whose runs have the same range of betas."""
+    texts = []
+    for series, part in curve_rows.groupby("series", sort=False) if len(curve_rows) else ():
+        by_beta = [one.sort_values("beta") for _, one in part.groupby("place", sort=False)]
+        ends = pd.DataFrame([{"low": one.iloc[0], "high": one.iloc[-1]} for one in by_beta])
+        low, high = (pd.DataFrame(list(ends[name])) for name in ("low", "high"))
+        bought = high.distortion.to_numpy() - low.distortion.to_numpy()
+        over_images = math.hypot(low.error.iloc[0], high.error.iloc[0])
+        error = bought.std(ddof=1) / math.sqrt(len(bought)) if len(bought) > 1 else over_images
+        over = f"over {len(bought)} seeds" if len(bought) > 1 else "over the test images, one seed"
+        first, last = high.beta.iloc[0], low.beta.iloc[0]
+        paid = low.rate.mean() - high.rate.mean()
+        if low.beta.nunique() > 1 or high.beta.nunique() > 1 or min(paid, bought.mean()) <= 0:
+            continue
+        texts.append(
+            f"One training of {series} covers the betas from {first:g} to {last:g}, where {paid:.1f} nats of KL buy "
+            f"{with_error(bought.mean(), error)} nats of reconstruction (standard error {over})."
+        )
+    return texts
 
 
 def search_conclusion(record: SearchRecord) -> str:

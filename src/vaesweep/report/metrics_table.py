@@ -31,8 +31,8 @@ FOOTNOTE = (
 def notes(means: pd.DataFrame) -> list[str]:
     """What stands behind ± in the table of settings, and at which weight a model for a range of weights is."""
     ranges = means[means.has_range]
-    weights = [f"{row.setting} is at a weight of the rate of {row.beta:g}" for row in ranges.itertuples()]
-    one_of_many = f"Trained for a range of weights: {', '.join(weights)}."
+    weights = [f"{row.setting} is shown at beta {row.beta:g}" for row in ranges.itertuples()]
+    one_of_many = f"Trained for a range of betas: {', '.join(weights)}; the plane of the report draws the whole curve."
     return [error_note(means), *[one_of_many] * (len(ranges) > 0)]
 
 

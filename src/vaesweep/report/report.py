@@ -96,7 +96,7 @@ def report(collection: RunCollection) -> Report:
     differences = Differences(frame, runs)
     return Report(
         collection.studies,
-        conclusions(means, differences, collection.searches),
+        conclusions(means, differences, collection.searches, curve_rows),
         run_table,
         means,
         messages,
