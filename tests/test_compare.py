@@ -132,7 +132,7 @@ def test_the_curve_of_a_run_for_a_range_of_betas_is_measured_once(multi_rate, mo
     leave(study / "plain", metrics=rates(5, 20))
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     assert compare([str(study)]) == 0
-    assert os.environ["GOMP_SPINCOUNT"] == "1000"  # or measuring takes three times as long beside other work
+    assert os.environ["GOMP_SPINCOUNT"] == "1000"
     series = EvaluationRecord.read(multi_rate).measures["rate_distortion_curve"]["series"]
     assert len(series["beta"]) == 25
     metrics = json.loads((multi_rate / FILE).read_text())["metrics"]  # at beta = 1, by other draws of the noise

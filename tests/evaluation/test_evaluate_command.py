@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from PIL import Image
 import vaesweep
 from evaluate import name_runs, quote_run
 from support.commands import run_command
-from support.compositions import compose_run
 from support.datasets import write_photos
 from support.paths import MODELS, ROOT
 from support.recordings import recorded
@@ -31,7 +29,6 @@ from vaesweep.evaluation.measure_runs import measure_by_name
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.report.collection import read
 from vaesweep.report.report import report
-from vaesweep.training.run_and_record import run
 
 QUICK = [
     "nll.k=5", "kl_decomposition.images=50", "inpainting.images=20", "inpainting.steps=3", "traversal.dims=3",
@@ -41,43 +38,12 @@ QUICK = [
 NUMBERS = ["reconstruction", "explained_variance", "probe", "code_jacobian"]
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory):
-    """The folder of a run of two epochs, by overrides; trained once."""
-    made, home = {}, tmp_path_factory.mktemp("trained")
-
-    def train(*overrides):
-        if overrides not in made:
-            folder = home / str(len(made))
-            folder.mkdir()
-            given = ["trainer=cpu", "data=digits", "logger.wandb.mode=disabled", "callbacks=no_figures"]
-            quick = ["trainer.max_epochs=2", "~callbacks.progress", "+trainer.enable_progress_bar=false"]
-            composed = compose_run(*given, *quick, *overrides, folder=folder)
-            (folder / ".hydra").mkdir()
-            OmegaConf.save(composed, folder / ".hydra" / "config.yaml")
-            run(composed)
-            made[overrides] = folder
-        return made[overrides]
-
-    return train
-
-
-@pytest.fixture
-def copied(trained, tmp_path):
-    """A run's folder of this test's own."""
-
-    def copy(*overrides, name="run"):
-        return Path(shutil.copytree(trained(*overrides), tmp_path / name))
-
-    return copy
-
-
 def measure(folder, *overrides):
     """`evaluate`, as the command composes it."""
     folders = folder if isinstance(folder, list) else [folder]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         where = quote_run(f"run=[{','.join(map(str, folders))}]")
-        composed = compose("evaluate", [where, "device=cpu", *overrides], return_hydra_config=True)
+        composed = compose("evaluate", [where, "device=cpu", "n_jobs=1", *overrides], return_hydra_config=True)
     HydraConfig.instance().set_config(composed)
     with open_dict(composed):
         del composed["hydra"]

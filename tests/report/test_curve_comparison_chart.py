@@ -162,6 +162,15 @@ def test_a_run_for_a_range_without_a_curve_is_no_run_of_one_beta(study):
     assert [run.folder.name for run in runs if lacks_curve(run)] == ["lacking"]
 
 
+def test_a_training_that_is_tested_at_several_betas_has_one_curve(tmp_path):
+    for beta in (1, 2):
+        for seed in (0, 1):
+            leave_whole(tmp_path / f"at{beta}_{seed}", seed, beta=beta)
+    _, runs, rows = read_curves(tmp_path)
+    assert len(runs) == 4
+    assert rows.groupby("series").place.nunique().tolist() == [2]
+
+
 def test_runs_of_the_same_name_in_two_studies_are_two_runs(tmp_path):
     for study, offset in (("a", 0.5), ("b", 1.5)):
         leave_whole(tmp_path / study / "run", series=curve(offset))

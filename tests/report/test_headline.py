@@ -1,4 +1,4 @@
-"""The first sentence of the report, from records that are written by hand."""
+"""The first sentences of the report, from records that are written by hand."""
 
 import json
 import math
@@ -117,10 +117,20 @@ def test_a_curve_is_told_by_its_ends():
     (text,) = curve_conclusions(curve_rows(60.0))
     assert text == (
         "One training of multi_rate covers the betas from 10 to 0.1, where 20.0 nats of KL buy "
-        f"60.0 ± {math.hypot(0.3, 0.3):.1f} nats of reconstruction (standard error over the test images, one seed)."
+        f"60.0 ± {math.hypot(0.3, 0.3):.1f} nats of reconstruction (at most, over the test images; one seed)."
     )
     (text,) = curve_conclusions(curve_rows(58.0, 62.0))
     assert "buy 60.0 ± 2.0 nats of reconstruction (standard error over 2 seeds)" in text
+    (text,) = curve_conclusions(curve_rows(60.0).assign(error=math.nan))
+    assert text.endswith("buy 60.0 nats of reconstruction.")
+
+
+def test_a_range_of_betas_is_that_of_every_curve():
+    shared, other = curve_rows(58.0, 62.0), curve_rows(58.0, 62.0)
+    shared.loc[5, "beta"] = 10.0 * (1 + 1e-9)
+    other.loc[5, "beta"] = 8.0
+    assert len(curve_conclusions(shared)) == 1
+    assert curve_conclusions(other) == []
 
 
 def test_a_curve_that_buys_nothing_is_not_told():
@@ -130,7 +140,7 @@ def test_a_curve_that_buys_nothing_is_not_told():
 
 def test_a_model_for_a_range_of_betas_is_at_one_of_them(tmp_path):
     leave(tmp_path / "a", "multi_rate", beta=2, metrics=rates(20, 100))
-    assert sentence(tmp_path) == "At beta 2 multi_rate takes 120.0 nats an image, 20.0 of them KL."
+    assert sentence(tmp_path) == "multi_rate at beta 2 takes 120.0 nats an image, 20.0 of them KL."
 
 
 def test_the_command_is_collapsed():

@@ -12,7 +12,5 @@ def test_a_model_for_a_range_of_weights_is_said_to_be_at_one(tmp_path):
     (alone,) = notes(means)
     leave(tmp_path / "range", "multi_rate", beta=2.5, metrics=rates(8, 18))
     means = summary(table(read([tmp_path]).runs))
-    curve = (
-        "Trained for a range of betas: multi_rate is shown at beta 2.5; the plane of the report draws the whole curve."
-    )
+    curve = "Trained for a range of betas: multi_rate is shown at beta 2.5; the rate-distortion plane shows the curve."
     assert notes(means) == [alone, curve]

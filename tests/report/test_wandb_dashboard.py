@@ -1,4 +1,4 @@
-"""A study in W&B: charts of the report; what the view shows, and that runs log it; what a server gets."""
+"""A study in W&B: what the view shows, and that runs log it; what a server gets."""
 
 import json
 import subprocess

@@ -229,7 +229,7 @@ def only_for(folder, original):
     "what",
     [
         "vaesweep.training.callbacks.ExampleImages.save_strip",
-        "vaesweep.training.checkpoint_files.AtomicCheckpointIO.save_checkpoint",
+        "vaesweep.training.checkpoint_io.AtomicCheckpointIO.save_checkpoint",
     ],
 )
 def test_what_fails_for_one_member_fails_it_alone(job, monkeypatch, what):
@@ -245,7 +245,7 @@ def test_what_fails_for_one_member_fails_it_alone(job, monkeypatch, what):
 
 def test_a_disk_that_is_full_for_all_ends_the_stack_with_that_reason(job, monkeypatch):
     jobs = [job(name, f"seed={seed}", "checkpoint_every_n_seconds=0") for seed, name in enumerate("ab")]
-    monkeypatch.setattr("vaesweep.training.checkpoint_files.AtomicCheckpointIO.write", full)
+    monkeypatch.setattr("vaesweep.training.checkpoint_io.AtomicCheckpointIO.write", full)
     with pytest.raises(ConfigError, match=r"^folder: got .* on a full disk"):
         run_stack(jobs)
     assert {Results.read(one.folder).reason for one in jobs} == {"OSError: [Errno 28] No space left on device"}

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from vaesweep.atomic_files import atomically
 from vaesweep.evaluation.command_settings import parse_folders
-from vaesweep.evaluation.measure_runs import measure
+from vaesweep.evaluation.measure_in_parallel import measure_all
 from vaesweep.evaluation.terminal import print_evaluations
 from vaesweep.records import results
 from vaesweep.records.evaluation_record import FIGURES
@@ -26,7 +26,7 @@ def evaluate(config: DictConfig) -> list[str]:
 
     Raises `ConfigError` for settings with which no measure can start.
     """
-    problems = measure(config)
+    problems = measure_all(config)
     print_table(parse_folders(config.run))
     return problems
 

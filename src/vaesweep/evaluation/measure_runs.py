@@ -28,10 +28,11 @@ from vaesweep.settings.instantiate import build
 from vaesweep.settings.value_rules import check_choice, check_float, check_int
 
 
-def measure(config: DictConfig, loaded: dict[str, ImageDataModule] | None = None) -> list[str]:
+def measure(config: DictConfig, loaded: dict[str, ImageDataModule] | None = None, quiet: bool = False) -> list[str]:
     """Measure the runs that `config` names, write a record and figures to each folder, and return problems as lines.
 
-    Data in `loaded` are not loaded again. Raises `ConfigError` for settings with which no measure can start.
+    Data in `loaded` are not loaded again. No progress is shown if `quiet`. Raises `ConfigError` for settings with which
+    no measure can start.
     """
     check_int("seed", config.seed, 0)
     if config.wandb is not None:
@@ -50,7 +51,7 @@ def measure(config: DictConfig, loaded: dict[str, ImageDataModule] | None = None
     if not run_folders:
         raise ConfigError("run", "; ".join(problems), "folders of completed runs, or of studies")
     loaded = {} if loaded is None else loaded
-    with Progress(transient=True) as progress, torch.no_grad():
+    with Progress(transient=True, disable=quiet) as progress, torch.no_grad():
         task = progress.add_task("", total=len(run_folders) * len(measures))
         for i, folder in enumerate(run_folders):
             progress.update(task, description=folder.name[-40:], completed=i * len(measures))

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
+from vaesweep.records.normalized_config import flat
 from vaesweep.report.data_frames import COMPARABLE
 from vaesweep.report.evaluation_table import measures
 from vaesweep.report.read_run import CURVES, Run, finite
@@ -27,18 +28,30 @@ def has_curve_of_its_own(run: Run) -> bool:
 def curves(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     """A row per beta of every measured curve: its series, the run's `place` in `runs`, its seconds and COMPARABLE.
 
-    Betas without a finite rate and distortion are left out.
+    Betas without a finite rate and distortion are left out. Of runs of a series that differ in nothing but the beta
+    that they are tested at, which training does not use, the first is taken.
     """
-    parts = []
+    parts, known = [], set[tuple[Any, str]]()
     for row in frame.itertuples():
         entry = dict(measures(runs[row.Index])).get(MEASURE)
         if not entry or not entry["values"] or not has_curve_of_its_own(runs[row.Index]):
             continue
+        training = row.series, settings_of_training(runs[row.Index])
+        if training in known:
+            continue
+        known.add(training)
         series = {name: entry["series"][name] for name in CURVES[MEASURE]}
         part = pd.DataFrame(series).astype(float).dropna(subset=list(POINT))
         of_run = {name: getattr(row, name) for name in ("series", "seconds", *COMPARABLE)}
         parts.append(part[part.beta > 0].sort_values("beta").assign(place=row.Index, **of_run))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def settings_of_training(run: Run) -> str:
+    """The settings that a model for a range of betas is trained by, as text."""
+    settings = flat(run.results.config)
+    settings.pop(f"model.{run.results.declared.rate_weight}", None)
+    return repr(sorted(settings.items(), key=str))
 
 
 def mean_curves(curve_rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,13 +1,15 @@
-"""The report's first sentence: what reconstruction costs in KL."""
+"""The report's first sentences: what reconstruction costs in KL."""
 
 import math
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from vaesweep.records.search_record import SearchRecord
+from vaesweep.report.beta_range_curves import ROUNDING
 from vaesweep.report.data_frames import COMPARABLE
 from vaesweep.report.lowest_within_error import equal_to_lowest, lowest
 from vaesweep.report.metric_differences import Difference, Differences
@@ -31,10 +33,13 @@ def headline(means: pd.DataFrame, differences: Differences) -> str:
         group = max(groups, key=len)
         if len(group) > 1:
             return f"No ladder of weights; {cheapest(group.assign(name=group.setting), differences)}."
-        costs = [f"{row.setting} takes {row.nelbo:.1f} nats an image, {row.rate:.1f} of them KL" for row in rows(rated)]
-        if rated.has_range.all():
-            return " ".join(f"At beta {row.beta:g} {cost}." for row, cost in zip(rows(rated), costs, strict=True))
-        return f"No ladder of weights: {'; '.join(costs)}" + (" (not comparable)" if len(costs) > 1 else "") + "."
+        costs = [
+            f"{row.setting}{f' at beta {row.beta:g}' * row.has_range} takes {row.nelbo:.1f} nats an image, "
+            f"{row.rate:.1f} of them KL"
+            for row in rows(rated)
+        ]
+        start = "" if rated.has_range.all() else "No ladder of weights: "
+        return f"{start}{'; '.join(costs)}" + (" (not comparable)" if len(costs) > 1 else "") + "."
     group = rated[(rated[list(COMPARABLE)] == ladder[list(COMPARABLE)].iloc[0]).all(axis=1)]
     names = [f"beta {row.beta:g}" if group.series.nunique() == 1 else row.setting for row in rows(group)]
     steps = ladder.sort_values("beta", ascending=False).reset_index(drop=True)
@@ -65,23 +70,27 @@ def conclusions(
 
 
 def curve_conclusions(curve_rows: pd.DataFrame) -> list[str]:
-    """What KL buys from one end to the other of the curves of each series whose runs have the same range of betas."""
+    """What KL buys from one end to the other of the curves of each series whose runs have the same range of betas.
+
+    Over seeds the error is the standard error of the mean. Of one seed it is as if both ends had been tested on images
+    of their own: those that they share make the true one smaller.
+    """
     texts = []
     for series, part in curve_rows.groupby("series", sort=False) if len(curve_rows) else ():
-        by_beta = [one.sort_values("beta") for _, one in part.groupby("place", sort=False)]
-        ends = pd.DataFrame([{"low": one.iloc[0], "high": one.iloc[-1]} for one in by_beta])
-        low, high = (pd.DataFrame(list(ends[name])) for name in ("low", "high"))
-        bought = high.distortion.to_numpy() - low.distortion.to_numpy()
-        over_images = math.hypot(low.error.iloc[0], high.error.iloc[0])
-        error = bought.std(ddof=1) / math.sqrt(len(bought)) if len(bought) > 1 else over_images
-        over = f"over {len(bought)} seeds" if len(bought) > 1 else "over the test images, one seed"
-        first, last = high.beta.iloc[0], low.beta.iloc[0]
-        paid = low.rate.mean() - high.rate.mean()
-        if low.beta.nunique() > 1 or high.beta.nunique() > 1 or min(paid, bought.mean()) <= 0:
+        runs = part.sort_values("beta").groupby("place", sort=False)
+        low, high = (runs.nth(end).set_index("place") for end in (0, -1))
+        bought = high.distortion - low.distortion
+        paid = (low.rate - high.rate).mean()
+        same_range = all(np.allclose(end.beta, end.beta.iloc[0], rtol=ROUNDING) for end in (low, high))
+        if not same_range or min(paid, bought.mean()) <= 0:
             continue
+        seeds = len(bought)
+        error = bought.sem() if seeds > 1 else math.hypot(low.error.iloc[0], high.error.iloc[0])
+        note = f"standard error over {seeds} seeds" if seeds > 1 else "at most, over the test images; one seed"
         texts.append(
-            f"One training of {series} covers the betas from {first:g} to {last:g}, where {paid:.1f} nats of KL buy "
-            f"{with_error(bought.mean(), error)} nats of reconstruction (standard error {over})."
+            f"One training of {series} covers the betas from {high.beta.iloc[0]:g} to {low.beta.iloc[0]:g}, where "
+            f"{paid:.1f} nats of KL buy {with_error(bought.mean(), error)} nats of reconstruction"
+            f"{f' ({note})' * math.isfinite(error)}."
         )
     return texts
 

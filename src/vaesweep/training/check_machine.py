@@ -1,4 +1,4 @@
-"""What this machine, and Hydra's mode, cannot run."""
+"""Settings that this machine, or Hydra's mode, does not allow."""
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
