@@ -261,7 +261,7 @@ def test_without_curves_there_is_no_figure(tmp_path):
     assert rows.empty
     assert whole_curve(frame, runs, rows) is None
     panels = plane(frame, summary(frame), rows)
-    assert "strokes" not in panels.caption
+    assert "small ticks" not in panels.caption
     assert all(layer.get("name") not in ("whole_curve", "strokes") for layer in panels.specs()[0]["layer"])
 
 
@@ -324,7 +324,7 @@ def test_the_plane_draws_the_mean_curve_and_marks_betas(study):
     assert line.distortion.tolist() == pytest.approx((best(line.rate) + 0.4).tolist())
     assert strokes.beta.tolist() == [0.1, 0.2, 0.5, 1, 2, 5, 10, 20]  # the ends too
     assert strokes.rate.tolist() == pytest.approx((10 * np.log1p(8 / strokes.beta)).tolist(), abs=0.1)
-    assert "A line with strokes is a model that was trained for all betas at once" in panels.caption
+    assert "A line with small ticks is a model that was trained for all betas at once" in panels.caption
     low, high = spec["layer"][0]["encoding"]["x"]["scale"]["domain"]
     assert low <= line.rate.min() < line.rate.max() <= high
 

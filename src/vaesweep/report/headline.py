@@ -86,11 +86,11 @@ def curve_conclusions(curve_rows: pd.DataFrame) -> list[str]:
             continue
         seeds = len(bought)
         error = bought.sem() if seeds > 1 else math.hypot(low.error.iloc[0], high.error.iloc[0])
-        note = f"standard error over {seeds} seeds" if seeds > 1 else "at most, over the test images; one seed"
+        over = f"over {seeds} seeds" if seeds > 1 else "over the test images, at most; one seed"
         texts.append(
             f"One training of {series} covers the betas from {high.beta.iloc[0]:g} to {low.beta.iloc[0]:g}, where "
             f"{paid:.1f} nats of KL buy {with_error(bought.mean(), error)} nats of reconstruction"
-            f"{f' ({note})' * math.isfinite(error)}."
+            f"{f' (standard error {over})' * math.isfinite(error)}."
         )
     return texts
 

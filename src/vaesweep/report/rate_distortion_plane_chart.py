@@ -97,8 +97,8 @@ def plane_caption(means: pd.DataFrame, front: pd.DataFrame, has_curve: bool) -> 
         if (means.n > 1).any()
         else "Points are runs. Black bars are ± standard error over the test images.",
         "Lines join the betas of a model." if means[means.beta.notna()].series.duplicated().any() else "",
-        "A line with strokes is a model that was trained for all betas at once, a mean over its runs; the grey numbers "
-        "are betas."
+        "A line with small ticks is a model that was trained for all betas at once, a mean over its runs; the grey "
+        "numbers are betas."
         if has_curve
         else "",
         "Ringed: no comparable setting has both a lower rate and a lower distortion (the Pareto front)."
