@@ -17,6 +17,7 @@ from vaesweep.data import ImageDataModule
 from vaesweep.evaluation.command_settings import chosen_device, parse_folders
 from vaesweep.evaluation.measure_runs import error_line, measure
 from vaesweep.report.collection import read
+from vaesweep.settings.cpu_processes import cores, default_processes
 from vaesweep.settings.instantiate import add_import_path
 from vaesweep.settings.literal_folders import escape
 from vaesweep.settings.value_rules import check_int
@@ -24,8 +25,6 @@ from vaesweep.stop_requests import stop_after
 
 START_SECONDS = 20.0
 """Seconds that processes have to save to be started: each imports torch and loads the data."""
-MOST_PROCESSES = 4
-"""Processes on a CPU where no number is set: each takes about a GB."""
 LOADED: dict[str, ImageDataModule] = {}
 """The data that this process has loaded, by their settings."""
 
@@ -52,15 +51,10 @@ def measure_all(config: DictConfig) -> list[str]:
 
 
 def number_of_processes(config: DictConfig) -> int:
-    """`n_jobs`; without it one a core on a CPU, at most MOST_PROCESSES, and one on a GPU. Raises `ConfigError`."""
+    """`n_jobs`; without it one a core on a CPU, up to a limit, and one on a GPU. Raises `ConfigError`."""
     if config.n_jobs is not None:
         return check_int("n_jobs", config.n_jobs)
-    return min(cores(), MOST_PROCESSES) if chosen_device(config.device) == "cpu" else 1
-
-
-def cores() -> int:
-    """The CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return default_processes() if chosen_device(config.device) == "cpu" else 1
 
 
 def config_for(config: DictConfig, folders: Sequence[Path]) -> DictConfig:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from vaesweep.settings.cpu_processes import cores, default_processes
 from vaesweep.stop_requests import PARENT
 from vaesweep.studies.forkserver_process import ForkserverProcess, can_fork
 
@@ -17,8 +18,6 @@ LOG = "console.log"
 GRACE_SECONDS = 30.0
 """Seconds from the request to stop to the kill: for a step, and a checkpoint."""
 POLL_SECONDS = 0.1
-MAX_CPU_JOBS = 4
-"""Most jobs at a time if there is no GPU and no number is set."""
 
 
 @dataclass(eq=False)
@@ -165,17 +164,16 @@ def start_process(
 def slots(n_jobs: int | None, gpus_per_job: int) -> list[dict[str, str]]:
     """The environment of each slot: its GPUs, and its share of the CPU's cores.
 
-    Without `n_jobs`, as many as the GPUs allow; without GPUs one per core, at most MAX_CPU_JOBS. More jobs than GPUs
+    Without `n_jobs`, as many as the GPUs allow; without GPUs as `default_processes` says. More jobs than GPUs
     share them in turn. Only GPUs that this process sees are used.
     """
     import torch  # here, because it takes seconds and Hydra imports every launcher at every start
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     seen = [str(i) for i in range(torch.cuda.device_count())] if named is None else named.split(",")
     gpus = [gpu for gpu in seen if gpu not in ("", "-1")]
-    count = n_jobs or (max(1, len(gpus) // gpus_per_job) if gpus else min(cores, MAX_CPU_JOBS))
-    threads = {"OMP_NUM_THREADS": str(max(1, cores // count))}
+    count = n_jobs or (max(1, len(gpus) // gpus_per_job) if gpus else default_processes())
+    threads = {"OMP_NUM_THREADS": str(max(1, cores() // count))}
     if not gpus:
         return [threads] * count
     turns = [[gpus[(slot * gpus_per_job + k) % len(gpus)] for k in range(gpus_per_job)] for slot in range(count)]
