@@ -179,10 +179,12 @@ def test_a_loose_bound_is_said_to_be_loose(context):
     made.model.encoder.body[-1].bias.zero_()
     loose = measures.NLL(k=20)(made)
     assert loose.values["looseness"].value > 0.1
+    assert loose.values["nll_spread"].value > 0.01
     assert loose.remarks["nll"].startswith("the last doubling of k still lowered it by more than 0.1 nats")
     next(made.model.decoder.parameters()).zero_()
     tight = measures.NLL(k=20)(made)
     assert tight.values["looseness"].value == pytest.approx(0, abs=1e-4)
+    assert tight.values["nll_spread"].value == pytest.approx(0, abs=1e-4)
     assert tight.remarks == {}
 
 

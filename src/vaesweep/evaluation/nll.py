@@ -21,7 +21,7 @@ class NLL:
     Both are means over the test split, from the same samples. For conditional models it is p(x|y). On grey images a
     Bernoulli likelihood is a cross-entropy; a Gaussian one is a density of values in [0, 1], to which the density of
     values in 0 ... 255 adds log2(255), about 8, bits per dimension. `looseness` is about how far the bound still lies
-    above -log p(x).
+    above -log p(x), `nll_spread` the standard deviation of the mean over repeats with other samples.
     """
 
     k: int
@@ -37,7 +37,7 @@ class NLL:
             source = context.draw("nll", i)
             of_batch = bounds(context.model, batch, self.k, source, lambda sizes: context.track(sizes, len(sizes)))
             parts.append(torch.stack(of_batch).double().cpu())
-        elbo, bound, half, effective = torch.cat(parts, dim=1)
+        elbo, bound, half, spread, effective = torch.cat(parts, dim=1)
         images = "nats per image"
         nll = -bound.mean().item()
         result = MeasureResult(
@@ -53,6 +53,8 @@ class NLL:
             error = bound.std().item() / math.sqrt(len(bound))
             result.values["nll_error"] = Value(error, f"{images}, standard error over images")
         if self.k > 1:
+            repeats = math.sqrt(spread.square().mean().item() / len(spread))
+            result.values["nll_spread"] = Value(repeats, f"{images}, standard deviation over repeats")
             looseness = (bound - half).mean().item()
             result.values["looseness"] = Value(looseness, f"{images}, gained by the last doubling of k")
             if looseness > LOOSE:

@@ -20,13 +20,15 @@ class Bounds(NamedTuple):
 
     `elbo` is L_1, the mean of log w. `bound` is L_k = log 1/k sum w (Burda et al. 2016, eq. 8), and `half` the mean of
     the two L_k/2 of its halves: as the gap to log p(x) falls like 1/k, `bound` - `half` is about what is left of it
-    (Burda et al. 2016, theorem 1; Domke & Sheldon 2018, theorem 3). `effective` is the effective sample size
-    (sum w)^2 / sum w^2, from 1 to k (Kong 1992).
+    (Burda et al. 2016, theorem 1; Domke & Sheldon 2018, theorem 3). `spread` is what the two halves say about the
+    standard deviation of `bound` over repeats: half their distance, as the variance falls like 1/k too. `effective`
+    is the effective sample size (sum w)^2 / sum w^2, from 1 to k (Kong 1992).
     """
 
     elbo: Tensor
     bound: Tensor
     half: Tensor
+    spread: Tensor
     effective: Tensor
 
 
@@ -39,7 +41,8 @@ def bounds(
 ) -> Bounds:
     """The bounds for a batch, from `k` samples z of q(z|x), drawn from `source`.
 
-    They are drawn in chunks, whose sizes pass through `track`. With k = 1 there are no halves: `half` is -inf.
+    They are drawn in chunks, whose sizes pass through `track`. With k = 1 there are no halves: `half` is -inf and
+    `spread` infinite.
     """
     posterior = model.posterior(*batch)
     assert isinstance(posterior, DiagonalGaussian)
@@ -56,8 +59,9 @@ def bounds(
         sums[i] = sums[i].logaddexp(weights.logsumexp(0))
         squares[i] = squares[i].logaddexp((2 * weights).logsumexp(0))
     log_sum = sums.logsumexp(0)
-    half = (sums - torch.tensor(halves, device=total.device).log()[:, None]).mean(0) if k > 1 else sums[1]
-    return Bounds(total / k, log_sum - math.log(k), half, (2 * log_sum - squares.logsumexp(0)).exp())
+    first, second = sums - sums.new_tensor(halves).log()[:, None] if k > 1 else (sums[0], sums[1])
+    effective = (2 * log_sum - squares.logsumexp(0)).exp()
+    return Bounds(total / k, log_sum - math.log(k), (first + second) / 2, (first - second).abs() / 2, effective)
 
 
 def log_weights(model: Autoencoder, batch: Batch, posterior: DiagonalGaussian, noise: Tensor) -> Tensor:
