@@ -25,7 +25,7 @@ LAYERS = (
     ("run_script",),
     ("settings",),
     ("atomic_files",),
-    ("model_declaration", "errors", "occupied_folders", "seeded_generator", "stop_requests"),
+    ("model_declaration", "errors", "vanished_folders", "seeded_generator", "stop_signals"),
 )
 """From the top down. A part imports from its own layer, where that is the part itself, and from those below."""
 DEPTH = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vaesweep.occupied_folders import is_gone
+from vaesweep.vanished_folders import is_gone
 
 PART = ".part"
 """What the name of a file ends with until it is whole."""
@@ -17,7 +17,7 @@ def atomically(path: Path) -> Iterator[Path]:
     """Yield a file name to write to, renamed to `path` if the block raises nothing; create the folder if missing.
 
     What was written is on the disk before the name is, so that a power cut leaves the old file or the new one. Raises
-    FileNotFoundError where the folder of a run is gone, see `occupied_folders`.
+    FileNotFoundError where the folder of a run is gone, see `vanished_folders`.
     """
     if is_gone(path):
         raise FileNotFoundError(errno.ENOENT, "deleted or moved during the run", str(path))

@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from vaesweep.errors import ConfigError, DivergenceError, UnforeseenError, reason
 from vaesweep.settings.error_lines import one_line
 from vaesweep.settings.instantiate import add_import_path
-from vaesweep.stop_requests import follow_parent
+from vaesweep.stop_signals import follow_parent
 
 USER_ERRORS = (ConfigError, DivergenceError, HydraException, OmegaConfBaseException, UnforeseenError)
 """Errors that a user can correct without reading our code, and those that are in a log already."""

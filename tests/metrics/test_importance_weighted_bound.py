@@ -110,7 +110,7 @@ def test_what_the_last_doubling_gains_is_about_what_is_left(linear):
 def test_two_halves_tell_how_much_the_bound_varies_over_repeats(linear):
     made, batch, _ = linear
     best = exact_posterior(made, batch)
-    assert torch.allclose(all_bounds(made, batch, best, 8).spread, torch.zeros(40).double(), atol=1e-12)
+    assert torch.allclose(all_bounds(made, batch, best, 8).spread, torch.zeros(40).double(), atol=1e-6)
     poor = DiagonalGaussian(best.mean + 0.5, best.logvar + 1)
     repeats = [all_bounds(made, batch, poor, 64, seed) for seed in range(200)]
     seen = torch.stack([found.bound for found in repeats]).std(0)

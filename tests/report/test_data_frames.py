@@ -10,9 +10,9 @@ import pytest
 from support.handmade import leave, rates
 from vaesweep.records.results import FILE
 from vaesweep.report.collection import read
+from vaesweep.report.conclusions import headline
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.diagnostics import diagnostics
-from vaesweep.report.headline import headline
 from vaesweep.report.lowest_within_error import best
 from vaesweep.report.metric_differences import Differences
 from vaesweep.report.pareto_front import pareto

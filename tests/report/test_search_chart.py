@@ -8,8 +8,8 @@ import pytest
 from support.handmade import leave, rates
 from vaesweep.records.search_record import SearchRecord
 from vaesweep.report.collection import read
+from vaesweep.report.conclusions import search_conclusion
 from vaesweep.report.data_frames import summary, table
-from vaesweep.report.headline import search_conclusion
 from vaesweep.report.report import report
 from vaesweep.report.search_chart import areas, heights, search_figure
 

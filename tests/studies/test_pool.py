@@ -95,7 +95,7 @@ def test_stopping_asks_every_job_and_waits_for_it(tmp_path):
 
 
 def test_a_job_whose_launcher_is_gone_is_told_to_stop(tmp_path):
-    code = "import time; from vaesweep.stop_requests import follow_parent; follow_parent(); time.sleep(60)"
+    code = "import time; from vaesweep.stop_signals import follow_parent; follow_parent(); time.sleep(60)"
     source = os.path.join(os.path.dirname(__file__), "..", "src")
     launcher = (
         "import os, subprocess, sys;"

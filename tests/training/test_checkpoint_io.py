@@ -8,8 +8,8 @@ import torch
 
 from support.interruption import interrupted_at
 from support.runs import recorded_metrics
-from vaesweep.training.checkpoint_files import PARTS
 from vaesweep.training.checkpoint_io import AtomicCheckpointIO
+from vaesweep.training.read_checkpoint import PARTS
 from vaesweep.training.run_and_record import run
 
 

@@ -21,7 +21,7 @@ from vaesweep.settings.cpu_processes import cores, default_processes
 from vaesweep.settings.instantiate import add_import_path
 from vaesweep.settings.literal_folders import escape
 from vaesweep.settings.value_rules import check_int
-from vaesweep.stop_requests import stop_after
+from vaesweep.stop_signals import stop_after
 
 START_SECONDS = 20.0
 """Seconds that processes have to save to be started: each imports torch and loads the data."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from vaesweep.records.normalized_config import canonical
+from vaesweep.records.flat_config import canonical
 
 NOT_HASHED = {
     *("folder", "resume", "logger", "hydra", "optimized_metric", "checkpoint_every_n_seconds"),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vaesweep.records.normalized_config import canonical, flat
+from vaesweep.records.flat_config import canonical, flat
 from vaesweep.report.collection import printable
 from vaesweep.report.read_run import Run, finite
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from vaesweep.records.normalized_config import flat
+from vaesweep.records.flat_config import flat
 from vaesweep.report.read_run import Run
 
 CONFIDENCE = 0.95

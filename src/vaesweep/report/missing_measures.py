@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vaesweep.records.normalized_config import flat
+from vaesweep.records.flat_config import flat
 from vaesweep.report import beta_range_curves, linear_optimum_chart
 from vaesweep.report.beta_range_curves import has_curve_of_its_own
 from vaesweep.report.read_run import Run

@@ -11,13 +11,13 @@ import vl_convert
 from vaesweep.atomic_files import atomically
 from vaesweep.report.beta_range_curves import curves
 from vaesweep.report.collection import RunCollection
-from vaesweep.report.curve_comparison_chart import whole_curve
+from vaesweep.report.conclusions import conclusions
+from vaesweep.report.curve_difference_chart import whole_curve
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.disentanglement_chart import disentanglement
 from vaesweep.report.evaluation_table import KEYS, absences, cautions, side_by_side, values_by_run
 from vaesweep.report.examples import STRIPS, Examples, examples
-from vaesweep.report.headline import conclusions
 from vaesweep.report.learning_curve_chart import learning_curves
 from vaesweep.report.linear_optimum_chart import linear_optimum
 from vaesweep.report.metric_differences import Differences

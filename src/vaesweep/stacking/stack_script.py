@@ -72,7 +72,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[2])
     from vaesweep.run_script import exit_at_once
     from vaesweep.settings.instantiate import add_import_path
-    from vaesweep.stop_requests import follow_parent
+    from vaesweep.stop_signals import follow_parent
 
     follow_parent()
     add_import_path(os.getcwd())

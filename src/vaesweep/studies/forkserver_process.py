@@ -16,7 +16,7 @@ from multiprocessing import forkserver, get_context, parent_process
 from pathlib import Path
 
 import vaesweep
-from vaesweep.stop_requests import PARENT, stop_after
+from vaesweep.stop_signals import PARENT, stop_after
 
 IMPORTS = "vaesweep.studies.forkserver_preload"
 """The module that the server imports before it forks for the first time."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vaesweep.settings.cpu_processes import cores, default_processes
-from vaesweep.stop_requests import PARENT
+from vaesweep.stop_signals import PARENT
 from vaesweep.studies.forkserver_process import ForkserverProcess, can_fork
 
 LOG = "console.log"

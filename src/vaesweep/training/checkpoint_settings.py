@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vaesweep.errors import ConfigError
-from vaesweep.records.normalized_config import canonical, flat
+from vaesweep.records.flat_config import canonical, flat
 
 
 def checkpoint_settings(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from vaesweep.atomic_files import remove_unfinished
 from vaesweep.errors import ConfigError, system_message
-from vaesweep.occupied_folders import occupied
+from vaesweep.vanished_folders import occupied
 
 LOCK_SECONDS = 60
 """Seconds to wait for another process to leave the run's folder."""

@@ -10,11 +10,11 @@ from hydra.types import RunMode
 from lightning.pytorch.utilities import rank_zero_only
 
 from vaesweep.errors import ConfigError, DivergenceError, reason, system_message
-from vaesweep.occupied_folders import is_gone
 from vaesweep.records import wandb_lifecycle
-from vaesweep.records.terminal import print_line, print_summary
-from vaesweep.stop_requests import REQUEUE, SIGNALS, Interrupted, interrupt
+from vaesweep.records.run_summary import print_line, print_summary
+from vaesweep.stop_signals import REQUEUE, SIGNALS, Interrupted, interrupt
 from vaesweep.training.job import RunJob
+from vaesweep.vanished_folders import is_gone
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Error numbers of a disk that is full, or of the user's share of one."""

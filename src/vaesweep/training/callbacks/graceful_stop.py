@@ -8,7 +8,7 @@ from typing import Any
 import lightning as L
 import torch
 
-from vaesweep.stop_requests import SIGNALS, Interrupted, interrupt
+from vaesweep.stop_signals import SIGNALS, Interrupted, interrupt
 
 
 class GracefulStop(L.Callback):

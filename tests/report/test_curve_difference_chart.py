@@ -12,9 +12,10 @@ import vaesweep
 from support.handmade import leave, leave_curve, rates
 from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.records.results import FILE
-from vaesweep.report.beta_range_curves import at_equal_rate, curves, interpolators, marks, mean_curves
+from vaesweep.report.beta_range_curves import curves, marks, mean_curves
 from vaesweep.report.collection import read
-from vaesweep.report.curve_comparison_chart import whole_curve
+from vaesweep.report.curve_difference_chart import whole_curve
+from vaesweep.report.curves_at_equal_rate import at_equal_rate, interpolators
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.missing_measures import lacks_curve
 from vaesweep.report.rate_distortion_plane_chart import plane

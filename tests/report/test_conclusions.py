@@ -9,8 +9,8 @@ import pytest
 from support.handmade import leave, rates
 from vaesweep.records.results import FILE
 from vaesweep.report.collection import read
+from vaesweep.report.conclusions import curve_conclusions, headline
 from vaesweep.report.data_frames import summary, table
-from vaesweep.report.headline import curve_conclusions, headline
 from vaesweep.report.metric_differences import Differences
 from vaesweep.report.origin import command
 
