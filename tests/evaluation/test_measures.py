@@ -642,3 +642,4 @@ def test_codes_that_are_the_factors_are_disentangled(context):
     assert 0.6 < found["mig"] < 0.95
     assert 0.8 < found["dci_disentanglement"] <= 1
     assert 0.6 < found["sap"] < 0.9
+    assert 0.1 < found["sap_linear_svc"] < found["sap"]

@@ -231,6 +231,14 @@ def test_the_published_sap_of_a_case_worked_out_by_hand():
     assert sap_linear_svc(codes, factors, codes, factors) == pytest.approx((0.5 + 0) / 2)
 
 
+def test_the_published_sap_has_the_published_penalty():
+    """Locatello's C = 0.01 counts the threshold too: at 0.1 it would tell codes of 4 and 6 apart, S = 1."""
+    factors = torch.tensor([[0], [1]]).repeat(100, 1)
+    codes = torch.cat([2.0 * factors + 4, torch.zeros(200, 1)], dim=1)
+    assert sap_linear_svc(codes, factors, codes, factors) == 0
+    assert sap_linear_svc(codes - 5, factors, codes - 5, factors) == pytest.approx(0.5)
+
+
 def test_linear_classifiers_cannot_pick_a_value_between_others():
     codes, factors = torch.arange(400)[:, None] % 8, torch.arange(400)[:, None] % 8
     assert sap_linear_svc(codes.double(), factors, codes.double(), factors) < 0.7

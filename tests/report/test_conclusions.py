@@ -38,9 +38,20 @@ def test_the_price_and_the_cheapest_setting_are_said(tmp_path):
         leave_setting(tmp_path, beta, rate, distortion)
     assert sentence(tmp_path) == (
         "From beta 4 to 1, 10.0 nats of KL buy 25.0 nats of reconstruction; from beta 1 to 0.5, 10.0 more buy only "
-        "6.0 nats; the cheapest description (lowest nelbo) is at beta 1, 120.0 ± 0.1 nats (standard error over 4 "
-        "seeds)."
+        "6.0 nats; the cheapest description (lowest nelbo on test images) is at beta 1, 120.0 ± 0.1 nats (standard "
+        "error over 4 seeds)."
     )
+
+
+def test_the_sentence_says_which_images_chose_the_cheapest(tmp_path):
+    """The validation images prefer beta 4, the test images beta 1."""
+    for beta, validation in ((1, 119.0), (4, 118.0)):
+        for seed, step in enumerate(STEPS[4]):
+            metrics = rates(20 / beta, 120.0 - 20 / beta + step + 0.01 * beta)
+            leave(tmp_path / f"{beta}_{seed}", seed=seed, beta=beta, metrics=metrics, val={"nelbo": validation})
+    text = sentence(tmp_path)
+    assert "(lowest nelbo on validation images) is at beta 4, 120.0 ± 0.1 nats" in text
+    assert "beta 1 is not clearly above it" in text
 
 
 @pytest.mark.parametrize(("gap", "equal"), [(0.31, True), (0.32, False)])
@@ -75,7 +86,9 @@ def test_one_seed_has_the_error_over_its_images(tmp_path):
         scores["nelbo"] = [a + b for a, b in zip(scores["kl"], scores["distortion"], strict=True)]
         leave_setting(tmp_path, beta, rate, distortion, seeds=1, images=scores)
     text = sentence(tmp_path)
-    assert "(lowest nelbo) is at beta 1, 120.0 ± 1.2 nats (standard error over the test images, one" in text
+    assert (
+        "(lowest nelbo on test images) is at beta 1, 120.0 ± 1.2 nats (standard error over the test images, one" in text
+    )
 
 
 def test_without_an_error_nothing_is_called_lowest(tmp_path):
@@ -94,13 +107,15 @@ def test_conditional_models_are_not_ranked_against_others(tmp_path):
         kept = json.loads(path.read_text())
         kept["declaration"]["conditional"] = True
         path.write_text(json.dumps(kept))
-    assert "the cheapest description (lowest nelbo) is at beta 1, 120.0" in sentence(tmp_path)
+    assert "the cheapest description (lowest nelbo on test images) is at beta 1, 120.0" in sentence(tmp_path)
 
 
 def test_without_a_ladder_it_says_what_there_is(tmp_path):
     leave_setting(tmp_path / "vae", 1, 20, 100)
     leave(tmp_path / "ae" / "one", "ae", metrics={"distortion": 100.0, "mse": 0.5})
-    assert sentence(tmp_path / "vae").startswith("No ladder of weights: beta_vae takes 120.0 nats")
+    assert sentence(tmp_path / "vae").startswith(
+        "No model here has several weights of its rate: beta_vae takes 120.0 nats"
+    )
     assert sentence(tmp_path / "ae").startswith("No model here has a rate; reconstruction error: ae, 0.5000 per pixel")
 
 

@@ -80,6 +80,7 @@ class PoolHere(Pool):
 def train_as_stack(plans):
     """Have the launcher train jobs as one stack; returns those that it leaves to be run alone."""
     launcher = StackLauncher(None, None, None)
+    launcher.config = OmegaConf.create({"hydra": {"sweeper": {}}})
     jobs = {plan: launcher.job(plan) for plan in plans}
     return launcher.train(plans[0].folder.parent, PoolHere([{}]), [list(jobs.values())], jobs)
 

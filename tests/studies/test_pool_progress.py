@@ -78,7 +78,7 @@ def test_every_running_job_has_a_line_that_is_not_wrapped(tmp_path, width):
         for beta in (1, 2, 4)
     }
     console = Console(highlight=False, soft_wrap=True, **options)
-    run_with_progress(Pool([{}, {}]), jobs, 4, console, jobs.__getitem__)
+    summary = run_with_progress(Pool([{}, {}]), jobs, 4, console, jobs.__getitem__)
     plain = re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", screen.getvalue())
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", plain) if line.strip()]
     assert max(map(len, lines)) <= width
@@ -86,7 +86,7 @@ def test_every_running_job_has_a_line_that_is_not_wrapped(tmp_path, width):
         shown = [line for line in lines if line.startswith(f"beta={beta} ")]
         assert any(re.search(r" epoch [1-4]/5  val 1234\.5  100 s left", line) for line in shown)
     assert any("1 failed" in line for line in lines if line.startswith("4 jobs"))
-    assert re.fullmatch(r"3 of 4 jobs completed in \d+ s", lines[-1])
+    assert re.fullmatch(r"3 of 4 jobs completed in \d+ s", summary)
 
 
 def test_the_heading_counts_the_jobs_and_those_completed_earlier(tmp_path):
@@ -113,11 +113,11 @@ def test_several_jobs_of_one_command_have_one_line_and_those_it_does_not_end_are
             return plans[:1]
         return todo[command]
 
-    run_with_progress(pool, todo, 3, console, jobs_ended)
+    summary = run_with_progress(pool, todo, 3, console, jobs_ended)
     plain = re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", screen.getvalue())
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", plain) if line.strip()]
     for name in ("seed=0 and 2 more", "seed=1 and 1 more"):
         assert any(re.match(rf"{name} .* epoch [1-4]/5  val 1234\.5", line) for line in lines)
     said = [line for line in lines if re.match("completed|failed", line)]
     assert said == ["failed 0", "completed 1", "completed 2"]
-    assert re.fullmatch(r"2 of 3 jobs completed in \d+ s", lines[-1])
+    assert re.fullmatch(r"2 of 3 jobs completed in \d+ s", summary)

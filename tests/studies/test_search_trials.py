@@ -158,6 +158,9 @@ def test_a_search_for_two_goals_by_the_pool_records_every_trial_and_goes_on_with
     assert len(first.trials) == 3
     assert [one["settings"]["model.beta"] for one in first.trials].count("0.7") == 1
     assert f"3 trials; the front:\n  val/kl {min(t['values'][0] for t in first.trials):.2f}" in done.stdout
+    # a search counts its trials, and the launcher says nothing of the parts that it gets
+    assert "of 3\n" in done.stdout
+    assert "jobs completed" not in done.stdout
     runs = {path.parent.name: record(path.parent) for path in (tmp_path / "study").glob("*/results.json")}
     by_values = {(run["metrics"]["val/kl"], run["metrics"]["val/distortion"]): run for run in runs.values()}
     for one in first.trials:

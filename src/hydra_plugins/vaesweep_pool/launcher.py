@@ -105,12 +105,19 @@ class PoolLauncher(Launcher):
             Command([*script, *plan.arguments, *for_all], plan.folder): [plan] for plan in plans if not plan.completed
         }
         pool = Pool(self.slots(), self.timeout)
-        self.say(heading(os.path.relpath(study), plans))
+        self.say("" if self.is_search else heading(os.path.relpath(study), plans))
         with exit_when_told(study):
-            run_with_progress(pool, todo, len(plans), self.console, todo.__getitem__)
+            summary = run_with_progress(pool, todo, len(plans), self.console, todo.__getitem__)
+        self.say("" if self.is_search else summary)
+
+    @property
+    def is_search(self) -> bool:
+        """Whether the sweeper hands the jobs of the study over in parts, and counts them itself."""
+        return "n_trials" in self.config.hydra.sweeper
 
     def say(self, line: str) -> None:
-        self.console.print(line, markup=False)
+        if line:
+            self.console.print(line, markup=False)
 
 
 @contextmanager

@@ -67,7 +67,7 @@ class StackLauncher(PoolLauncher):
         jobs = {plan: self.job(plan) for plan in plans if not plan.completed}
         pool = Pool(self.slots(), self.timeout)
         groups = group_jobs(list(jobs.values()), self.memory, len(pool.slots))
-        counts = [heading(os.path.relpath(study), plans)]
+        counts = [] if self.is_search else [heading(os.path.relpath(study), plans)]
         counts += [f"a stack of {len(stack)}" for stack in groups.stacks]
         counts += [f"{len(groups.alone)} alone"] if groups.alone else []
         self.say("; ".join(counts))
@@ -121,7 +121,8 @@ class StackLauncher(PoolLauncher):
         for stack in stacks:
             add(stack)
         with exit_when_told(study):
-            run_with_progress(pool, todo, sum(map(len, stacks)), self.console, jobs_ended)
+            summary = run_with_progress(pool, todo, sum(map(len, stacks)), self.console, jobs_ended)
+        self.say("" if self.is_search else summary)
         return alone
 
     def job(self, plan: StudyJob) -> "RunJob":

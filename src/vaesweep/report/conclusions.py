@@ -29,16 +29,17 @@ def headline(means: pd.DataFrame, differences: Differences) -> str:
     ladders = rated.dropna(subset=["beta"]).groupby([*COMPARABLE, "series"], sort=False)
     ladder = max((part for _, part in ladders), key=lambda part: part.beta.nunique(), default=rated.head(0))
     if ladder.beta.nunique() < 2:
+        none = "No model here has several weights of its rate"
         groups = [part for _, part in rated.groupby(list(COMPARABLE), sort=False)]
         group = max(groups, key=len)
         if len(group) > 1:
-            return f"No ladder of weights; {cheapest(group.assign(name=group.setting), differences)}."
+            return f"{none}; {cheapest(group.assign(name=group.setting), differences)}."
         costs = [
             f"{row.setting}{f' at beta {row.beta:g}' * row.has_range} takes {row.nelbo:.1f} nats an image, "
             f"{row.rate:.1f} of them KL"
             for row in rows(rated)
         ]
-        start = "" if rated.has_range.all() else "No ladder of weights: "
+        start = "" if rated.has_range.all() else f"{none}: "
         return f"{start}{'; '.join(costs)}" + (" (not comparable)" if len(costs) > 1 else "") + "."
     group = rated[(rated[list(COMPARABLE)] == ladder[list(COMPARABLE)].iloc[0]).all(axis=1)]
     names = [f"beta {row.beta:g}" if group.series.nunique() == 1 else row.setting for row in rows(group)]
@@ -148,7 +149,9 @@ def cheapest(group: pd.DataFrame, differences: Differences) -> str:
     if group.nelbo_se.isna().any():
         return f"the lowest nelbo is at {best['name']}, {total} (not every setting has an error)"
     over = f"over {best.n:.0f} seeds" if best.n > 1 else "over the test images, one seed"
-    text = f"the cheapest description (lowest nelbo) is at {best['name']}, {total} (standard error {over})"
+    split = "test" if group["val/nelbo"].isna().any() else "validation"  # as `lowest` has it
+    text = f"the cheapest description (lowest nelbo on {split} images) is at {best['name']}, {total}"
+    text += f" (standard error {over})"
     equal = group[equal_to_lowest(group, "nelbo", differences)].sort_values("nelbo", kind="stable")
     others = equal["name"][equal.setting != best.setting]
     if others.empty:

@@ -93,7 +93,7 @@ def plane_caption(means: pd.DataFrame, front: pd.DataFrame, has_curve: bool) -> 
     """What the plane shows: only what is there."""
     sentences = [
         "Down is a better reconstruction, left is a cheaper code: a model below and to the left of another beats it.",
-        "Points are runs. Black crosses are means over seeds ± standard error; where that is small, a cross is a dot."
+        "Coloured points are runs. Black: means over seeds ± standard error, whose bars may be smaller than a dot."
         if (means.n > 1).any()
         else "Points are runs. Black bars are ± standard error over the test images.",
         "Lines join the betas of a model." if means[means.beta.notna()].series.duplicated().any() else "",

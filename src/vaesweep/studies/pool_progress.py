@@ -40,8 +40,10 @@ def run_with_progress(
     total: int,
     console: Console,
     jobs_ended: Callable[[Command], Sequence[StudyJob]],
-) -> None:
+) -> str:
     """Run commands of one or several jobs each, with a line for each job that ends, a bar a command, and one for all.
+
+    Returns a line that says how many were completed; empty where no command ended and none had earlier.
 
     `jobs_ended` gets each command that has ended and returns the jobs that ended with it; it may add commands for the
     others to `todo` and to the pool. Those of `total` jobs that are not in `todo` were completed earlier.
@@ -82,8 +84,8 @@ def run_with_progress(
             progress.update(overall, completed=done, state=", ".join(filter(None, parts)))
     completed = earlier + sum(plan.completed for plan in ended)
     took = f" in {duration(time.monotonic() - start)}" if plans else ": nothing left to run"
-    if total := earlier + len(ended):  # without those that no command ended
-        console.print(f"{completed} of {number_of_jobs(total)} completed{took}", markup=False)
+    total = earlier + len(ended)  # without those that no command ended
+    return f"{completed} of {number_of_jobs(total)} completed{took}" if total else ""
 
 
 class JobState(NamedTuple):
