@@ -14,7 +14,7 @@ class Sharpness:
     def __call__(self, context: EvalContext) -> MeasureResult:
         batch = context.examples(self.images)
         ratio = edges(context.reconstruct(*batch)) / edges(batch.image)
-        return MeasureResult({"ratio": Value(ratio.item(), "share of that of the images")})
+        return MeasureResult({"ratio": Value(ratio.item(), "1 is as sharp as the images")})
 
 
 def edges(image):

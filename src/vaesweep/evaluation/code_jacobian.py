@@ -33,7 +33,7 @@ class CodeJacobian:
             parts.append(torch.linalg.svdvals(rows.transpose(0, 1).flatten(2)).cpu())
         singular_values = torch.cat(parts)
         mean = singular_values.mean(0)
-        unit = "code a unit of image"
+        unit = "norm of dz per norm of dx"
         return MeasureResult(
             {
                 "frobenius": Value(singular_values.norm(dim=1).mean().item(), unit),

@@ -48,7 +48,7 @@ class ExPostDensity:
         drawn = f"z drawn from a mixture of {mixture[-1].n_components} Gaussians fitted to the codes"
         images = model.generate(z, label).unflatten(0, (-1, COLUMNS))
         return MeasureResult(
-            {"code_density": Value(gain, "nats over one Gaussian")},
+            {"code_density": Value(gain, "nats per code, above one Gaussian")},
             figures={"mixture_samples": figures.panel(f"{expectation(model)} for {drawn}", images, row_names(context))},
         )
 

@@ -88,7 +88,7 @@ def spectrum(title: str, singular: Tensor) -> Figure:
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("rank")
-    axes.set_ylabel("singular value of dz/dx (code a unit of image)")
+    axes.set_ylabel("singular value of dz/dx (|dz| per |dx|)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
