@@ -1,5 +1,6 @@
 """When checkpoints are written, and what they hold."""
 
+import copy
 import io
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 
 from support.interruption import interrupted_at
 from support.runs import recorded_metrics
-from vaesweep.training.checkpoint_io import AtomicCheckpointIO
+from vaesweep.training.checkpoint_io import AtomicCheckpointIO, copied
 from vaesweep.training.read_checkpoint import PARTS
 from vaesweep.training.run_and_record import run
 
@@ -51,6 +52,21 @@ def test_a_checkpoint_that_comes_too_soon_is_kept_as_it_was_until_the_end(tmp_pa
     (tmp_path / "last.ckpt").unlink()
     files.teardown()
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_kept_shares_nothing_that_training_goes_on_in():
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    adam = torch.optim.Adam(model.parameters())
+    model(torch.randn(4, 2)).sum().backward()
+    adam.step()
+    rows = [{"epoch": 1}]
+    checkpoint = {"state_dict": model.state_dict(), "optimizer_states": [adam.state_dict()], "rows": rows, "n": (1, 2)}
+    kept, before = copied(checkpoint), copy.deepcopy(checkpoint)
+    adam.step()
+    rows[0]["epoch"] = 2
+    torch.testing.assert_close(kept, before, rtol=0, atol=0)
+    assert type(kept["state_dict"]) is type(before["state_dict"])
+    assert kept["state_dict"]._metadata == before["state_dict"]._metadata  # which BatchNorm is loaded by
 
 
 def test_of_two_that_come_too_soon_the_later_one_is_written(tmp_path, clock, written):

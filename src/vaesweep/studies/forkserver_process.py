@@ -18,8 +18,8 @@ from pathlib import Path
 import vaesweep
 from vaesweep.stop_signals import PARENT, stop_after
 
-IMPORTS = "vaesweep.studies.forkserver_preload"
-"""The module that the server imports before it forks for the first time."""
+IMPORTS = ["vaesweep.studies.forkserver_preload"]
+"""The modules that the server imports before it forks for the first time."""
 
 
 def can_fork(command: Sequence[str], environment: Mapping[str, str]) -> bool:
@@ -72,7 +72,7 @@ def start_server(environment: Mapping[str, str]) -> None:
     source = str(Path(vaesweep.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [source, environment.get("PYTHONPATH")]))
     own = dict(os.environ)
-    get_context("forkserver").set_forkserver_preload([IMPORTS])
+    get_context("forkserver").set_forkserver_preload(IMPORTS)
     try:
         os.environ.clear()
         os.environ.update({**environment, "PYTHONPATH": path})

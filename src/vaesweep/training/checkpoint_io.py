@@ -37,7 +37,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         path, (when, step) = Path(path), self.latest
         self.unwritten.pop(path, None)  # for the order to be that of the latest
         if time.monotonic() < when + self.seconds and checkpoint["global_step"] != step:
-            self.unwritten[path] = copy.deepcopy(checkpoint)  # training goes on in these tensors
+            self.unwritten[path] = copied(checkpoint)  # training goes on in these tensors
         else:
             self.unwritten[path] = checkpoint
             self.write_all()
@@ -67,6 +67,19 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         folder = os.path.dirname(os.path.realpath(path))
         checkpoint = read_checkpoint("resume", path, map_location, PARTS)
         return map_paths(checkpoint, lambda path: os.path.normpath(os.path.join(folder, path)))
+
+
+def copied(value: Any) -> Any:
+    """A copy of a checkpoint, or of a value in it. `copy.deepcopy` takes longer, as it keeps account of what is shared."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        own = copy.copy(value)  # with the attributes that a state_dict has
+        own.update((key, copied(inner)) for key, inner in value.items())
+        return own
+    if isinstance(value, list | tuple):
+        return type(value)(map(copied, value))
+    return value
 
 
 def map_paths(checkpoint: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:

@@ -114,7 +114,7 @@ class LitAutoencoder(L.LightningModule):
         if len(self.pending) >= trainer.log_every_n_steps or batch_idx + 1 == trainer.num_training_batches:
             losses = self.log_pending()
             if losses is not None:  # there are none where a checkpoint at this step was quicker
-                self.log("loss", losses.mean(), prog_bar=True, logger=False)
+                self.trainer.progress_bar_metrics["loss"] = losses.mean().item()
 
     def log_pending(self) -> Tensor | None:
         """Check, average and log the training terms kept since the last time; their mean loss."""
@@ -194,8 +194,12 @@ class LitAutoencoder(L.LightningModule):
         for scores in (self.split_means, self.code_variance, self.image_scores):
             scores.reset()
         metrics = self.tracker.finish_split(stage, values, variance, images, self.global_step)
-        # the curves end with training
-        self.log_dict(metrics, sync_dist=True, logger=None if self.trainer.state.fn != "validate" else False)
+        if self.trainer.state.fn == "fit":
+            # at every epoch: where `log_dict` puts them too, in several times the time of a small validation
+            self.trainer.callback_metrics.update(metrics)
+            log_metrics(self.trainer.loggers, metrics | {"epoch": self.current_epoch}, self.global_step)
+        else:  # the curves end with training
+            self.log_dict(metrics, sync_dist=True, logger=None if self.trainer.state.fn == "test" else False)
 
 
 def draw_noise(
