@@ -70,7 +70,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def copied(value: Any) -> Any:
-    """A copy of a checkpoint, or of a value in it. `copy.deepcopy` takes longer, as it keeps account of what is shared."""
+    """A copy of a checkpoint or of a value in it.
+
+    It is quicker than `copy.deepcopy`, which keeps account of what is shared.
+    """
     if isinstance(value, torch.Tensor):
         return value.detach().clone()
     if isinstance(value, dict):
