@@ -159,7 +159,7 @@ def test_a_search_for_two_goals_by_the_pool_records_every_trial_and_goes_on_with
     assert [one["settings"]["model.beta"] for one in first.trials].count("0.7") == 1
     assert f"3 trials; the front:\n  val/kl {min(t['values'][0] for t in first.trials):.2f}" in done.stdout
     # a search counts its trials, and the launcher says nothing of the parts that it gets
-    assert "of 3\n" in done.stdout
+    assert "study: 3 trials\n" in done.stdout
     assert "jobs completed" not in done.stdout
     runs = {path.parent.name: record(path.parent) for path in (tmp_path / "study").glob("*/results.json")}
     by_values = {(run["metrics"]["val/kl"], run["metrics"]["val/distortion"]): run for run in runs.values()}
@@ -171,6 +171,7 @@ def test_a_search_for_two_goals_by_the_pool_records_every_trial_and_goes_on_with
     assert "resume: got false in the folder of an earlier search" in again.stderr
     more = train(tmp_path, "resume=study", "hydra.sweeper.n_trials=5")
     assert more.returncode == 0, more.stderr
+    assert "study: 5 trials, 3 of them begun earlier\n" in more.stdout
     second = SearchRecord.read(tmp_path / "study")
     assert second.trials[:3] == first.trials
     assert len({json.dumps(one["settings"]) for one in second.trials}) == 5  # no draw of the first start again

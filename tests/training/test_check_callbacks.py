@@ -27,7 +27,7 @@ def test_a_metric_that_the_model_does_not_have_is_refused_before_training(config
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("monitor", ["val/kl", "val/mse", "val/nelbo"])
+@pytest.mark.parametrize("monitor", ["val/kl", "val/mse", "val/nelbo", "loss"])
 def test_every_metric_of_the_model_can_be_monitored(config, tmp_path, monitor):
     run(config("model=vae", f"callbacks.best.monitor={monitor}", "trainer.max_epochs=1"))
     assert (tmp_path / "run" / "checkpoints" / "best.ckpt").is_file()

@@ -2,6 +2,7 @@
 
 import copy
 import io
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -61,9 +62,16 @@ def test_what_is_kept_shares_nothing_that_training_goes_on_in():
     adam.step()
     rows = [{"epoch": 1}]
     checkpoint = {"state_dict": model.state_dict(), "optimizer_states": [adam.state_dict()], "rows": rows, "n": (1, 2)}
+    own = {"seen": {1}, "counts": Counter("aab"), "weight": model[0].weight}  # of a callback of somebody's own
     kept, before = copied(checkpoint), copy.deepcopy(checkpoint)
+    kept_own = copied(own)
     adam.step()
     rows[0]["epoch"] = 2
+    own["seen"].add(2)
+    own["counts"].update("b")
+    assert kept_own["seen"] == {1}
+    assert kept_own["counts"] == Counter("aab")
+    assert torch.equal(kept_own["weight"], before["state_dict"]["0.weight"])
     torch.testing.assert_close(kept, before, rtol=0, atol=0)
     assert type(kept["state_dict"]) is type(before["state_dict"])
     assert kept["state_dict"]._metadata == before["state_dict"]._metadata  # which BatchNorm is loaded by

@@ -1,5 +1,6 @@
 """`hydra/sweeper=optuna`: a search by optuna for the lowest value of one metric, or for the front of two."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -104,6 +105,8 @@ class OptunaSweeper(Sweeper):
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / STUDY)
         study, returns = self.study(folder, record, first), list[Sequence[JobReturn]]()
+        earlier = f", {len(begun(study))} of them begun earlier" if begun(study) else ""
+        print(f"{os.path.relpath(folder)}: {self.n_trials} trials{earlier}", flush=True)
         lock = FileLock(folder / f".search_{uuid4().hex[:8]}.lock")
         with lock:
             trials = self.trials(study, space, folder, Path(lock.lock_file).name)

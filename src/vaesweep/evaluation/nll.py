@@ -21,7 +21,7 @@ class NLL:
     Both are means over the test split, from the same samples. For conditional models it is p(x|y). On grey images a
     Bernoulli likelihood is a cross-entropy; a Gaussian one is a density of values in [0, 1], to which the density of
     values in 0 ... 255 adds log2(255), about 8, bits per dimension. `looseness` is about how far the bound still lies
-    above -log p(x), `nll_spread` the standard deviation of the mean over repeats with other samples.
+    above -log p(x), `nll_spread` about the standard deviation of the mean over repeats with other samples.
     """
 
     k: int

@@ -21,8 +21,9 @@ class Bounds(NamedTuple):
     `elbo` is L_1, the mean of log w. `bound` is L_k = log 1/k sum w (Burda et al. 2016, eq. 8), and `half` the mean of
     the two L_k/2 of its halves: as the gap to log p(x) falls like 1/k, `bound` - `half` is about what is left of it
     (Burda et al. 2016, theorem 1; Domke & Sheldon 2018, theorem 3). `spread` is what the two halves say about the
-    standard deviation of `bound` over repeats: half their distance, as the variance falls like 1/k too. `effective`
-    is the effective sample size (sum w)^2 / sum w^2, from 1 to k (Kong 1992).
+    standard deviation of `bound` over repeats: half their distance, as the variance falls like 1/k too; up to 30 % too
+    small where few weights are most of the sum. `effective` is the effective sample size (sum w)^2 / sum w^2, from 1
+    to k (Kong 1992).
     """
 
     elbo: Tensor

@@ -29,18 +29,17 @@ def headline(means: pd.DataFrame, differences: Differences) -> str:
     ladders = rated.dropna(subset=["beta"]).groupby([*COMPARABLE, "series"], sort=False)
     ladder = max((part for _, part in ladders), key=lambda part: part.beta.nunique(), default=rated.head(0))
     if ladder.beta.nunique() < 2:
-        none = "No model here has several weights of its rate"
         groups = [part for _, part in rated.groupby(list(COMPARABLE), sort=False)]
         group = max(groups, key=len)
         if len(group) > 1:
-            return f"{none}; {cheapest(group.assign(name=group.setting), differences)}."
+            text = cheapest(group.assign(name=group.setting), differences)
+            return f"{text[0].upper()}{text[1:]}."
         costs = [
             f"{row.setting}{f' at beta {row.beta:g}' * row.has_range} takes {row.nelbo:.1f} nats an image, "
             f"{row.rate:.1f} of them KL"
             for row in rows(rated)
         ]
-        start = "" if rated.has_range.all() else f"{none}: "
-        return f"{start}{'; '.join(costs)}" + (" (not comparable)" if len(costs) > 1 else "") + "."
+        return "; ".join(costs) + (" (not comparable)" if len(costs) > 1 else "") + "."
     group = rated[(rated[list(COMPARABLE)] == ladder[list(COMPARABLE)].iloc[0]).all(axis=1)]
     names = [f"beta {row.beta:g}" if group.series.nunique() == 1 else row.setting for row in rows(group)]
     steps = ladder.sort_values("beta", ascending=False).reset_index(drop=True)
@@ -149,8 +148,8 @@ def cheapest(group: pd.DataFrame, differences: Differences) -> str:
     if group.nelbo_se.isna().any():
         return f"the lowest nelbo is at {best['name']}, {total} (not every setting has an error)"
     over = f"over {best.n:.0f} seeds" if best.n > 1 else "over the test images, one seed"
-    split = "test" if group["val/nelbo"].isna().any() else "validation"  # as `lowest` has it
-    text = f"the cheapest description (lowest nelbo on {split} images) is at {best['name']}, {total}"
+    split, on_test = ("test", "") if group["val/nelbo"].isna().any() else ("validation", " on test images")
+    text = f"the cheapest description, by the nelbo of {split} images, is at {best['name']}: {total}{on_test}"
     text += f" (standard error {over})"
     equal = group[equal_to_lowest(group, "nelbo", differences)].sort_values("nelbo", kind="stable")
     others = equal["name"][equal.setting != best.setting]

@@ -84,8 +84,8 @@ class LitStack(LitAutoencoder):
 
         def log(view: MemberTrainerView) -> None:
             metrics = view.module.tracker.finish_split(stage, *by_view[view], self.global_step)
-            epoch = {"epoch": torch.tensor(self.current_epoch)}
-            log_metrics(view.loggers if self.trainer.state.fn != "validate" else [], metrics | epoch, self.global_step)
+            if self.trainer.state.fn != "validate" and not self.trainer.sanity_checking:
+                log_metrics(view.loggers, metrics | {"epoch": self.current_epoch}, self.global_step)
 
         self.for_each_active(log)
 

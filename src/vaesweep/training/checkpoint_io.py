@@ -4,6 +4,7 @@ import copy
 import io
 import os
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -72,17 +73,18 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 def copied(value: Any) -> Any:
     """A copy of a checkpoint or of a value in it.
 
-    It is quicker than `copy.deepcopy`, which keeps account of what is shared.
+    It is quicker than `copy.deepcopy`, which keeps account of what is shared, and is left what is rare in one.
     """
-    if isinstance(value, torch.Tensor):
+    kind = type(value)
+    if kind is torch.Tensor:
         return value.detach().clone()
-    if isinstance(value, dict):
+    if kind in (dict, OrderedDict):
         own = copy.copy(value)  # with the attributes that a state_dict has
         own.update((key, copied(inner)) for key, inner in value.items())
         return own
-    if isinstance(value, list | tuple):
-        return type(value)(map(copied, value))
-    return value
+    if kind in (list, tuple):
+        return kind(map(copied, value))
+    return value if kind in (int, float, bool, str, type(None)) else copy.deepcopy(value)
 
 
 def map_paths(checkpoint: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:

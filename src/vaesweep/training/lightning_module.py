@@ -114,6 +114,8 @@ class LitAutoencoder(L.LightningModule):
         if len(self.pending) >= trainer.log_every_n_steps or batch_idx + 1 == trainer.num_training_batches:
             losses = self.log_pending()
             if losses is not None:  # there are none where a checkpoint at this step was quicker
+                # where `log` puts it too, in milliseconds
+                self.trainer.callback_metrics["loss"] = losses.mean()
                 self.trainer.progress_bar_metrics["loss"] = losses.mean().item()
 
     def log_pending(self) -> Tensor | None:
@@ -197,7 +199,8 @@ class LitAutoencoder(L.LightningModule):
         if self.trainer.state.fn == "fit":
             # at every epoch: where `log_dict` puts them too, in several times the time of a small validation
             self.trainer.callback_metrics.update(metrics)
-            log_metrics(self.trainer.loggers, metrics | {"epoch": self.current_epoch}, self.global_step)
+            if not self.trainer.sanity_checking:
+                log_metrics(self.trainer.loggers, metrics | {"epoch": self.current_epoch}, self.global_step)
         else:  # the curves end with training
             self.log_dict(metrics, sync_dist=True, logger=None if self.trainer.state.fn == "test" else False)
 
