@@ -35,7 +35,7 @@ def test_capacity_is_the_distance_from_a_rising_target():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("steps", "cycles"), [(30, 3), (7 * 121, 7), (13 * 40, 13)])
+@pytest.mark.parametrize(("steps", "cycles"), [(30, 3), (7 * 121, 7), (11 * 997, 11), (13 * 40, 13)])
 def test_every_cycle_has_one_start(steps, cycles):
     weights = [Cyclical(cycles, 0.5)(torch.tensor(1.0), torch.tensor(step / steps)).item() for step in range(steps)]
     starts = [step for step, weight in enumerate(weights) if weight < 0.5 * cycles / steps]

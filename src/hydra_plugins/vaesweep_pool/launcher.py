@@ -105,10 +105,12 @@ class PoolLauncher(Launcher):
             Command([*script, *plan.arguments, *for_all], plan.folder): [plan] for plan in plans if not plan.completed
         }
         pool = Pool(self.slots(), self.timeout)
-        self.say("" if self.is_search else heading(os.path.relpath(study), plans))
+        if not self.is_search:
+            self.say(heading(os.path.relpath(study), plans))
         with exit_when_told(study):
             summary = run_with_progress(pool, todo, len(plans), self.console, todo.__getitem__)
-        self.say("" if self.is_search else summary)
+        if summary and not self.is_search:
+            self.say(summary)
 
     @property
     def is_search(self) -> bool:
@@ -116,8 +118,7 @@ class PoolLauncher(Launcher):
         return "n_trials" in self.config.hydra.sweeper
 
     def say(self, line: str) -> None:
-        if line:
-            self.console.print(line, markup=False)
+        self.console.print(line, markup=False)
 
 
 @contextmanager

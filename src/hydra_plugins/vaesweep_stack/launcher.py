@@ -70,7 +70,8 @@ class StackLauncher(PoolLauncher):
         counts = [] if self.is_search else [heading(os.path.relpath(study), plans)]
         counts += [f"a stack of {len(stack)}" for stack in groups.stacks]
         counts += [f"{len(groups.alone)} alone"] if groups.alone else []
-        self.say("; ".join(counts))
+        if counts:
+            self.say("; ".join(counts))
         for line in groups.messages:
             self.say(line)
         for obstacle in dict.fromkeys(obstacle for _, obstacle in groups.alone):
@@ -122,7 +123,8 @@ class StackLauncher(PoolLauncher):
             add(stack)
         with exit_when_told(study):
             summary = run_with_progress(pool, todo, sum(map(len, stacks)), self.console, jobs_ended)
-        self.say("" if self.is_search else summary)
+        if summary and not self.is_search:
+            self.say(summary)
         return alone
 
     def job(self, plan: StudyJob) -> "RunJob":

@@ -11,7 +11,7 @@ import pandas as pd
 from vaesweep.records.search_record import SearchRecord
 from vaesweep.report.beta_range_curves import ROUNDING
 from vaesweep.report.data_frames import COMPARABLE
-from vaesweep.report.lowest_within_error import equal_to_lowest, lowest
+from vaesweep.report.lowest_within_error import choosing_split, equal_to_lowest, lowest
 from vaesweep.report.metric_differences import Difference, Differences
 from vaesweep.report.metrics_table import with_error
 
@@ -148,8 +148,9 @@ def cheapest(group: pd.DataFrame, differences: Differences) -> str:
     if group.nelbo_se.isna().any():
         return f"the lowest nelbo is at {best['name']}, {total} (not every setting has an error)"
     over = f"over {best.n:.0f} seeds" if best.n > 1 else "over the test images, one seed"
-    split, on_test = ("test", "") if group["val/nelbo"].isna().any() else ("validation", " on test images")
-    text = f"the cheapest description, by the nelbo of {split} images, is at {best['name']}: {total}{on_test}"
+    split = choosing_split(group, "nelbo")
+    text = f"the cheapest description, by the nelbo of {split} images, is at {best['name']}: {total}"
+    text += " on test images" if split != "test" else ""
     text += f" (standard error {over})"
     equal = group[equal_to_lowest(group, "nelbo", differences)].sort_values("nelbo", kind="stable")
     others = equal["name"][equal.setting != best.setting]

@@ -8,13 +8,18 @@ from vaesweep.report.metric_differences import Differences
 LOWER_IS_BETTER = ("distortion", "nelbo", "mse")
 
 
-def lowest(group: pd.DataFrame, metric: str) -> pd.Series:
-    """The setting with the lowest mean of a metric: on the validation split, or the test split where not all have it.
+def choosing_split(group: pd.DataFrame, metric: str) -> str:
+    """The split whose images choose the lowest of a metric: validation, or test where not all have a value on that.
 
-    The test images do not choose it, so that its value on them is not too good by the choice.
+    Where the test images do not choose it, its value on them is not too good by the choice.
     """
-    validation = group[f"val/{metric}"]
-    return group.loc[(group[metric] if validation.isna().any() else validation).idxmin()]
+    return "test" if group[f"val/{metric}"].isna().any() else "validation"
+
+
+def lowest(group: pd.DataFrame, metric: str) -> pd.Series:
+    """The setting with the lowest mean of a metric on the `choosing_split`."""
+    column = metric if choosing_split(group, metric) == "test" else f"val/{metric}"
+    return group.loc[group[column].idxmin()]
 
 
 def equal_to_lowest(group: pd.DataFrame, metric: str, differences: Differences) -> pd.Series:
