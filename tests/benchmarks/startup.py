@@ -107,7 +107,7 @@ MEASURED = {
 def main() -> None:
     """Measure, print the table, and write it."""
     parser = argparse.ArgumentParser(description="What it costs to begin.")
-    parser.add_argument("--turns", type=int, default=5, help="turns of each (default: 5)")
+    parser.add_argument("--turns", type=int, default=3, help="turns of each (default: 3)")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/startup.md"), help="where the table goes")
     given = parser.parse_args()
     taken: dict[str, list[float]] = {name: [] for name in MEASURED}

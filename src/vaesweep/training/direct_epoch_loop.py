@@ -1,5 +1,6 @@
 """Lightning's loop over the batches of an epoch, which takes the steps of a plain run without its detours."""
 
+from collections.abc import Callable
 from typing import Any
 
 import lightning as L
@@ -15,6 +16,10 @@ MODULE_HOOKS = (*CALLBACK_HOOKS, "optimizer_step", "optimizer_zero_grad", "backw
 """Likewise of the module."""
 DATA_HOOKS = ("on_before_batch_transfer", "on_after_batch_transfer")
 """Likewise of the module and the data module."""
+
+
+BATCH_HOOKS = ("on_train_batch_start", "on_train_batch_end")
+"""Hooks of callbacks around a batch, which are called."""
 
 
 class DirectEpochLoop(_TrainingEpochLoop):
@@ -34,6 +39,7 @@ class DirectEpochLoop(_TrainingEpochLoop):
     def on_run_start(self, data_fetcher: _DataFetcher) -> None:
         super().on_run_start(data_fetcher)
         self.is_direct = is_plain(self.trainer) and not isinstance(data_fetcher, _DataLoaderIterDataFetcher)
+        self.batch_hooks = {name: callback_hooks(self.trainer, name) for name in BATCH_HOOKS}
 
     def advance(self, data_fetcher: _DataFetcher) -> None:
         if self.restarting or not self.is_direct:
@@ -54,7 +60,7 @@ class DirectEpochLoop(_TrainingEpochLoop):
         batch = trainer.datamodule.transfer_batch_to_device(batch, module.device, 0)
         progress.increment_ready()
         trainer._logger_connector.on_batch_start(batch)
-        call_hooks(trainer, "on_train_batch_start", batch, batch_idx)
+        self.call_hooks("on_train_batch_start", batch, batch_idx)
         progress.increment_started()
 
         set_hook_name(module, "training_step")
@@ -74,22 +80,30 @@ class DirectEpochLoop(_TrainingEpochLoop):
             config.scheduler.step()
             self.scheduler_progress.increment_completed()
 
-        call_hooks(trainer, "on_train_batch_end", {"loss": loss.detach()}, batch, batch_idx)
-        trainer._logger_connector.on_batch_end()
-        progress.increment_completed()
-        trainer._logger_connector.update_train_step_metrics()
+        self.call_hooks("on_train_batch_end", {"loss": loss.detach()}, batch, batch_idx)
+        if self._results:  # what `log` was given, by somebody's callback; ours is handed on without it
+            trainer._logger_connector.on_batch_end()
+            progress.increment_completed()
+            trainer._logger_connector.update_train_step_metrics()
+        else:
+            self._results.batch = None
+            progress.increment_completed()
 
-
-def call_hooks(trainer: Any, name: str, *args: Any) -> None:
-    """Call a hook of all callbacks and of the module."""
-    module = trainer.lightning_module
-    set_hook_name(module, name)
-    for callback in trainer.callbacks:
-        hook = getattr(callback, name)
-        if hook is not None:
+    def call_hooks(self, name: str, *args: Any) -> None:
+        """Call a hook around a batch, of all callbacks that have it and of the module."""
+        trainer: Any = self.trainer
+        module = trainer.lightning_module
+        set_hook_name(module, name)
+        for hook in self.batch_hooks[name]:
             hook(trainer, module, *args)
-    getattr(module, name)(*args)
-    set_hook_name(module, None)
+        getattr(module, name)(*args)
+        set_hook_name(module, None)
+
+
+def callback_hooks(trainer: Any, name: str) -> list[Callable[..., None]]:
+    """The hook `name` of those callbacks that do something in it."""
+    hooks = [getattr(callback, name) for callback in trainer.callbacks]
+    return [hook for hook in hooks if hook and getattr(hook, "__func__", hook) is not getattr(L.Callback, name)]
 
 
 def set_hook_name(module: L.LightningModule, name: str | None) -> None:

@@ -69,7 +69,9 @@ class LitAutoencoder(L.LightningModule):
         # a likelihood's sigma is no weight to be decayed; fused kernels cannot clip what a grad scaler has scaled
         sigma = list(self.model.likelihood.parameters())
         weights = [p for p in self.model.parameters() if all(p is not s for s in sigma)]
-        groups: list[dict[str, Any]] = [{"params": weights}, {"params": sigma, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [{"params": weights}]
+        if sigma:
+            groups.append({"params": sigma, "weight_decay": 0.0})
         optimizer, scheduler = self.make_optimizer(
             groups, fused=not (trainer.gradient_clip_val and "mixed" in trainer.precision)
         )
