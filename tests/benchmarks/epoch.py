@@ -10,9 +10,9 @@ On `mnist`, `mnist5k` and `digits`, with the network and the batches that a run 
 - ours without its parts, one at a time: where the difference goes.
 
 Figures and W&B are costs of a run rather than of an epoch, so that they are told by the seconds of the default run. All
-take turns in one process, each turn in an order of its own. Seconds are medians over the turns. A ratio is the median
-of the ratios within a turn, because a machine's speed changes from minute to minute. The first turn warms up and is not
-counted. Run it in a terminal: elsewhere there is no progress bar to pay for.
+take turns in one process, each turn in an order of its own, and each figure is the least of the turns: whatever else
+happens on a machine only adds to it. The first turn warms up and is not counted. Run it in a terminal: elsewhere there
+is no progress bar to pay for.
 
 The bare loop's share of the machine's peak is that of the products of its steps: 6 B sum(in * out) floating-point
 operations a step, over those of the fastest product of two matrices of 2048 x 2048 that was measured in the same turns.
@@ -22,7 +22,6 @@ import argparse
 import os
 import platform
 import random
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -241,38 +240,23 @@ def operations(images: Images) -> float:
     return 6 * weights * images.batch * (len(images.train) // images.batch)
 
 
-@dataclass
-class Taken:
-    """The seconds of each contender, by name, in turns that are counted; the first of them is ours."""
-
-    seconds: dict[str, list[float]]
-
-    def median(self, name: str) -> float:
-        return statistics.median(self.seconds[name])
-
-    def ratio(self, name: str) -> float:
-        """How many times as long as `name` the first takes."""
-        first, *_ = self.seconds
-        return statistics.median(a / b for a, b in zip(self.seconds[first], self.seconds[name], strict=True))
-
-
-def take_turns(turns: int, timed: dict[str, Callable[[], float]]) -> Taken:
-    """The seconds of each of `timed` in `turns` turns, after one that is not counted."""
-    taken = Taken({name: [] for name in timed})
+def take_turns(turns: int, timed: dict[str, Callable[[], float]]) -> dict[str, float]:
+    """The least seconds of each of `timed` in `turns` turns, after one that is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in timed}
     for turn in range(turns + 1):
         for name in random.Random(turn).sample(list(timed), len(timed)):
             print(f"turn {turn} of {turns}: {name}")  # among what the contenders print: bars are part of the cost
             took = timed[name]()
             if turn:
-                taken.seconds[name].append(took)
-    return taken
+                seconds[name].append(took)
+    return {name: min(values) for name, values in seconds.items()}
 
 
-def table(what: str, taken: Taken) -> list[str]:
+def table(what: str, least: dict[str, float]) -> list[str]:
     """The seconds of each beside those of the first, in Markdown."""
-    first, *_ = taken.seconds
+    first, *_ = least
     lines = [f"| {what} | | {first} is |", "|---|--:|--:|"]
-    return lines + [f"| {name} | {taken.median(name):.3g} | {taken.ratio(name):.2f} x |" for name in taken.seconds]
+    return lines + [f"| {name} | {s:.3g} | {least[first] / s:.2f} x |" for name, s in least.items()]
 
 
 def main() -> None:
@@ -280,24 +264,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What an epoch costs.")
     parser.add_argument("--data", nargs="+", default=list(EPOCHS), choices=EPOCHS, help="data sets (default: all)")
     parser.add_argument("--epochs", type=int, help="epochs that are timed as one (default: by data set)")
-    parser.add_argument("--turns", type=int, default=5, help="turns of each epoch (default: 5)")
-    parser.add_argument("--long-turns", type=int, default=2, help="turns of each default run (default: 2)")
+    parser.add_argument("--turns", type=int, default=3, help="turns of each epoch (default: 3)")
+    parser.add_argument("--long-turns", type=int, default=1, help="turns of each default run (default: 1)")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/epoch.md"), help="where the tables go")
     given = parser.parse_args()
     EPOCHS.update(dict.fromkeys(EPOCHS, given.epochs) if given.epochs else {})
     lines: list[str] = []
     for name in given.data:
-        taken = take_turns(given.turns, contenders(name))
+        least = take_turns(given.turns, contenders(name))
         fastest, images = max(peak() for _ in range(10)), Images.of(name)
-        share = operations(images) / taken.median("bare") / fastest
-        lines += table(f"{name}, seconds an epoch", taken)
+        share = operations(images) / least["bare"] / fastest
+        lines += table(f"{name}, seconds an epoch", least)
         lines += ["", f"{name}: the bare loop's products are at {share:.0%} of {fastest / 1e9:.0f} GFLOP/s.", ""]
     if given.long_turns:
         runs = {"ours": whole} | {f"ours {part}": partial(whole, *over) for part, over in PARTS_OF_A_RUN.items()}
         lines += [*table("seconds of the default run", take_turns(given.long_turns, runs)), ""]
     machine = f"{os.cpu_count()} CPU cores, {platform.machine()}, torch {torch.__version__}"
     threads = f"{torch.get_num_threads()} threads"
-    lines += [f"Medians of {given.turns} and {given.long_turns} turns; {machine}, {threads}."]
+    lines += [f"The least of {given.turns} and {given.long_turns} turns; {machine}, {threads}."]
     if not sys.stdout.isatty():
         lines += ["Not in a terminal, and so without a progress bar."]
     if not find_spec("pythae"):
