@@ -10,18 +10,18 @@ On `mnist`, `mnist5k` and `digits`, with the network and the batches that a run 
 - ours without its parts, one at a time: where the difference goes.
 
 Figures and W&B are costs of a run rather than of an epoch, so that they are told by the seconds of the default run. All
-take turns in one process, each turn in an order of its own, and each figure is the least of the turns: whatever else
-happens on a machine only adds to it. The first turn warms up and is not counted. Run it in a terminal: elsewhere there
-is no progress bar to pay for.
+take turns in one process. In a turn each of the others is a pair with ours, because a machine's speed changes from
+minute to minute: a ratio is the median of the ratios of the pairs. Seconds are medians. The first turn warms up and is
+not counted. Run it in a terminal: elsewhere there is no progress bar to pay for.
 
 The bare loop's share of the machine's peak is that of the products of its steps: 6 B sum(in * out) floating-point
-operations a step, over those of the fastest product of two matrices of 2048 x 2048 that was measured in the same turns.
+operations a step, over those of the fastest product of two matrices of 2048 x 2048 that was measured after the turns.
 """
 
 import argparse
 import os
 import platform
-import random
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -52,7 +52,7 @@ register_resolvers()
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = os.environ.get("VAESWEEP_DATA", "data")
-EPOCHS = {"mnist": 1, "mnist5k": 6, "digits": 20}
+EPOCHS = {"mnist": 1, "mnist5k": 4, "digits": 20}
 """How many epochs of a data set are timed as one."""
 LATENT = {"mnist": 20, "mnist5k": 10, "digits": 10}
 PARTS = {
@@ -66,6 +66,8 @@ PARTS_OF_A_RUN = {
     "without figures and W&B": [FIGURES, WANDB],
 }
 PEAK = 2048
+Pairs = dict[str, list[tuple[float, float]]]
+"""By name of a contender, of each turn our seconds and its own."""
 
 
 class VAE(nn.Module):
@@ -240,23 +242,34 @@ def operations(images: Images) -> float:
     return 6 * weights * images.batch * (len(images.train) // images.batch)
 
 
-def take_turns(turns: int, timed: dict[str, Callable[[], float]]) -> dict[str, float]:
-    """The least seconds of each of `timed` in `turns` turns, after one that is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in timed}
+def take_turns(turns: int, timed: dict[str, Callable[[], float]]) -> Pairs:
+    """Time each of `timed` beside the first of them, in `turns` turns after one that is not counted."""
+    first, *others = timed
+    pairs: Pairs = {name: [] for name in others}
     for turn in range(turns + 1):
-        for name in random.Random(turn).sample(list(timed), len(timed)):
-            print(f"turn {turn} of {turns}: {name}")  # among what the contenders print: bars are part of the cost
-            took = timed[name]()
+        for name in others:
+            seconds = {}
+            for one in (first, name) if turn % 2 else (name, first):
+                print(f"turn {turn} of {turns}: {one}")  # among what they print: bars are part of the cost
+                seconds[one] = timed[one]()
             if turn:
-                seconds[name].append(took)
-    return {name: min(values) for name, values in seconds.items()}
+                pairs[name].append((seconds[first], seconds[name]))
+    return pairs
 
 
-def table(what: str, least: dict[str, float]) -> list[str]:
+def median_seconds(pairs: Pairs, name: str) -> float:
+    """The median seconds of `name`."""
+    return statistics.median(other for _, other in pairs[name])
+
+
+def table(what: str, first: str, pairs: Pairs) -> list[str]:
     """The seconds of each beside those of the first, in Markdown."""
-    first, *_ = least
-    lines = [f"| {what} | | {first} is |", "|---|--:|--:|"]
-    return lines + [f"| {name} | {s:.3g} | {least[first] / s:.2f} x |" for name, s in least.items()]
+    own = statistics.median(seconds for taken in pairs.values() for seconds, _ in taken)
+    lines = [f"| {what} | | {first} is |", "|---|--:|--:|", f"| {first} | {own:.3g} | 1.00 x |"]
+    for name, taken in pairs.items():
+        ratio = statistics.median(seconds / other for seconds, other in taken)
+        lines.append(f"| {name} | {median_seconds(pairs, name):.3g} | {ratio:.2f} x |")
+    return lines
 
 
 def main() -> None:
@@ -271,17 +284,17 @@ def main() -> None:
     EPOCHS.update(dict.fromkeys(EPOCHS, given.epochs) if given.epochs else {})
     lines: list[str] = []
     for name in given.data:
-        least = take_turns(given.turns, contenders(name))
+        pairs = take_turns(given.turns, contenders(name))
         fastest, images = max(peak() for _ in range(10)), Images.of(name)
-        share = operations(images) / least["bare"] / fastest
-        lines += table(f"{name}, seconds an epoch", least)
+        share = operations(images) / median_seconds(pairs, "bare") / fastest
+        lines += table(f"{name}, seconds an epoch", "ours", pairs)
         lines += ["", f"{name}: the bare loop's products are at {share:.0%} of {fastest / 1e9:.0f} GFLOP/s.", ""]
     if given.long_turns:
         runs = {"ours": whole} | {f"ours {part}": partial(whole, *over) for part, over in PARTS_OF_A_RUN.items()}
-        lines += [*table("seconds of the default run", take_turns(given.long_turns, runs)), ""]
+        lines += [*table("seconds of the default run", "ours", take_turns(given.long_turns, runs)), ""]
     machine = f"{os.cpu_count()} CPU cores, {platform.machine()}, torch {torch.__version__}"
     threads = f"{torch.get_num_threads()} threads"
-    lines += [f"The least of {given.turns} and {given.long_turns} turns; {machine}, {threads}."]
+    lines += [f"Medians of {given.turns} and {given.long_turns} turns; {machine}, {threads}."]
     if not sys.stdout.isatty():
         lines += ["Not in a terminal, and so without a progress bar."]
     if not find_spec("pythae"):

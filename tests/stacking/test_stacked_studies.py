@@ -161,14 +161,17 @@ def same(one, other):
     return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
 
 
-def test_the_checkpoint_of_a_stack_is_those_of_its_members(job):
-    jobs = [job(str(k), *own) for k, own in enumerate(sorted(KNOBS, key=len))]
+@pytest.mark.parametrize("is_learned", [False, True])
+def test_the_checkpoint_of_a_stack_is_those_of_its_members(job, is_learned):
+    """Where a likelihood's sigma is learned, it is a second group of the optimizer's parameters."""
+    likelihood = ["model/likelihood=gaussian", "model.likelihood.learn=true"] if is_learned else []
+    jobs = [job(str(k), *likelihood, *own) for k, own in enumerate(sorted(KNOBS, key=len))]
     run_stack(jobs)
     members = [checkpoint(one) for one in jobs]
     slices = [slice(0, 1), slice(1, 3)]  # the second and third share a rate
     whole = merge_checkpoints(members, slices)
     assert whole["state_dict"]["model.template.encoder.body.0.weight"].shape == (3, 32, 64)
-    assert len(whole["optimizer_states"][0]["param_groups"]) == 4
+    assert len(whole["optimizer_states"][0]["param_groups"]) == 2 * (1 + is_learned)
     for k, one in enumerate(members):
         own = split_checkpoint(whole, k, slices)
         for part in ("state_dict", "optimizer_states", "lr_schedulers", "metric_tracker"):

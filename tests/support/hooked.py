@@ -1,6 +1,7 @@
-"""A callback with a hook within a training step."""
+"""Callbacks with a hook within a training step."""
 
 import lightning as L
+from lightning.pytorch.callbacks import LambdaCallback
 
 
 class Hooked(L.Callback):
@@ -8,3 +9,10 @@ class Hooked(L.Callback):
 
     def on_after_backward(self, *_):
         pass
+
+
+class HookedWhenMade(LambdaCallback):
+    """Has it not in its class, but set on it."""
+
+    def __init__(self):
+        super().__init__(on_after_backward=lambda *_: None)

@@ -121,6 +121,7 @@ def test_hooks_metrics_rates_and_checkpoints_are_those_of_lightnings_loop(record
         ["trainer.accumulate_grad_batches=3"],
         ["+trainer.profiler=simple"],
         ["+callbacks.hooked._target_=support.hooked.Hooked"],
+        ["+callbacks.hooked._target_=support.hooked.HookedWhenMade"],
     ],
     ids=" ".join,
 )

@@ -6,7 +6,7 @@ from unittest.mock import Mock
 import lightning as L
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import LambdaCallback, ModelCheckpoint
 
 from vaesweep.training import train_and_test
 from vaesweep.training.run_and_record import run
@@ -42,6 +42,16 @@ def test_only_hooks_that_a_callback_leaves_as_they_are_are_left_out(restored):
     assert checkpoint.on_train_batch_start is None
     assert not torch.utils.deterministic.fill_uninitialized_memory
     assert os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] == "0"
+
+
+def test_hooks_that_are_set_on_a_callback_are_its_own(restored):
+    called = []
+    trainer = L.Trainer(accelerator="cpu", logger=False, callbacks=[LambdaCallback(on_train_batch_end=called.append)])
+    spare_steps(trainer)
+    (callback,) = (one for one in trainer.callbacks if isinstance(one, LambdaCallback))
+    assert [name for name in STEP_HOOKS if getattr(callback, name)] == ["on_train_batch_end"]
+    callback.on_train_batch_end("told")
+    assert called == ["told"]
 
 
 def test_the_check_for_gpus_stays_as_it_is_where_one_is_used(restored):

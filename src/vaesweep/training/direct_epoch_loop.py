@@ -1,6 +1,5 @@
 """Lightning's loop over the batches of an epoch, which takes the steps of a plain run without its detours."""
 
-from collections.abc import Callable
 from typing import Any
 
 import lightning as L
@@ -16,10 +15,6 @@ MODULE_HOOKS = (*CALLBACK_HOOKS, "optimizer_step", "optimizer_zero_grad", "backw
 """Likewise of the module."""
 DATA_HOOKS = ("on_before_batch_transfer", "on_after_batch_transfer")
 """Likewise of the module and the data module."""
-
-
-BATCH_HOOKS = ("on_train_batch_start", "on_train_batch_end")
-"""Hooks of callbacks around a batch, which are called."""
 
 
 class DirectEpochLoop(_TrainingEpochLoop):
@@ -39,7 +34,6 @@ class DirectEpochLoop(_TrainingEpochLoop):
     def on_run_start(self, data_fetcher: _DataFetcher) -> None:
         super().on_run_start(data_fetcher)
         self.is_direct = is_plain(self.trainer) and not isinstance(data_fetcher, _DataLoaderIterDataFetcher)
-        self.batch_hooks = {name: callback_hooks(self.trainer, name) for name in BATCH_HOOKS}
 
     def advance(self, data_fetcher: _DataFetcher) -> None:
         if self.restarting or not self.is_direct:
@@ -60,7 +54,7 @@ class DirectEpochLoop(_TrainingEpochLoop):
         batch = trainer.datamodule.transfer_batch_to_device(batch, module.device, 0)
         progress.increment_ready()
         trainer._logger_connector.on_batch_start(batch)
-        self.call_hooks("on_train_batch_start", batch, batch_idx)
+        call_hooks(trainer, "on_train_batch_start", batch, batch_idx)
         progress.increment_started()
 
         set_hook_name(module, "training_step")
@@ -80,7 +74,7 @@ class DirectEpochLoop(_TrainingEpochLoop):
             config.scheduler.step()
             self.scheduler_progress.increment_completed()
 
-        self.call_hooks("on_train_batch_end", {"loss": loss.detach()}, batch, batch_idx)
+        call_hooks(trainer, "on_train_batch_end", {"loss": loss.detach()}, batch, batch_idx)
         if self._results:  # what `log` was given, by somebody's callback; ours is handed on without it
             trainer._logger_connector.on_batch_end()
             progress.increment_completed()
@@ -89,21 +83,17 @@ class DirectEpochLoop(_TrainingEpochLoop):
             self._results.batch = None
             progress.increment_completed()
 
-    def call_hooks(self, name: str, *args: Any) -> None:
-        """Call a hook around a batch, of all callbacks that have it and of the module."""
-        trainer: Any = self.trainer
-        module = trainer.lightning_module
-        set_hook_name(module, name)
-        for hook in self.batch_hooks[name]:
+
+def call_hooks(trainer: Any, name: str, *args: Any) -> None:
+    """Call a hook of all callbacks and of the module."""
+    module = trainer.lightning_module
+    set_hook_name(module, name)
+    for callback in trainer.callbacks:
+        hook = getattr(callback, name)
+        if hook is not None:
             hook(trainer, module, *args)
-        getattr(module, name)(*args)
-        set_hook_name(module, None)
-
-
-def callback_hooks(trainer: Any, name: str) -> list[Callable[..., None]]:
-    """The hook `name` of those callbacks that do something in it."""
-    hooks = [getattr(callback, name) for callback in trainer.callbacks]
-    return [hook for hook in hooks if hook and getattr(hook, "__func__", hook) is not getattr(L.Callback, name)]
+    getattr(module, name)(*args)
+    set_hook_name(module, None)
 
 
 def set_hook_name(module: L.LightningModule, name: str | None) -> None:
@@ -134,5 +124,10 @@ def is_plain(trainer: Any) -> bool:
 
 
 def overrides(part: object, base: type, hooks: tuple[str, ...]) -> bool:
-    """Whether the class of `part` has hooks of its own."""
-    return any(getattr(type(part), name) is not getattr(base, name) for name in hooks)
+    """Whether `part` has hooks of its own: in its class, or set on it, as `LambdaCallback` does."""
+    return any(not is_inherited(getattr(part, name), base, name) for name in hooks)
+
+
+def is_inherited(hook: Any, base: type, name: str) -> bool:
+    """Whether a bound method is that of `base`; so is None, which Lightning skips."""
+    return hook is None or getattr(hook, "__func__", None) is getattr(base, name)

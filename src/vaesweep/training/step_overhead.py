@@ -5,7 +5,7 @@ import os
 import lightning as L
 import torch
 
-from vaesweep.training.direct_epoch_loop import DirectEpochLoop
+from vaesweep.training.direct_epoch_loop import DirectEpochLoop, is_inherited
 
 STEP_HOOKS = (
     *("on_train_batch_start", "on_before_zero_grad", "on_before_backward", "on_after_backward"),
@@ -28,7 +28,7 @@ def spare_steps(trainer: L.Trainer) -> None:
     DirectEpochLoop.install(trainer)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         for name in STEP_HOOKS:
-            if getattr(type(callback), name) is getattr(L.Callback, name):
+            if is_inherited(getattr(callback, name), L.Callback, name):
                 setattr(callback, name, None)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if trainer.strategy.root_device.type == "cpu":
