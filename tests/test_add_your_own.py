@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def folder(tmp_path):
     """The folder, with data in it."""
-    shutil.copytree(OUTSIDE, tmp_path / "work", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(OUTSIDE, tmp_path / "work", ignore=shutil.ignore_patterns("__pycache__", "runs"))
     digits = load_digits()
     images = (digits.images[:400] * 15).astype(np.uint8)
     np.savez(tmp_path / "work" / "digits.npz", images=images, labels=digits.target[:400])
