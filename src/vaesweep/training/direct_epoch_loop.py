@@ -75,13 +75,9 @@ class DirectEpochLoop(_TrainingEpochLoop):
             self.scheduler_progress.increment_completed()
 
         call_hooks(trainer, "on_train_batch_end", {"loss": loss.detach()}, batch, batch_idx)
-        if self._results:  # what `log` was given, by somebody's callback; ours is handed on without it
-            trainer._logger_connector.on_batch_end()
-            progress.increment_completed()
-            trainer._logger_connector.update_train_step_metrics()
-        else:
-            self._results.batch = None
-            progress.increment_completed()
+        trainer._logger_connector.on_batch_end()
+        progress.increment_completed()
+        trainer._logger_connector.update_train_step_metrics()
 
 
 def call_hooks(trainer: Any, name: str, *args: Any) -> None:
