@@ -10,6 +10,7 @@ from vaesweep.errors import ConfigError
 from vaesweep.metrics.linear_optimum import optimum, spectrum
 from vaesweep.models import Batch, MultiRateVAE, Spec
 from vaesweep.models.distributions import Gaussian
+from vaesweep.models.multi_rate_vae import SHIFT, SPREAD
 from vaesweep.models.networks import MLP
 
 D, SIGMA, LOW, HIGH, WEIGHTS = 3, 0.7, 0.1, 20.0, 40
@@ -25,11 +26,14 @@ def few(batch):
     return Batch(batch.image[:7].double(), batch.label[:7])
 
 
-def test_weights_are_uniform_by_their_logarithms(made):
+def test_both_ends_of_the_range_are_drawn_more_often_than_its_middle_and_the_upper_most(made):
     noise = torch.randn(20_000, 4, generator=torch.Generator().manual_seed(0)).double()
     share = (made.log_betas(noise) - made.beta_min.log()) / (made.beta_max / made.beta_min).log()
     ranks = (torch.arange(20_000) + 0.5) / 20_000
-    assert (share[:, 0].sort().values - ranks).abs().max() < 0.0136  # Kolmogorov-Smirnov at 0.1 %
+    drawn = reference.Normal(0.2, 1.4).cdf(torch.special.ndtri(share[:, 0].sort().values))
+    assert (drawn - ranks).abs().max() < 0.0136  # Kolmogorov-Smirnov at 0.1 %
+    low, *middle, high = share.histc(5, 0, 1).tolist()
+    assert max(middle) < low < high
 
 
 def test_the_range_grows_from_its_largest_weight_down_over_the_ramp(made):
@@ -113,7 +117,7 @@ def images():
 def train_at_all_weights(made, images):
     """Minimises the loss exactly over the codes' noise, at `WEIGHTS` weights spread over the range."""
     points = D**0.5 * torch.cat([torch.eye(D), -torch.eye(D)]).double()
-    shares = torch.special.ndtri((torch.arange(WEIGHTS).double() + 0.5) / WEIGHTS)
+    shares = (torch.special.ndtri((torch.arange(WEIGHTS).double() + 0.5) / WEIGHTS) - SHIFT) / SPREAD
     noise = torch.cat([points.repeat_interleave(WEIGHTS, 0), shares.repeat(2 * D)[:, None]], dim=1)
     data = Batch(images.repeat(len(noise), 1, 1, 1), torch.zeros(len(images) * len(noise), 1, dtype=torch.int64))
     for _ in range(3):
