@@ -22,10 +22,10 @@ def main(config: DictConfig) -> None:
 
 
 def name_runs(arguments: list[str]) -> list[str]:
-    """Folders that are given by their names alone become `run=[...]`."""
+    """Folders that are given by their names alone become `run=[...]`; `quote_run` reads those that are given by it."""
     folders = [argument for argument in arguments if Path(argument).is_dir()]
-    others = [argument for argument in arguments if argument not in folders]
-    return [*others, f"run=[{','.join(folders)}]"] if folders else arguments
+    others = [quote_run(argument) for argument in arguments if argument not in folders]
+    return [*others, f"run=[{','.join(quote(Path(folder)) for folder in folders)}]"] if folders else others
 
 
 def quote_run(argument: str) -> str:
@@ -45,6 +45,6 @@ def quote_run(argument: str) -> str:
 if __name__ == "__main__":
     if {"-m", "--multirun"} & {*sys.argv}:
         sys.exit("error: -m: got several evaluations; allowed: one of several runs, run=[A,B] or run=STUDY")
-    sys.argv = [sys.argv[0], *map(quote_run, name_runs(sys.argv[1:]))]
+    sys.argv = [sys.argv[0], *name_runs(sys.argv[1:])]
     launch(main)
     exit_at_once()

@@ -486,8 +486,8 @@ def test_help_names_every_measure():
 def test_folders_need_no_key(tmp_path):
     (tmp_path / "a").mkdir()
     given = ["measures=nll", str(tmp_path / "a"), str(tmp_path)]
-    assert name_runs(given) == ["measures=nll", f"run=[{tmp_path / 'a'},{tmp_path}]"]
-    assert name_runs(["run=a", "nll.k=5"]) == ["run=a", "nll.k=5"]
+    assert name_runs(given) == ["measures=nll", f"run=['{tmp_path / 'a'}','{tmp_path}']"]
+    assert name_runs(["run=a", "nll.k=5"]) == ["run=['a']", "nll.k=5"]
 
 
 @pytest.mark.slow
@@ -506,3 +506,10 @@ def test_the_place_of_the_data_is_remembered(copied, tmp_path):
     finally:
         del os.environ["PHOTOS"]
     assert measure(run, "measures=reconstruction") == []
+
+
+def test_a_folder_is_read_by_its_name_whatever_is_in_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a, b é", "it's [x]"):
+        Path(name).mkdir()
+    assert name_runs(["a, b é", "it's [x]", "nll.k=5"]) == ["nll.k=5", r"run=['a, b é','it\'s [x]']"]

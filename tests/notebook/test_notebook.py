@@ -199,6 +199,17 @@ def test_a_run_for_a_range_of_betas_answers_at_another(runs):
     torch.testing.assert_close(other.encode(x), by_hand)
 
 
+def test_numbers_may_be_those_of_numpy(runs):
+    run = runs["multi_rate"]
+    x, _ = run.data.examples(np.int64(2))
+    assert torch.equal(run.at(np.float32(2)).encode(x), run.at(2).encode(x))
+    assert torch.equal(run.sample(np.int64(3), seed=np.int64(4)), run.sample(3, seed=4))
+    assert torch.equal(run.nll(x, k=np.int64(5)), run.nll(x, k=5))
+    assert torch.equal(run.interpolate(x[0], x[1], np.uint8(4)), run.interpolate(x[0], x[1], 4))
+    with pytest.raises(ConfigError, match="k: got True; allowed: a whole number"):
+        run.nll(x, k=np.bool_(True))
+
+
 @pytest.mark.parametrize(
     ("name", "beta", "line"),
     [
@@ -234,6 +245,8 @@ X = torch.zeros(2, 1, 8, 8)
         ("vae", lambda run: run.interpolate(X, X[:1], 3), r"a: got 2 images; allowed: one image"),
         ("vae", lambda run: run.interpolate(X[0], X[0, 0, :4], 3), rf"b: got \[4, 8\]; allowed: {SHAPES}"),
         ("vae", lambda run: run.interpolate(X[0], X[1], 1), r"steps: got 1; allowed: a whole number of at least 2"),
+        ("vae", lambda run: run.data.examples(-1), r"count: got -1; allowed: a whole number of at least 1"),
+        ("vae", lambda run: run.data.examples(2.5), r"count: got 2.5; allowed: a whole number of at least 1"),
         ("vae", lambda run: run.sample(0), r"n: got 0; allowed: a whole number of at least 1"),
         ("vae", lambda run: run.sample(2, seed=-1), r"seed: got -1; allowed: a whole number of at least 0"),
         ("vae", lambda run: run.nll(X, k=0), r"k: got 0; allowed: a whole number of at least 1"),

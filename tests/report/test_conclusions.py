@@ -107,7 +107,19 @@ def test_conditional_models_are_not_ranked_against_others(tmp_path):
         kept = json.loads(path.read_text())
         kept["declaration"]["conditional"] = True
         path.write_text(json.dumps(kept))
-    assert "the cheapest description, by the nelbo of test images, is at beta 1: 120.0" in sentence(tmp_path)
+    text = sentence(tmp_path)
+    assert "the cheapest description, by the nelbo of test images, is at beta 1: 120.0" in text
+    assert text.endswith(" 1 more setting does not compare with these.")
+
+
+def test_groups_that_do_not_compare_have_a_sentence_each(tmp_path):
+    for data in ("digits", "mnist"):
+        for width in (2, 3):
+            leave_setting(tmp_path, 1, width, 100, data=data, latent_dim=width)
+    leave_setting(tmp_path, 1, 5, 5, data="shapes")
+    text = sentence(tmp_path)
+    assert text.count("The cheapest description, by the nelbo of test images, is at") == 2
+    assert text.endswith(" These 2 groups of settings do not compare with each other, and 1 more with none of them.")
 
 
 def test_without_a_ladder_it_says_what_there_is(tmp_path):

@@ -258,6 +258,30 @@ def test_the_same_job_in_two_folders_counts_once(tmp_path):
     assert collection.warnings == ["b: left out, the same configuration as a"]
 
 
+def test_copies_of_a_run_below_two_folders_count_once(tmp_path):
+    for folder in ("one", "two"):
+        leave(tmp_path / folder / "a", beta=1, metrics=rates(5, 5))
+    collection = read([tmp_path])
+    assert len(collection.runs) == 1
+    assert collection.warnings == ["two/a: left out, the same configuration as one/a"]
+
+
+def test_a_part_that_only_some_runs_have_makes_another_setting(tmp_path):
+    stop = {"_target_": "lightning.pytorch.callbacks.EarlyStopping", "patience": 3}
+    leave(tmp_path / "without", "vae", metrics=rates(5, 5))
+    leave(tmp_path / "with", "vae", stop=stop, metrics=rates(5, 6))
+    frame = table(read([tmp_path]).runs)
+    assert set(frame.setting) == {"vae", "vae stop=EarlyStopping"}
+
+
+def test_settings_of_a_class_are_none_where_the_class_is_another(tmp_path):
+    for sigma in (0.1, 0.2):
+        leave(tmp_path / f"{sigma}", "vae", noise={"_target_": "Gaussian", "sigma": sigma, "learned": False})
+    leave(tmp_path / "other", "vae", noise={"_target_": "Bernoulli"})
+    frame = table(read([tmp_path]).runs)
+    assert set(frame.setting) == {"vae noise=Gaussian sigma=0.1", "vae noise=Gaussian sigma=0.2", "vae noise=Bernoulli"}
+
+
 @pytest.mark.slow
 def test_two_studies_are_told_apart(ladder, tmp_path):
     other = tmp_path / "other"

@@ -10,6 +10,7 @@ from vaesweep.records.search_record import SearchRecord
 from vaesweep.report.collection import read
 from vaesweep.report.conclusions import search_conclusion
 from vaesweep.report.data_frames import summary, table
+from vaesweep.report.per_dimension_chart import latent_dimensions
 from vaesweep.report.report import report
 from vaesweep.report.search_chart import areas, heights, search_figure
 
@@ -91,7 +92,18 @@ def test_trials_are_one_series_without_a_ladder(study):
     assert "slope" not in content.figures
     assert "Lines join" not in content.figures["plane"].caption
     shown = [spec["title"]["text"] for spec in content.figures["dimensions"].specs()]
-    assert shown == ["beta_vae (trials)"]
+    assert shown == ["beta_vae beta=0.5", "beta_vae beta=1"]
+    assert frame["model.beta"].tolist() == [0.5, 1, 2]
+
+
+def test_dimensions_of_many_trials_are_a_row_a_trial(study):
+    for i in range(7):
+        leave(study / f"more{i}", "beta_vae", beta=3 + i, metrics=rates(4, 30))
+    runs = read([study]).runs
+    (spec,) = latent_dimensions(table(runs), runs).specs()
+    rows = [row for rows in spec["datasets"].values() for row in rows]
+    assert len({row["setting"] for row in rows}) == 10
+    assert len(rows) == len({(row["setting"], row["rank"]) for row in rows})
 
 
 @pytest.mark.slow

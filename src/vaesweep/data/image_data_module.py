@@ -163,8 +163,9 @@ class ImageDataModule(L.LightningDataModule):
     def examples(self, count: int) -> Batch:
         """`count` validation images (or all), drawn by the seed: the same ones every time, and the first of more.
 
-        Drawn, because many data sets are sorted by class.
+        Drawn, because many data sets are sorted by class. Raises `ConfigError`.
         """
+        count = check_int("count", count)
         split = self.splits["val"]
         order = torch.randperm(len(split.indices), generator=generator(self.seed, "examples"))
         indices = split.indices[order[:count]]

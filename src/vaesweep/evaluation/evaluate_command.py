@@ -14,7 +14,7 @@ from vaesweep.evaluation.measure_in_parallel import measure_all
 from vaesweep.evaluation.terminal import print_evaluations
 from vaesweep.records import results
 from vaesweep.records.evaluation_record import FIGURES
-from vaesweep.report.collection import read
+from vaesweep.report.collection import read, without_repeats
 from vaesweep.report.data_frames import table
 from vaesweep.report.evaluation_table import absences, cautions, markdown, side_by_side
 
@@ -34,10 +34,10 @@ def evaluate(config: DictConfig) -> list[str]:
 def print_table(named_folders: Sequence[Path]) -> None:
     """Print the measured values side by side; the table of a study is written to its folder."""
     are_single_runs = all((folder / results.FILE).is_file() for folder in named_folders)
-    # runs that were named one by one belong to no study
-    runs = [
-        replace(run, study="") if are_single_runs else run for run in read(list(named_folders)).runs if run.evaluation
-    ]
+    runs = [run for run in read(list(named_folders)).runs if run.evaluation]
+    if are_single_runs:  # they belong to no study
+        runs, repeated = without_repeats([replace(run, study="") for run in runs], Path.cwd())
+        print(*repeated, sep="\n", end="\n" * bool(repeated))
     if not runs:
         return
     frame = table(runs)

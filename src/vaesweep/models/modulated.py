@@ -37,7 +37,7 @@ class Modulated(nn.Module):
             if str(i) in self.modulations:
                 modulation = self.modulations[str(i)](features)
                 scale, shift = modulation.reshape(*modulation.shape, *[1] * (x.dim() - 2)).chunk(2, dim=1)
-                x = (1 + scale) * x + shift
+                x = torch.addcmul(x + shift, scale, x)
         return x
 
 

@@ -99,9 +99,10 @@ class MultiRateVAE(VAE):
     def set_rate_weight(self, weight: float) -> None:
         low, high = self.beta_min.item(), self.beta_max.item()
         # an end of the range may be a rounding error away from the 32-bit float of the same number
-        if not low * (1 - 1e-6) <= check_float("beta", weight) <= high * (1 + 1e-6):
+        beta = check_float("beta", weight)
+        if not low * (1 - 1e-6) <= beta <= high * (1 + 1e-6):
             raise ConfigError("beta", weight, f"a number from beta_min={low:g} to beta_max={high:g}")
-        self.beta.fill_(weight)
+        self.beta.fill_(beta)
 
     def noise_shape(self, batch: Batch) -> tuple[int, ...]:
         return len(batch.image), self.latent_dim + 1

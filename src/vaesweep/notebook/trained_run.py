@@ -101,7 +101,8 @@ class TrainedRun:
 
         `a` and `b` are one image each; both, and all images between them, have the one class `label`.
         """
-        share = torch.linspace(0, 1, check_int("steps", steps, 2), device=self.device)
+        steps = check_int("steps", steps, 2)
+        share = torch.linspace(0, 1, steps, device=self.device)
         ends = [as_images(key, image, self.model, self.device) for key, image in (("a", a), ("b", b))]
         for key, image in zip("ab", ends, strict=True):
             if len(image) > 1:
@@ -119,7 +120,7 @@ class TrainedRun:
         without a rate has no density: `ConfigError`.
         """
         self.check_prior()
-        check_int("k", k)
+        k = check_int("k", k)
         source = generator(check_int("seed", seed, 0), "evaluation", "nll", 0, device=self.device)
         image = as_images("x", x, self.model, self.device)
         batch = Batch(image, as_labels(label, len(image), self.model, self.device))

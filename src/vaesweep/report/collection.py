@@ -1,6 +1,8 @@
 """The runs of some folders, and warnings about what cannot be read."""
 
+import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -30,7 +32,6 @@ class RunCollection:
 def read(folders: list[Path]) -> RunCollection:
     """All runs in and below `folders`, each of which is a study, a run, or a folder of such."""
     collection = RunCollection(dict(zip(titles(folders), folders, strict=True)))
-    originals: dict[tuple[str, str], str] = {}
     for study, folder in collection.studies.items():
         if not folder.is_dir():
             collection.warnings.append(f"{folder}: no such folder")
@@ -41,6 +42,7 @@ def read(folders: list[Path]) -> RunCollection:
             pass
         except (OSError, ValueError) as error:
             collection.warnings.append(f"{study}: {error}; its runs are shown without the search")
+        runs = []
         records = sorted(folder.rglob(FILE))
         unfinished_folders = {path.parent for path in folder.rglob(HYDRA)} - {path.parent for path in records}
         collection.warnings += [
@@ -55,15 +57,28 @@ def read(folders: list[Path]) -> RunCollection:
                 collection.warnings.append(f"{record.parent.name}: {error}")
                 continue
             collection.warnings += [f"{run.folder.name}: {warning}" for warning in warnings]
-            config = study, run.results.config_hash
-            if run.results.status == "completed" and originals.setdefault(config, run.folder.name) != run.folder.name:
-                collection.warnings.append(
-                    f"{run.folder.name}: left out, the same configuration as {originals[config]}"
-                )
-            else:
-                collection.runs.append(replace(run, is_trial=study in collection.searches))
+            runs.append(replace(run, is_trial=study in collection.searches))
+        once, repeated = without_repeats(runs, folder)
+        collection.runs += once
+        collection.warnings += repeated
     collection.warnings = [one_line(warning) for warning in collection.warnings]
     return collection
+
+
+def without_repeats(runs: Sequence[Run], base: Path) -> tuple[list[Run], list[str]]:
+    """`runs` without completed ones of the configuration of an earlier one, and a line, from `base`, for each of these.
+
+    They would count as seeds, which they are not.
+    """
+    first: dict[str, Run] = {}
+    once, repeated = [], []
+    for run in runs:
+        if run.results.status == "completed" and first.setdefault(run.results.config_hash, run) is not run:
+            names = (os.path.relpath(each.folder, base) for each in (run, first[run.results.config_hash]))
+            repeated.append("{}: left out, the same configuration as {}".format(*names))
+        else:
+            once.append(run)
+    return once, repeated
 
 
 def one_line(text: str) -> str:

@@ -1,7 +1,7 @@
 """The report's first sentences: what reconstruction costs in KL."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -20,8 +20,9 @@ def headline(means: pd.DataFrame, differences: Differences) -> str:
     """What KL buys along the longest ladder of weights, and where the description is cheapest.
 
     `means` has a row per setting: `series`, `setting`, `beta`, `rate`, `distortion`, `nelbo`, `mse` and their `_se`,
-    `n`, `val/nelbo` and the columns COMPARABLE. Only settings that compare with the ladder are ranked. Errors are
-    standard errors; a difference is one where its 95 % interval leaves out zero.
+    `n`, `val/nelbo` and the columns COMPARABLE. Only settings that compare with the ladder are ranked; without a ladder
+    those that compare with each other. Errors are standard errors; a difference is one where its 95 % interval leaves
+    out zero.
     """
     rated = means.dropna(subset=["rate", "distortion", "nelbo"])
     if rated.empty:
@@ -30,10 +31,11 @@ def headline(means: pd.DataFrame, differences: Differences) -> str:
     ladder = max((part for _, part in ladders), key=lambda part: part.beta.nunique(), default=rated.head(0))
     if ladder.beta.nunique() < 2:
         groups = [part for _, part in rated.groupby(list(COMPARABLE), sort=False)]
-        group = max(groups, key=len)
-        if len(group) > 1:
-            text = cheapest(group.assign(name=group.setting), differences)
-            return f"{text[0].upper()}{text[1:]}."
+        several = [part for part in groups if len(part) > 1]
+        if several:
+            texts = [cheapest(part.assign(name=part.setting), differences) for part in several]
+            sentences = [f"{text[0].upper()}{text[1:]}." for text in texts]
+            return " ".join([*sentences, unranked(rated, several)]).strip()
         costs = [
             f"{row.setting}{f' at beta {row.beta:g}' * row.has_range} takes {row.nelbo:.1f} nats an image, "
             f"{row.rate:.1f} of them KL"
@@ -51,7 +53,20 @@ def headline(means: pd.DataFrame, differences: Differences) -> str:
     end = {0: "largest", len(steps) - 1: "smallest"}.get(place)
     if end:
         text += f" Beta {steps.beta[place]:g} is the {end} here: one beyond it may be cheaper."
-    return text if name else text[0].upper() + text[1:]
+    text = text if name else text[0].upper() + text[1:]
+    return f"{text} {unranked(rated, [group])}".strip()
+
+
+def unranked(rated: pd.DataFrame, groups: Sequence[pd.DataFrame]) -> str:
+    """That the settings of some groups were not ranked with each other, and the rest of `rated` with none of them."""
+    rest = len(rated) - sum(map(len, groups))
+    if len(groups) > 1:
+        return f"These {len(groups)} groups of settings do not compare with each other" + (
+            f", and {rest} more with none of them." if rest else "."
+        )
+    if not rest:
+        return ""
+    return f"{rest} more setting{'s do' if rest > 1 else ' does'} not compare with these."
 
 
 def conclusions(

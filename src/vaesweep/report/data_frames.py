@@ -45,10 +45,10 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
 
     `series` is the model with all varied settings except the weight of its rate; `setting` is the same with that
     weight, `beta`, so that the runs of a setting differ only in their seeds. The trials of a search are one series
-    without a beta. Metrics are of the test split, and missing
-    if a model has no such term or a run ended earlier; `NAME_se` is the standard error over its images, `val/NAME` the
-    metric of the validation split. `attrs["penalties"]` are the units of the terms other than the rate, by name. The
-    columns COMPARABLE say which runs may be ranked.
+    without a beta; the weights that they tried have a column of their own, such as `model.beta`. Metrics are of the
+    test split, and missing if a model has no such term or a run ended earlier; `NAME_se` is the standard error over
+    its images, `val/NAME` the metric of the validation split. `attrs["penalties"]` are the units of the terms other
+    than the rate, by name. The columns COMPARABLE say which runs may be ranked.
     """
     configs = [flat(canonical(run.results.config)) for run in runs]
     knobs = varied_knobs(runs, configs)
@@ -66,6 +66,8 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
         errors = {name: finite(value) for name, value in results.errors.items()}
         image_means = {name: declaration.rate or "" if name == "rate" else name for name in IMAGE_MEANS}
         knob_values = {names[key]: format_setting(key, config[key]) for key in knobs if key in config}
+        if run.is_trial and weight in knobs:
+            knob_values[weight] = knob_values[names[weight]]  # its column `beta` says that it is in no ladder
         labels = {key: f"{names[key]}={knob_values[names[key]]}" for key in knobs if key in config}
         knob_labels = [label for key, label in labels.items() if key != weight]
         group_labels = [str(config[group]) for group in groups if group in config]
@@ -96,7 +98,7 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     by_split = [column for name in IMAGE_MEANS for column in (f"{name}_se", f"val/{name}")]
     frame = frame.astype(dict.fromkeys([*COMMON, *penalties, *COSTS, *by_split], float))
-    keys = ("study", "model", *names.values(), "seed", "run")
+    keys = ("study", "model", *names.values(), *names, "seed", "run")
     order = sorted(range(len(rows)), key=lambda i: [natural_sort_key(rows[i].get(key)) for key in keys])
     frame = frame.iloc[order]
     frame.attrs["penalties"] = penalties
@@ -127,14 +129,27 @@ def scored_data(config: dict[str, Any]) -> str:
 
 
 def varied_knobs(runs: Sequence[Run], configs: Sequence[dict[str, Any]]) -> list[str]:
-    """The varied knobs, seeds aside: those with several values for the same model, data and network."""
-    values_by_knob: dict[tuple[Any, ...], set[str]] = {}
+    """The varied knobs, seeds aside: those with several values for the same model, data and network.
+
+    Of a part that only some runs have, such as a callback, the class is a knob, and its settings are not for that.
+    """
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for run, config in zip(runs, configs, strict=True):
         group = run.results.model, run.results.data, config.get("choices.network")
-        for key, value in config.items():
-            if key not in SEEDS and not key.startswith("choices."):
-                values_by_knob.setdefault((*group, key), set()).add(str(value))
-    return sorted({key for (*_, key), values in values_by_knob.items() if len(values) > 1})
+        groups.setdefault(group, []).append(config)
+    knobs: set[str] = set()
+    for members in groups.values():
+        keys = {key for config in members for key in config if key not in SEEDS and not key.startswith("choices.")}
+        varied = {key for key in keys if len({str(config[key]) for config in members if key in config}) > 1}
+        missing = {key for key in keys if any(key not in config for config in members)}
+        knobs |= varied | {key for key in missing if not any(part in varied | missing for part in classes_above(key))}
+    return sorted(knobs)
+
+
+def classes_above(key: str) -> list[str]:
+    """The keys of the classes that a setting belongs to: of a.b.c these are a._target_ and a.b._target_."""
+    parts = key.split(".")
+    return [above for i in range(1, len(parts)) if (above := ".".join([*parts[:i], "_target_"])) != key]
 
 
 def short_names(knobs: Sequence[str], metrics: Sequence[str]) -> dict[str, str]:

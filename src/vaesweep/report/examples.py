@@ -63,16 +63,23 @@ class Examples:
 
 
 def examples(frame: pd.DataFrame, runs: Sequence[Run]) -> dict[str, Examples]:
-    """The strips of each dataset, by the name of their picture: a row per setting, of its first completed seed."""
+    """The strips of each dataset, by the name of their picture: a row per setting, of its first completed seed.
+
+    Runs whose settings of the data differ may have other validation images: these are in a picture of their own.
+    """
     completed = frame.loc[[i for i in frame.index if frame.status[i] == "completed" and runs[i].examples]]
+    first = completed.drop_duplicates("setting")
+    first = first.assign(originals=[encode(runs[i], "originals") for i in first.index])
     strips_by_name = {}
-    for data, part in completed.groupby("data", sort=False):
-        settings = part.drop_duplicates("setting")
-        rows = [
-            (f"{row.setting}, seed {row.seed}", runs[row.Index]) for row in settings.head(MAX_SETTINGS).itertuples()
-        ]
-        note = f" (the first {MAX_SETTINGS} of {len(settings)} settings)" if len(settings) > MAX_SETTINGS else ""
-        strips_by_name[f"examples_{file_part(str(data))}"] = Examples(f"{data}{note}", rows)
+    for data, part in first.groupby("data", sort=False):
+        for number, (_, settings) in enumerate(part.groupby("originals", sort=False), start=1):
+            rows = [
+                (f"{row.setting}, seed {row.seed}", runs[row.Index]) for row in settings.head(MAX_SETTINGS).itertuples()
+            ]
+            others = f", images {number}" if number > 1 else ""
+            note = f" (the first {MAX_SETTINGS} of {len(settings)} settings)" if len(settings) > MAX_SETTINGS else ""
+            name = f"examples_{file_part(str(data))}{f'_{number}' if number > 1 else ''}"
+            strips_by_name[name] = Examples(f"{data}{others}{note}", rows)
     return strips_by_name
 
 

@@ -45,19 +45,19 @@ def by_size(dimensions: Sequence[float]) -> list[float]:
 
 def dimension_panels(unit: str, cells: pd.DataFrame) -> Iterator[alt.Chart]:
     """The charts of all models whose dimensions have this unit."""
-    in_ladder = cells.groupby("series").setting.transform("nunique") > 1
+    in_ladder = (cells.groupby("series").setting.transform("nunique") > 1) & cells.beta.notna()
     limit = float(cells.value[in_ladder].max())
     for series, part in cells[in_ladder].groupby("series", sort=False):
         yield heat_map(part, "beta:O", "beta", unit, limit).properties(title=panel_title(str(series)))
     alone = cells[~in_ladder]
-    if alone.series.nunique() > MAX_BAR_CHARTS:
+    if alone.setting.nunique() > MAX_BAR_CHARTS:
         yield heat_map(alone, "setting:N", None, unit, float(alone.value.max())).properties(title=panel_title(unit))
         return
-    for series, part in alone.groupby("series", sort=False):
+    for setting, part in alone.groupby("setting", sort=False):
         bars = alt.Chart(part, height=180).mark_bar(color="#0072B2")
         yield bars.encode(
             rank_axis(), alt.Y("value:Q", title=unit), tooltip=["setting", "rank", *numbers("value")]
-        ).properties(title=panel_title(str(series)))
+        ).properties(title=panel_title(str(setting)))
 
 
 def heat_map(cells: pd.DataFrame, row: str, row_title: str | None, unit: str, limit: float) -> alt.Chart:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 from vaesweep.errors import ConfigError
@@ -83,13 +84,13 @@ def choice(*names: str) -> Rule:
 
 
 def is_int(given: object) -> bool:
-    """Whether `given` is an int, which true and false are not."""
-    return isinstance(given, int) and not isinstance(given, bool)
+    """Whether `given` is an int, also one of NumPy, which true and false are not."""
+    return isinstance(given, Integral) and not isinstance(given, bool)
 
 
 def is_number(given: object) -> bool:
-    """Whether `given` is an int or a float."""
-    return is_int(given) or isinstance(given, float)
+    """Whether `given` is an int or a float, also one of NumPy."""
+    return isinstance(given, Real) and not isinstance(given, bool)
 
 
 BOOL = Rule(lambda given: isinstance(given, bool), "true | false")
