@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import forkserver
 
 import pytest
 
@@ -109,6 +110,17 @@ def test_a_signal_is_the_scripts_own(fork, tmp_path):
     process.terminate()
     assert process.wait(60) == 7
     process.terminate()  # of one that has ended already: nothing
+
+
+def test_a_signal_to_all_processes_of_a_study_leaves_the_server(fork, tmp_path):
+    code = "import signal, sys, time; signal.signal(15, lambda *_: (time.sleep(1), sys.exit(7))); print('ready')\n"
+    process = fork(code + "time.sleep(60)")
+    wait_for(lambda: (tmp_path / "stdout").exists() and (tmp_path / "stdout").read_text())
+    server = forkserver._forkserver._forkserver_pid
+    assert os.getpgid(server) != os.getpgrp()
+    os.kill(server, signal.SIGTERM)
+    process.terminate()
+    assert process.wait(60) == 7  # and not 255, of a server that has ended
 
 
 @pytest.mark.parametrize("follows", [True, False])

@@ -3,6 +3,8 @@
 # ruff: noqa: F401
 import atexit
 import gc
+import os
+import signal
 
 import wandb.sdk.launch  # as W&B does at its start; before torch, because it looks through all modules that are there
 
@@ -15,6 +17,11 @@ import hydra._internal.core_plugins.basic_sweeper
 
 from vaesweep import data, figures, models
 from vaesweep.training import callbacks, run_and_record
+
+# a signal to all processes of a study, as `timeout` sends it, must leave the server: without it nobody learns when its
+# jobs end, and those that save a checkpoint would be taken for dead
+os.setsid()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 # no job's garbage collector looks through all this again, and no page of it is copied for that
 gc.freeze()

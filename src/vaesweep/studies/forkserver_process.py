@@ -7,6 +7,7 @@ import atexit
 import multiprocessing
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import weakref
@@ -85,6 +86,7 @@ def start_server(environment: Mapping[str, str]) -> None:
 def run_script(arguments: list[str], environment: dict[str, str], stdout: str, stderr: str) -> None:
     """Be the process of `python ARGUMENTS`; it stops when the one that started it ends."""
     os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the server ignores it
     leave_exits_to_server()
     multiprocessing.set_start_method(None, force=True)  # that of a fresh process; the server's is another
     for stream, path in ((sys.stdout, stdout), (sys.stderr, stderr)):
