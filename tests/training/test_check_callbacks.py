@@ -18,6 +18,10 @@ from vaesweep.training.run_and_record import run
             ["callbacks=early_stopping", "callbacks.early_stopping.monitor=val/nope"],
             r"callbacks.early_stopping.monitor: got val/nope; allowed: val/loss",
         ),
+        (
+            ["+callbacks.best.save_top_k=3"],
+            r"callbacks.best.save_top_k: got 3 with one file for all, best.ckpt; allowed: 1, or callbacks.best.file",
+        ),
     ],
 )
 def test_a_metric_that_the_model_does_not_have_is_refused_before_training(config, tmp_path, overrides, line):

@@ -5,11 +5,13 @@ import io
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from support.interruption import interrupted_at
 from support.runs import recorded_metrics
+from vaesweep.errors import ConfigError
 from vaesweep.training.checkpoint_io import AtomicCheckpointIO, copied
 from vaesweep.training.read_checkpoint import PARTS
 from vaesweep.training.run_and_record import run
@@ -153,3 +155,11 @@ def test_paths_in_a_checkpoint_are_relative_to_it_where_they_are_near(tmp_path):
     read = AtomicCheckpointIO().load_checkpoint(tmp_path / "moved" / "checkpoints" / "last.ckpt")["callbacks"]
     assert read["near"]["best_model_path"] == str(tmp_path / "moved" / "best" / "a.ckpt")
     assert read["far"] == kept["far"]
+
+
+def test_a_state_that_could_not_be_read_again_is_refused_when_it_is_written(tmp_path):
+    states = {"Fine": {"a": 1.5, "b": [torch.ones(2)]}, "Average{'every': 1}": {"value": np.float64(2)}}
+    line = "^callbacks: got Average with values of type float64 in its state; allowed: a state_dict of tensors, "
+    with pytest.raises(ConfigError, match=line):
+        AtomicCheckpointIO().write({"callbacks": states, "global_step": 1}, tmp_path / "last.ckpt")
+    assert not list(tmp_path.iterdir())

@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from compare import main as compare
 from support.recordings import recorded
 from support.runs import recorded_metrics
+from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.training.job import RunJob
 from vaesweep.training.run_and_record import run
@@ -32,6 +33,16 @@ def test_csv_has_scalars_and_settings(config, tmp_path):
     scores = pd.read_csv(version / "metrics.csv")["test/nelbo"].dropna()
     assert scores.item() == pytest.approx(metrics["test/nelbo"], rel=1e-5)
     assert yaml.safe_load((version / "hparams.yaml").read_text())["model"]["free_bits"] == 0.0
+
+
+@pytest.mark.slow
+def test_what_a_csv_logger_left_is_not_removed_when_the_run_is_resumed(config, tmp_path):
+    settings = "model=ae", "optimizer=adam_constant", "+logger.csv.version=0"
+    run(config(*settings, "trainer.max_epochs=1", "logger=csv", wandb=False))
+    before = (tmp_path / "run" / "csv" / "version_0" / "metrics.csv").read_bytes()
+    with pytest.raises(ConfigError, match=r"^logger.csv.version: got 0, whose metrics.csv is there and would be lost;"):
+        run(config(*settings, "trainer.max_epochs=2", "logger=csv", "resume=true", wandb=False))
+    assert (tmp_path / "run" / "csv" / "version_0" / "metrics.csv").read_bytes() == before
 
 
 @pytest.mark.slow

@@ -24,6 +24,18 @@ def test_a_target_that_makes_something_else_is_refused_by_its_key(config, key):
         run(config("model=vae", f"{key}._target_=builtins.dict"))
 
 
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("overfit_batches=0.001", "overfit_batches: got 0.001; .* a share of at least 1/20$"),
+        ("val_check_interval=21", "val_check_interval: got 21; allowed: a number of batches up to 20, or a share$"),
+    ],
+)
+def test_batches_that_training_does_not_have_are_refused(config, override, line):
+    with pytest.raises(ConfigError, match=rf"^trainer.{line}"):
+        build_data(config("data=digits", f"+trainer.{override}"))
+
+
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_a_share_of_less_than_a_batch_is_refused_before_anything_is_left(config, tmp_path, split):
     composed = config("data=digits", f"+trainer.limit_{split}_batches=0.001")

@@ -14,6 +14,7 @@ from vaesweep.stacking.optimizer import memberwise_adam, param_group_slices
 from vaesweep.stacking.stacked_model import Stack
 from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.lightning_module import LitAutoencoder, draw_noise
+from vaesweep.training.resumption import check_epochs
 
 
 class LitStack(LitAutoencoder):
@@ -120,5 +121,6 @@ class LitStack(LitAutoencoder):
         checkpoint["metric_tracker"] = [view.module.tracker.state_dict() for view in self.views]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_epochs(self.trainer, checkpoint)
         for view, state in zip(self.views, checkpoint["metric_tracker"], strict=True):
             view.module.tracker.load_state_dict(state)

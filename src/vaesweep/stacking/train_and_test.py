@@ -17,6 +17,7 @@ from vaesweep.training.check_callbacks import check_callbacks
 from vaesweep.training.check_machine import check_machine
 from vaesweep.training.job import RunJob
 from vaesweep.training.read_checkpoint import CHECKPOINT, best_checkpoint, load_weights
+from vaesweep.training.resumption import restart_cut_epochs_only
 from vaesweep.training.run_lock import lock_run_dirs
 from vaesweep.training.run_recorder import RunRecorder
 from vaesweep.training.step_overhead import spare_steps
@@ -70,6 +71,7 @@ def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
         enable_checkpointing=False,
     )
     spare_steps(trainer)
+    restart_cut_epochs_only(trainer)
     if config.compile:
         stack.stack.compile()
     for view, job in zip(views, jobs, strict=True):
@@ -78,6 +80,8 @@ def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
     try:
         checkpoint = jobs[0].folder / CHECKPOINT
         start = checkpoint if config.resume and checkpoint.is_file() else None
+        for job in jobs:
+            job.has_begun = True
         trainer.fit(stack, datamodule=data, ckpt_path=start, weights_only=True)
         if config.test_checkpoint == "best":
             stack.sync_members()

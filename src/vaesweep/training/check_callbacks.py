@@ -22,6 +22,7 @@ def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], means: 
     """
     named = dict(zip(config.callbacks, callbacks, strict=False))
     check_states(named)
+    check_best_files(named)
     check_monitors(named, means)
     for name in optimized_metrics(config):
         if name not in (names := validation_metrics(means)):
@@ -36,6 +37,18 @@ def check_states(callbacks: Mapping[str, L.Callback]) -> None:
             key = f"callbacks.{names[callback.state_key]}.monitor"
             given = f"{callback.monitor or 'null'}, which is that of callbacks.{name} too"
             raise ConfigError(key, given, "another metric, mode or interval for each ModelCheckpoint")
+
+
+def check_best_files(callbacks: Mapping[str, L.Callback]) -> None:
+    """Refuse several best checkpoints in one file, of which the latest would be left. Raises `ConfigError`."""
+    for name, callback in callbacks.items():
+        if not isinstance(callback, ModelCheckpoint) or callback.save_top_k in (0, 1) or not callback.monitor:
+            continue
+        has_one_name = callback.filename is not None and "{" not in callback.filename
+        if has_one_name and not callback._enable_version_counter:
+            given = f"{callback.save_top_k} with one file for all, {callback.filename}.ckpt"
+            allowed = f"1, or callbacks.{name}.filename with a field such as {{epoch}}"
+            raise ConfigError(f"callbacks.{name}.save_top_k", given, allowed)
 
 
 def check_monitors(callbacks: Mapping[str, L.Callback], means: MetricTracker) -> None:

@@ -3,6 +3,7 @@
 import copy
 import io
 import os
+import pickle
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from vaesweep.atomic_files import atomically
+from vaesweep.errors import ConfigError
 from vaesweep.training.read_checkpoint import PARTS, read_checkpoint
 
 PATHS = ("dirpath", "best_model_path", "kth_best_model_path", "last_model_path")
@@ -52,6 +54,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def write(self, checkpoint: dict[str, Any], path: Path) -> None:
         """Write one checkpoint."""
+        check_states(checkpoint.get("callbacks", {}))
         folder, content = os.path.dirname(os.path.realpath(path)), io.BytesIO()
         torch.save(map_paths(checkpoint, lambda path: relative(path, folder)), content)
         with atomically(path) as unfinished:
@@ -68,6 +71,24 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         folder = os.path.dirname(os.path.realpath(path))
         checkpoint = read_checkpoint("resume", path, map_location, PARTS)
         return map_paths(checkpoint, lambda path: os.path.normpath(os.path.join(folder, path)))
+
+
+def check_states(states: Mapping[str, Any]) -> None:
+    """Refuse the state of a callback that a checkpoint can hold and that cannot be read from it safely.
+
+    Raises `ConfigError`: of the whole checkpoint it would be known when the run is resumed.
+    """
+    for name, state in states.items():
+        content = io.BytesIO()
+        torch.save(state, content)
+        content.seek(0)
+        try:
+            torch.load(content, weights_only=True)
+        except pickle.UnpicklingError as error:
+            kinds = sorted({type(value).__name__ for value in state.values()}) if isinstance(state, Mapping) else []
+            given = f"{name.split('{')[0]} with values of type {', '.join(kinds) or type(state).__name__} in its state"
+            allowed = "a state_dict of tensors, Python's own numbers, text, lists and dicts"
+            raise ConfigError("callbacks", given, allowed) from error
 
 
 def copied(value: Any) -> Any:

@@ -15,3 +15,5 @@ class RunJob:
     config: DictConfig
     folder: Path
     results: Results
+    has_begun: bool = False
+    """Whether training has begun, when nothing can refuse the run any more."""

@@ -17,6 +17,7 @@ from vaesweep.settings.value_rules import check_int
 from vaesweep.training.check_model_declaration import check_declaration
 from vaesweep.training.metric_tracker import MetricTracker, flatten_terms
 from vaesweep.training.optimizers import Adam
+from vaesweep.training.resumption import check_epochs
 
 
 class LitAutoencoder(L.LightningModule):
@@ -88,7 +89,8 @@ class LitAutoencoder(L.LightningModule):
         return draw_noise(self.model, batch, (self.seed, *name), self.device, world, rank)
 
     def on_train_start(self) -> None:
-        planned = [config.scheduler.state_dict()["total_steps"] for config in self.trainer.lr_scheduler_configs]
+        states = [config.scheduler.state_dict() for config in self.trainer.lr_scheduler_configs]
+        planned = [state["total_steps"] for state in states if "total_steps" in state]
         if planned not in ([], [self.steps]):
             given = f"{self.trainer.max_epochs} ({self.steps} steps) to resume a cycle of {planned[0]} steps"
             allowed = "as before, for onecycle; optimizer.lr_schedule=constant can go on"
@@ -151,6 +153,7 @@ class LitAutoencoder(L.LightningModule):
         checkpoint["metric_tracker"] = self.tracker.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_epochs(self.trainer, checkpoint)
         self.tracker.load_state_dict(checkpoint["metric_tracker"])
 
     def on_validation_start(self) -> None:

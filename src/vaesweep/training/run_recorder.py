@@ -11,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from vaesweep.errors import ConfigError, DivergenceError, reason, system_message
 from vaesweep.records import wandb_lifecycle
+from vaesweep.records.results import Results
 from vaesweep.records.run_summary import print_line, print_summary
 from vaesweep.stop_signals import REQUEUE, SIGNALS, Interrupted, interrupt
 from vaesweep.training.job import RunJob
@@ -43,9 +44,12 @@ class RunRecorder:
         status, reason_given = status_of(error)
         for signum in SIGNALS:
             signal.signal(signum, signal.SIG_IGN)  # the records take no time, and W&B may take minutes
-        # what an earlier session left is worth more than the record of a resumption that never began
         refused = isinstance(error, ConfigError) and self.resumes
-        unwritten = [] if refused else [bad for job in self.jobs if (bad := write_record(job, status, reason_given))]
+        unwritten = [
+            bad
+            for job in self.jobs
+            if not (refused or never_resumed(job)) and (bad := write_record(job, status, reason_given))
+        ]
         for signum, handler in self.handlers.items():
             signal.signal(signum, handler)
         problem = self.storage_error(unwritten[0] if unwritten else error)
@@ -84,6 +88,12 @@ def status_of(error: BaseException | None) -> tuple[str, str | None]:
     if isinstance(error, Interrupted):
         return "interrupted", signal.Signals(error.signum).name
     return "failed", reason(error) if isinstance(error, Exception) else None
+
+
+def never_resumed(job: RunJob) -> bool:
+    """Whether a resumption ended before it began: what an earlier session left is worth more than its record."""
+    went_on = job.has_begun or job.results.status == "completed" or not job.config.resume
+    return not went_on and Results.load_or_none(job.folder) is not None
 
 
 def is_other_rank() -> bool:

@@ -11,14 +11,13 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback, Timer
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.plugins import DoublePrecision
 from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from vaesweep.atomic_files import atomically
 from vaesweep.data import ImageDataModule
 from vaesweep.errors import ConfigError
 from vaesweep.models import Autoencoder, Spec
@@ -28,6 +27,7 @@ from vaesweep.records.results import Results
 from vaesweep.records.run_name import run_name
 from vaesweep.settings.instantiate import build, check_type
 from vaesweep.settings.validate import validate
+from vaesweep.settings.value_rules import is_int
 from vaesweep.training.check_callbacks import check_callbacks
 from vaesweep.training.check_machine import check_machine
 from vaesweep.training.checkpoint_io import AtomicCheckpointIO
@@ -36,6 +36,7 @@ from vaesweep.training.job import RunJob
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.metric_tracker import MetricTracker
 from vaesweep.training.read_checkpoint import CHECKPOINT, best_checkpoint, load_weights
+from vaesweep.training.resumption import Resumption, restart_cut_epochs_only
 from vaesweep.training.step_overhead import spare_steps
 
 IRRELEVANT_WARNINGS = (
@@ -61,8 +62,7 @@ def train_and_test(job: RunJob) -> None:
     callbacks = build_callbacks(config)
     check_callbacks(config, callbacks, module.tracker)
     if config.resume:
-        callbacks.append(LambdaCallback(on_train_start=lambda *_: save_resumed_config(job)))
-        callbacks.append(LambdaCallback(on_fit_start=lambda trainer, _: keep_early_stop_on_resume(trainer)))
+        callbacks.append(Resumption(job, callbacks))
     trainer: L.Trainer = build(
         config,
         "trainer",
@@ -73,6 +73,7 @@ def train_and_test(job: RunJob) -> None:
     )
     check_type("trainer", trainer, L.Trainer)
     spare_steps(trainer)
+    restart_cut_epochs_only(trainer)
     results.device = device_name(trainer)
     if config.compile:
         module.model.compile()
@@ -122,12 +123,21 @@ def build_data(config: DictConfig) -> ImageDataModule:
 
 
 def check_shares(trainer: Mapping[str, Any], batches: Mapping[str, int]) -> None:
-    """Refuse a share of a split's `batches` that is less than one of them. Raises `ConfigError`."""
-    for split, count in batches.items():
-        share = trainer.get(f"limit_{split}_batches")
+    """Refuse a share of a split's `batches` that is less than one of them, or an interval of more than all.
+
+    Raises `ConfigError`.
+    """
+    shares = {f"limit_{split}_batches": count for split, count in batches.items()}
+    for key, count in {**shares, "overfit_batches": batches["train"], "val_check_interval": batches["train"]}.items():
+        share = trainer.get(key)
         if isinstance(share, float) and 0 < share < 1 and int(share * count) == 0:
             allowed = f"a number of batches, or a share of at least 1/{count}"
-            raise ConfigError(f"trainer.limit_{split}_batches", share, allowed)
+            raise ConfigError(f"trainer.{key}", share, allowed)
+    interval: Any = trainer.get("val_check_interval")
+    limit: Any = trainer.get("limit_train_batches") or 1.0
+    count = min(limit, batches["train"]) if is_int(limit) else int(limit * batches["train"])
+    if is_int(interval) and interval > count and trainer.get("check_val_every_n_epoch", 1) is not None:
+        raise ConfigError("trainer.val_check_interval", interval, f"a number of batches up to {count}, or a share")
 
 
 def build_module(job: RunJob, data: ImageDataModule) -> LitAutoencoder:
@@ -181,6 +191,9 @@ def start_loggers(job: RunJob) -> list[Logger]:
             logger.name = run_name(job.results)
         loggers.append(build(config, f"logger.{key}"))
         check_type(f"logger.{key}", loggers[-1], Logger)
+        if isinstance(loggers[-1], CSVLogger) and (Path(loggers[-1].log_dir) / "metrics.csv").exists():
+            given = f"{loggers[-1].version}, whose metrics.csv is there and would be lost"
+            raise ConfigError(f"logger.{key}.version", given, "null, a new one for each session")
     log_settings(loggers, job.results)
     return loggers
 
@@ -210,22 +223,3 @@ def record_metrics(job: RunJob, means: MetricTracker) -> None:
     rank_zero_only(write_image_scores)(job.folder, means.image_metrics("test"))
     results.dimensions = [round(value, 6) for value in means.dimensions]
     results.status = "completed"
-
-
-def keep_early_stop_on_resume(trainer: L.Trainer) -> None:
-    """Have a run that early stopping ended not train one more epoch when it is resumed: it is only tested."""
-    stops = [each for each in trainer.callbacks if isinstance(each, EarlyStopping)]  # type: ignore[attr-defined]
-    trainer.should_stop = any(stop.stopped_epoch > 0 for stop in stops)
-
-
-def save_resumed_config(job: RunJob) -> None:
-    """Record what a resumption was told, for the next one; Hydra leaves a resumed folder's record alone.
-
-    Called once training has begun, when nothing can refuse the resumption any more.
-    """
-    if getattr(rank_zero_only, "rank", 0) == 0:
-        folder: Path = job.folder / ".hydra"
-        folder.mkdir(exist_ok=True)
-        for name, content in (("config", job.config), ("overrides", job.results.overrides)):
-            with atomically(folder / f"{name}.yaml") as path:
-                OmegaConf.save(content, path)

@@ -32,9 +32,11 @@ class HistoryCSV(L.Callback):
         scores = {name: value.item() for name, value in seen if name.startswith("val/")}
         self.validated = False
         row = {"epoch": trainer.current_epoch + 1, "lr": pl_module.learning_rate}
-        self.rows.append(row | pl_module.training_means() | scores)
+        earlier = [row for row in self.rows if row["epoch"] <= trainer.current_epoch]
+        is_anew = len(earlier) < len(self.rows)  # an epoch that `max_steps` had cut, taken up again
+        self.rows = [*earlier, row | pl_module.training_means() | scores]
         if trainer.is_global_zero:
-            if self.rows[-1].keys() <= self.columns.keys():
+            if not is_anew and self.rows[-1].keys() <= self.columns.keys():
                 with self.path.open("r+", newline="") as file:  # not "a", which would create it in a folder made anew
                     file.seek(0, os.SEEK_END)
                     csv.DictWriter(file, list(self.columns), restval="").writerow(self.rows[-1])
