@@ -287,6 +287,7 @@ def test_jobs_that_differ_in_knobs_and_seeds_make_a_stack(job):
         job("long", "trainer.max_epochs=4"),
         job("ddp", "trainer=ddp", "trainer.devices=2"),
         job("half", "trainer.precision=16-mixed"),
+        job("profiled", "+trainer.profiler=simple"),
         job("wrong", "seed=-1"),
         job("rate", "optimizer.lr=oops"),
         job("timed", "+callbacks.best.every_n_train_steps=5"),
@@ -295,13 +296,14 @@ def test_jobs_that_differ_in_knobs_and_seeds_make_a_stack(job):
     groups = group_jobs([*alike, *others], None)
     assert [sorted(one.folder.name for one in stack) for stack in groups.stacks] == [list("0123"), ["wide", "wider"]]
     reasons = {one.folder.name: reason for one, reason in groups.alone}
-    assert reasons.keys() == {"order", "long", "ddp", "half", "wrong", "rate", "timed", "early"}
+    assert reasons.keys() == {"order", "long", "ddp", "half", "profiled", "wrong", "rate", "timed", "early"}
     lonely = "no other job differs from it in knobs and seeds alone, at the same step"
     assert reasons["order"] == reasons["long"] == lonely
     assert reasons["rate"] == "optimizer.lr: got oops; allowed: a number above 0"
     assert reasons["timed"] == "callbacks.best.every_n_train_steps: a stack is saved at the end of epochs"
     assert reasons["ddp"] == "trainer.devices=2: a stack is trained on one device"
     assert reasons["half"].startswith("trainer.precision=16-mixed: ")
+    assert reasons["profiled"] == "trainer.profiler: a profile is of one run"
     assert reasons["wrong"] == "seed: got -1; allowed: a whole number from 0 to 4294967295"
     assert reasons["early"] == "callbacks.early: a EarlyStopping may act on the whole run"
 

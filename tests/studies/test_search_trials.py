@@ -10,7 +10,7 @@ from hydra_plugins.vaesweep_optuna.sweeper import OptunaSweeper
 from support.commands import QUICK, record, started, train, wait_for
 from vaesweep.errors import ConfigError
 from vaesweep.records.search_record import SearchRecord, dominates
-from vaesweep.studies.search_trials import conclusion, first_settings, suggestion, update
+from vaesweep.studies.search_trials import SWEEPER, conclusion, earlier_result, first_settings, suggestion, update
 
 optuna = pytest.importorskip("optuna", reason="needs the extra search")
 
@@ -46,6 +46,27 @@ def test_an_interval_is_drawn_from(override, kind, low, high):
 @pytest.mark.parametrize("override", ["choice(a,b,c)", "a,b,c", "range(1,4)"])
 def test_choices_are_drawn_as_they_are_written(override):
     assert sorted(set(draws(override)[0])) == (["1", "2", "3"] if "range" in override else ["a", "b", "c"])
+
+
+def test_settings_that_are_written_alike_are_those_of_one_job():
+    study = optuna.create_study()
+    suggest = suggestion("key", OverridesParser.create().parse_override("key=interval(0,9)"))
+
+    def trial(value, *outcome):
+        study.enqueue_trial({"key": value})
+        asked = study.ask()
+        asked.set_user_attr(SWEEPER, "lock")
+        suggest(asked)
+        if outcome:
+            study.tell(asked, *outcome)
+
+    trial(1.0001, 5.0)
+    trial(2.0, None, optuna.trial.TrialState.FAIL)
+    trial(3.0)  # still runs
+    assert earlier_result(study, 9, {"key": 1.00012}).values == [5.0]
+    assert earlier_result(study, 9, {"key": 2.0}).state == optuna.trial.TrialState.FAIL
+    for number, value in ((9, 3.0), (9, 1.01), (0, 1.0001)):
+        assert earlier_result(study, number, {"key": value}) is None
 
 
 @pytest.mark.parametrize(
@@ -99,12 +120,15 @@ def test_a_first_trial_that_could_not_be_drawn_is_refused(settings, given, allow
 
 
 def trial(*values):
-    return {"settings": {"model.beta": str(sum(values))}, "values": list(values) or None}
+    return {"settings": {"model.beta": "-".join(map(str, values))}, "values": list(values) or None}
 
 
 def test_the_front_is_what_no_other_trial_beats():
     found = SearchRecord(["val/kl", "val/distortion"], [trial(1, 9), trial(2, 9), trial(2, 5), trial(), trial(3, 4)])
     assert [one["values"] for one in found.front()] == [[1, 9], [2, 5], [3, 4]]
+    found.trials.append(trial(2, 5))  # the same job again
+    assert [one["values"] for one in found.front()] == [[1, 9], [2, 5], [3, 4]]
+    found.trials.pop()
     assert dominates([1, 2], [1, 3])
     assert not dominates([1, 2], [1, 2])
     assert conclusion(found).splitlines()[0] == "5 trials; the front:"

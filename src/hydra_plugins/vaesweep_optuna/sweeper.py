@@ -27,6 +27,7 @@ from vaesweep.studies.search_trials import (
     Suggest,
     begun,
     conclusion,
+    earlier_result,
     first_settings,
     is_dead,
     suggestion,
@@ -188,8 +189,8 @@ class OptunaSweeper(Sweeper):
                 settings = {key: suggest(trial) for key, suggest in space.items()}
             except ValueError as error:  # other choices than those of an earlier start
                 raise ConfigError("hydra/sweeper", f"optuna with {error}", "the values of the earlier start") from None
-            same = next((earlier for earlier in begun(study) if earlier.values and earlier.params == settings), None)
-            if same:  # the same job twice is run once
-                study.tell(trial, same.values)
+            same = earlier_result(study, trial.number, settings)
+            if same:  # the same job twice is run once, and would fail again
+                study.tell(trial, same.values, None if same.values else same.state)
             else:
                 yield trial.number, settings

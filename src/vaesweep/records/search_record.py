@@ -55,8 +55,9 @@ class SearchRecord:
             path.write_text(text + "\n")
 
     def front(self) -> list[Mapping[str, Any]]:
-        """The completed trials that no other one beats in one metric without losing in another."""
-        completed = [trial for trial in self.trials if trial["values"] is not None]
+        """The completed trials that no other one beats in one metric without losing in another, each setting once."""
+        by_settings = {json.dumps(trial["settings"]): trial for trial in self.trials if trial["values"] is not None}
+        completed = list(by_settings.values())
         return [one for one in completed if not any(dominates(other["values"], one["values"]) for other in completed)]
 
 

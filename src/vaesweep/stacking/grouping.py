@@ -136,6 +136,8 @@ def why_not_stackable(job: RunJob) -> str | None:
         return f"trainer.devices={trainer.devices}: a stack is trained on one device"
     if trainer.precision == "16-mixed":
         return "trainer.precision=16-mixed: one scale of the loss for all would couple the members"
+    if trainer.get("profiler"):
+        return "trainer.profiler: a profile is of one run"
     for name, node in config.callbacks.items():
         built = build(config, f"callbacks.{name}")
         if type(built) not in PER_MEMBER_CALLBACKS and not isinstance(built, SHARED_CALLBACKS):

@@ -81,6 +81,18 @@ def written(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def earlier_result(
+    study: "optuna.Study", number: int, settings: Mapping[str, Any]
+) -> "optuna.trial.FrozenTrial | None":
+    """The trial that has ended with the same settings, as they are written: it is the same job, in the same folder."""
+    texts = {key: written(value) for key, value in settings.items()}
+    for trial in begun(study):
+        same = {key: written(value) for key, value in trial.params.items()} == texts
+        if trial.number != number and trial.state.is_finished() and same:
+            return trial
+    return None
+
+
 def is_dead(lock: Path) -> bool:
     """Whether the process that held a lock is no more."""
     try:
