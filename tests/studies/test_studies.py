@@ -92,6 +92,13 @@ def test_more_values_are_more_jobs(tmp_path):
     assert all(path.stat().st_mtime_ns == time for path, time in written.items())
 
 
+def test_a_job_that_is_listed_twice_is_run_once(tmp_path):
+    done = train(tmp_path, "-m", "model=beta_vae", *QUICK, "logger.wandb.mode=disabled", "model.beta=1,2,1.0")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("completed earlier") == 1
+    assert len(list(only(tmp_path).glob("*/results.json"))) == 2
+
+
 def test_a_finished_job_is_not_run_over(tmp_path):
     arguments = ["-m", "model=vae", "seed=0", *QUICK, "logger.wandb.mode=disabled", "hydra.sweep.dir=study"]
     assert train(tmp_path, *arguments).returncode == 0

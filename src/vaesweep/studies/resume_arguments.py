@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -73,10 +75,41 @@ def expand_resume(argv: list[str]) -> list[str]:
 def study_arguments(folder: Path, script: str, options: Namespace, flags: list[str], mine: list[str]) -> list[str]:
     """The command line, without the script, that continues the study in `folder`."""
     task, hydra, record = study_overrides(folder)
+    check_values(mine, task, record)
     launcher = ("hydra/launcher=", "hydra.launcher.") if any(o.startswith("hydra/launcher=") for o in mine) else ()
     of_hydra = [o for o in hydra if not o.startswith(("hydra.mode=", "hydra.sweep.dir=", *launcher))]
     where = config_flags(record, script, options)
     return [*where, *flags, "-m", *task, *of_hydra, *mine, "resume=true", f"hydra.sweep.dir={quote(folder)}"]
+
+
+def check_values(mine: list[str], task: list[str], hydra: DictConfig) -> None:
+    """Refuse values of a setting that a study varies without those that it has. Raises `ConfigError`.
+
+    Hydra would record these values alone, and no later resumption would take up the other jobs.
+    """
+    parser = OverridesParser.create()
+    params = OmegaConf.select(hydra, "sweeper.params") or {}
+    varied = {}
+    for override in parser.parse_overrides([*(f"{key}={value}" for key, value in params.items()), *task]):
+        values = values_of(override)
+        varied[override.get_key_element()] = values if len(values) > 1 else []
+    try:
+        given = parser.parse_overrides(mine)
+    except OverrideParseException:  # Hydra says so
+        return
+    for override in given:
+        key, values = override.get_key_element(), values_of(override)
+        earlier = varied.get(key, [])
+        if values and not set(earlier) <= set(values):
+            allowed = f"the study's values too: {','.join(dict.fromkeys([*earlier, *values]))}"
+            raise ConfigError(key, ",".join(values), allowed)
+
+
+def values_of(override: Override) -> list[str]:
+    """The values of an override as text; none of one that deletes, or from which a search draws."""
+    if not override.is_sweep_override():
+        return [] if override.is_delete() else [str(override.get_value_element_as_str())]
+    return [] if isinstance(override.value(), IntervalSweep) else list(override.sweep_string_iterator())
 
 
 def run_arguments(folder: Path, script: str, options: Namespace, flags: list[str], mine: list[str]) -> list[str]:

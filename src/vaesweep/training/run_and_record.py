@@ -15,6 +15,9 @@ from vaesweep.training.run_lock import lock_run_dirs
 from vaesweep.training.run_recorder import RunRecorder, is_other_rank
 from vaesweep.training.train_and_test import train_and_test
 
+COMPLETED_HERE: set[Path] = set()
+"""The folders of the runs that this process has completed: a job that a study lists twice is run once."""
+
 
 def run(config: DictConfig) -> float | list[float]:
     """Train and test what `config` says, leave the record in its folder, return the metric `optimized_metric`.
@@ -41,7 +44,7 @@ def run_unless_completed(job: RunJob) -> float | list[float]:
         earlier
         and earlier.status == "completed"
         and earlier.config_hash == job.results.config_hash
-        and job.config.resume
+        and (job.config.resume or job.folder in COMPLETED_HERE)
     ):
         print(f"completed earlier: {os.path.relpath(job.folder)}")
         return earlier.optimized_metric(job.config)
@@ -50,6 +53,7 @@ def run_unless_completed(job: RunJob) -> float | list[float]:
     if earlier and not job.config.resume and earlier.config_hash != job.results.config_hash:
         raise ConfigError("hydra.run.dir", f"{job.folder}, which holds another run", "a folder of its own")
     run_and_record(job)
+    COMPLETED_HERE.add(job.folder)
     return job.results.optimized_metric(job.config)
 
 
