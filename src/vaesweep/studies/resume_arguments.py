@@ -75,17 +75,17 @@ def expand_resume(argv: list[str]) -> list[str]:
 def study_arguments(folder: Path, script: str, options: Namespace, flags: list[str], mine: list[str]) -> list[str]:
     """The command line, without the script, that continues the study in `folder`."""
     task, hydra, record = study_overrides(folder)
-    check_values(mine, task, record)
+    print(*values_left_out(mine, task, record), sep="", end="")
     launcher = ("hydra/launcher=", "hydra.launcher.") if any(o.startswith("hydra/launcher=") for o in mine) else ()
     of_hydra = [o for o in hydra if not o.startswith(("hydra.mode=", "hydra.sweep.dir=", *launcher))]
     where = config_flags(record, script, options)
     return [*where, *flags, "-m", *task, *of_hydra, *mine, "resume=true", f"hydra.sweep.dir={quote(folder)}"]
 
 
-def check_values(mine: list[str], task: list[str], hydra: DictConfig) -> None:
-    """Refuse values of a setting that a study varies without those that it has. Raises `ConfigError`.
+def values_left_out(mine: list[str], task: list[str], hydra: DictConfig) -> list[str]:
+    """A line for each setting that a study varies, and that is now given without values that the study has.
 
-    Hydra would record these values alone, and no later resumption would take up the other jobs.
+    Hydra records the new values alone, so that no later resumption takes up the jobs of the others.
     """
     parser = OverridesParser.create()
     params = OmegaConf.select(hydra, "sweeper.params") or {}
@@ -96,13 +96,17 @@ def check_values(mine: list[str], task: list[str], hydra: DictConfig) -> None:
     try:
         given = parser.parse_overrides(mine)
     except OverrideParseException:  # Hydra says so
-        return
+        return []
+    lines = []
     for override in given:
         key, values = override.get_key_element(), values_of(override)
         earlier = varied.get(key, [])
-        if values and not set(earlier) <= set(values):
-            allowed = f"the study's values too: {','.join(dict.fromkeys([*earlier, *values]))}"
-            raise ConfigError(key, ",".join(values), allowed)
+        missing = [value for value in earlier if value not in values]
+        if values and missing:
+            lines.append(
+                f"{key}: the study's jobs with {', '.join(missing)} stay as they are, now and when it is resumed\n"
+            )
+    return lines
 
 
 def values_of(override: Override) -> list[str]:
