@@ -37,7 +37,8 @@ def print_table(named_folders: Sequence[Path]) -> None:
     runs = [run for run in read(list(named_folders)).runs if run.evaluation]
     if are_single_runs:  # they belong to no study
         runs, repeated = without_repeats([replace(run, study="") for run in runs], Path.cwd())
-        print(*repeated, sep="\n", end="\n" * bool(repeated))
+        for line in repeated:
+            print(line)
     if not runs:
         return
     frame = table(runs)

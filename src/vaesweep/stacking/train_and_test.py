@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import lightning as L
+from lightning.pytorch.callbacks import LambdaCallback
 
 from vaesweep.errors import reason
 from vaesweep.records.log_to_loggers import log_results
@@ -43,6 +44,12 @@ def run_stack(jobs: Sequence[RunJob]) -> None:
         train_and_test_stack(jobs)
 
 
+def begin(jobs: Sequence[RunJob]) -> None:
+    """Have jobs know that training has begun."""
+    for job in jobs:
+        job.has_begun = True
+
+
 def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
     """`train_and_test` for several jobs at once. What they share is built from the first's configuration."""
     config = jobs[0].config
@@ -60,11 +67,12 @@ def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
         for module, of_job, job in zip(modules, callbacks, jobs, strict=True)
     ]
     stack = LitStack(views)
+    shared = [callback for callback in callbacks[0] if isinstance(callback, SHARED_CALLBACKS)]
     slices = [rows for rows, _ in param_group_slices([module.optimizer_recipe for module in modules])]
     trainer: L.Trainer = build(
         config,
         "trainer",
-        callbacks=[*(c for c in callbacks[0] if isinstance(c, SHARED_CALLBACKS)), MemberCallbacks(views)],
+        callbacks=[*shared, MemberCallbacks(views), LambdaCallback(on_train_start=lambda *_: begin(jobs))],
         plugins=PerMemberCheckpointIO(views, slices, config.checkpoint_every_n_seconds),
         logger=False,
         default_root_dir=jobs[0].folder,
@@ -80,8 +88,6 @@ def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
     try:
         checkpoint = jobs[0].folder / CHECKPOINT
         start = checkpoint if config.resume and checkpoint.is_file() else None
-        for job in jobs:
-            job.has_begun = True
         trainer.fit(stack, datamodule=data, ckpt_path=start, weights_only=True)
         if config.test_checkpoint == "best":
             stack.sync_members()

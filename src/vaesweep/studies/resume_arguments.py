@@ -75,7 +75,8 @@ def expand_resume(argv: list[str]) -> list[str]:
 def study_arguments(folder: Path, script: str, options: Namespace, flags: list[str], mine: list[str]) -> list[str]:
     """The command line, without the script, that continues the study in `folder`."""
     task, hydra, record = study_overrides(folder)
-    print(*values_left_out(mine, task, record), sep="", end="")
+    for line in values_left_out(mine, task, record):
+        print(line)
     launcher = ("hydra/launcher=", "hydra.launcher.") if any(o.startswith("hydra/launcher=") for o in mine) else ()
     of_hydra = [o for o in hydra if not o.startswith(("hydra.mode=", "hydra.sweep.dir=", *launcher))]
     where = config_flags(record, script, options)
@@ -112,7 +113,7 @@ def values_left_out(mine: list[str], task: list[str], hydra: DictConfig) -> list
 def values_of(override: Override) -> list[str]:
     """The values of an override as text; none of one that deletes, or from which a search draws."""
     if not override.is_sweep_override():
-        return [] if override.is_delete() else [str(override.get_value_element_as_str())]
+        return [] if override.is_delete() else [override.get_value_element_as_str()]
     return [] if isinstance(override.value(), IntervalSweep) else list(override.sweep_string_iterator())
 
 

@@ -54,7 +54,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def write(self, checkpoint: dict[str, Any], path: Path) -> None:
         """Write one checkpoint."""
-        check_states(checkpoint.get("callbacks", {}))
+        check_readable(checkpoint.get("callbacks", {}))
         folder, content = os.path.dirname(os.path.realpath(path)), io.BytesIO()
         torch.save(map_paths(checkpoint, lambda path: relative(path, folder)), content)
         with atomically(path) as unfinished:
@@ -73,7 +73,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return map_paths(checkpoint, lambda path: os.path.normpath(os.path.join(folder, path)))
 
 
-def check_states(states: Mapping[str, Any]) -> None:
+def check_readable(states: Mapping[str, Any]) -> None:
     """Refuse the state of a callback that a checkpoint can hold and that cannot be read from it safely.
 
     Raises `ConfigError`: of the whole checkpoint it would be known when the run is resumed.

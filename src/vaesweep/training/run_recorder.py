@@ -30,7 +30,6 @@ class RunRecorder:
 
     def __init__(self, jobs: Sequence[RunJob], summary: bool = True) -> None:
         self.jobs = [] if is_other_rank() else jobs  # the first process speaks for all
-        self.resumes = bool(jobs[0].config.resume)
         self.summary = summary
         self.alone = HydraConfig.get().mode != RunMode.MULTIRUN
 
@@ -44,12 +43,8 @@ class RunRecorder:
         status, reason_given = status_of(error)
         for signum in SIGNALS:
             signal.signal(signum, signal.SIG_IGN)  # the records take no time, and W&B may take minutes
-        refused = isinstance(error, ConfigError) and self.resumes
-        unwritten = [
-            bad
-            for job in self.jobs
-            if not (refused or never_resumed(job)) and (bad := write_record(job, status, reason_given))
-        ]
+        begun = [job for job in self.jobs if not never_resumed(job)]
+        unwritten = [bad for job in begun if (bad := write_record(job, status, reason_given))]
         for signum, handler in self.handlers.items():
             signal.signal(signum, handler)
         problem = self.storage_error(unwritten[0] if unwritten else error)
