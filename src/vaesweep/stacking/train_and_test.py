@@ -1,6 +1,7 @@
 """From the configurations of several runs to as many trained and tested models, trained as one."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import lightning as L
 from lightning.pytorch.callbacks import LambdaCallback
@@ -18,7 +19,7 @@ from vaesweep.training.check_callbacks import check_callbacks
 from vaesweep.training.check_machine import check_machine
 from vaesweep.training.job import RunJob
 from vaesweep.training.read_checkpoint import CHECKPOINT, best_checkpoint, load_weights
-from vaesweep.training.resumption import restart_cut_epochs_only
+from vaesweep.training.resumption import check_cycle, restart_cut_epochs_only
 from vaesweep.training.run_lock import lock_run_dirs
 from vaesweep.training.run_recorder import RunRecorder
 from vaesweep.training.step_overhead import spare_steps
@@ -44,8 +45,9 @@ def run_stack(jobs: Sequence[RunJob]) -> None:
         train_and_test_stack(jobs)
 
 
-def begin(jobs: Sequence[RunJob]) -> None:
-    """Have jobs know that training has begun."""
+def begin(jobs: Sequence[RunJob], trainer: L.Trainer, stack: LitStack) -> None:
+    """Have jobs know that training has begun, when nothing can refuse to resume them any more."""
+    check_cycle(trainer, stack.steps)
     for job in jobs:
         job.has_begun = True
 
@@ -72,7 +74,7 @@ def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
     trainer: L.Trainer = build(
         config,
         "trainer",
-        callbacks=[*shared, MemberCallbacks(views), LambdaCallback(on_train_start=lambda *_: begin(jobs))],
+        callbacks=[*shared, MemberCallbacks(views), LambdaCallback(on_train_start=partial(begin, jobs))],
         plugins=PerMemberCheckpointIO(views, slices, config.checkpoint_every_n_seconds),
         logger=False,
         default_root_dir=jobs[0].folder,

@@ -102,11 +102,9 @@ def values_left_out(mine: list[str], task: list[str], hydra: DictConfig) -> list
     for override in given:
         key, values = override.get_key_element(), values_of(override)
         earlier = varied.get(key, [])
-        missing = [value for value in earlier if value not in values]
+        missing = ", ".join(value for value in earlier if value not in values)
         if values and missing:
-            lines.append(
-                f"{key}: the study's jobs with {', '.join(missing)} stay as they are, now and when it is resumed\n"
-            )
+            lines.append(f"{key}: the study's jobs with {missing} stay as they are, now and when it is resumed")
     return lines
 
 

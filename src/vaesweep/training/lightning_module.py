@@ -8,7 +8,6 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from vaesweep.errors import ConfigError
 from vaesweep.metrics import Average, CodeVariance, PerImageScores
 from vaesweep.models import Autoencoder, Batch, Scores
 from vaesweep.records.log_to_loggers import log_metrics
@@ -87,14 +86,6 @@ class LitAutoencoder(L.LightningModule):
     def noise(self, batch: Batch, *name: int | str, world: int = 1, rank: int = 0) -> Tensor:
         """Standard normal noise for a batch, seeded by `name`; of `world` equal shares of it that of process `rank`."""
         return draw_noise(self.model, batch, (self.seed, *name), self.device, world, rank)
-
-    def on_train_start(self) -> None:
-        states = [config.scheduler.state_dict() for config in self.trainer.lr_scheduler_configs]
-        planned = [state["total_steps"] for state in states if "total_steps" in state]
-        if planned not in ([], [self.steps]):
-            given = f"{self.trainer.max_epochs} ({self.steps} steps) to resume a cycle of {planned[0]} steps"
-            allowed = "as before, for onecycle; optimizer.lr_schedule=constant can go on"
-            raise ConfigError("trainer.max_epochs", given, allowed)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         if self.global_step == 0:

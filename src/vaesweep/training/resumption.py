@@ -33,6 +33,8 @@ class Resumption(L.Callback):
             trainer.should_stop = trainer.should_stop or stop.stopped_epoch > 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        module: Any = pl_module
+        check_cycle(trainer, module.steps)
         self.job.has_begun = True
         save_resumed_config(self.job)
 
@@ -59,6 +61,16 @@ def check_epochs(trainer: L.Trainer, checkpoint: Mapping[str, Any]) -> None:
     if max_epochs is not None and 0 <= max_epochs < done:
         given = f"{max_epochs} for a run that was trained for {done} epochs"
         raise ConfigError("trainer.max_epochs", given, f"a whole number of at least {done}")
+
+
+def check_cycle(trainer: L.Trainer, steps: int) -> None:
+    """Refuse to go on with a cycle of learning rates that was planned for other than `steps`. Raises `ConfigError`."""
+    states = [config.scheduler.state_dict() for config in trainer.lr_scheduler_configs]
+    planned = [state["total_steps"] for state in states if "total_steps" in state]
+    if planned not in ([], [steps]):
+        given = f"{trainer.max_epochs} ({steps} steps) to resume a cycle of {planned[0]} steps"
+        allowed = "as before, for onecycle; optimizer.lr_schedule=constant can go on"
+        raise ConfigError("trainer.max_epochs", given, allowed)
 
 
 def restart_cut_epochs_only(trainer: L.Trainer) -> None:
