@@ -41,11 +41,8 @@ def config(tmp_path: Path) -> Callable[..., DictConfig]:
     def make(*overrides: str, folder: Path = tmp_path / "run", wandb: bool = True) -> DictConfig:
         folder.mkdir(parents=True, exist_ok=True)
         # a debug configuration and other loggers decide for themselves
-        defaults = [
-            "trainer=cpu",
-            "data=digits",
-            *(["logger.wandb.mode=disabled", "callbacks=no_figures"] if wandb else []),
-        ]
+        disabled = ["logger.wandb.mode=disabled"] if wandb and "logger=none" not in overrides else []
+        defaults = ["trainer=cpu", "data=digits", *disabled, *(["callbacks=no_figures"] if wandb else [])]
         quiet = ["~callbacks.progress", "+trainer.enable_progress_bar=false"]
         return compose_run(*defaults, *overrides, *quiet, folder=folder)
 

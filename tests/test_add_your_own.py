@@ -10,7 +10,8 @@ from sklearn.datasets import load_digits
 from support.commands import only, record, run_script, train
 from support.paths import OUTSIDE
 
-OWN = ["--config-dir", "conf", "model=info_vae", "network=resnet", "data=npz", "trainer.max_epochs=2", "trainer=cpu"]
+OWN = ["--config-dir", "conf", "model=info_vae", "network=resnet", "data=npz", "logger=none", "trainer.max_epochs=2",
+       "trainer=cpu"]  # fmt: skip
 MEASURE = ["+sharpness._target_=my_measures.Sharpness", "+sharpness.images=50"]
 
 pytestmark = pytest.mark.slow
@@ -64,7 +65,7 @@ def test_a_model_network_data_set_and_measure_from_outside_go_through_everything
 
 def test_a_class_on_the_command_line_is_enough(folder):
     done = train(folder, "model=beta_vae", "~model.free_bits", "model._target_=my_models.InfoVAE", "+model.weight=1",
-                 "trainer.max_epochs=1", "trainer=cpu", "callbacks=no_figures")  # fmt: skip
+                 "trainer.max_epochs=1", "trainer=cpu", "callbacks=no_figures", "logger=none")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert record(only(folder))["model"] == "InfoVAE"
 

@@ -23,7 +23,7 @@ from vaesweep.training.run_and_record import run
 
 pytestmark = pytest.mark.slow
 
-BRIEF = ["-m", "model=vae", *QUICK, "trainer.max_epochs=1", "logger.wandb.mode=disabled"]
+BRIEF = ["-m", "model=vae", *QUICK, "trainer.max_epochs=1"]
 TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
 
 
@@ -184,7 +184,7 @@ def test_a_data_parallel_job_whose_time_is_up_is_queued_again_and_goes_on(cluste
         "callbacks=no_figures",
         "trainer.max_epochs=12",
         "checkpoint_every_n_seconds=0",
-        "logger.wandb.mode=disabled",
+        "logger=none",
     ]
     slurm = ["hydra/launcher=slurm", "hydra.launcher.timeout_min=10"]
     with started(tmp_path, *arguments, *slurm) as study:

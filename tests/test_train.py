@@ -122,6 +122,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
     settings = [
         "model=vae",
         "callbacks=no_figures",
+        "logger=none",
         "trainer=cpu",
         "trainer.max_epochs=40",
         "checkpoint_every_n_seconds=0",
@@ -154,7 +155,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
     ids=["sparse", "beta_tcvae"],
 )
 def test_two_processes_give_the_weights_of_one(config, tmp_path, settings):
-    exact = [*settings, *QUICK, "trainer.precision=64-true", "logger.wandb.mode=disabled"]
+    exact = [*settings, *QUICK, "trainer.precision=64-true"]
     run(config(*exact, folder=tmp_path / "alone"))
     two = [*exact, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "hydra.run.dir=both"]
     both = train(tmp_path, *two)

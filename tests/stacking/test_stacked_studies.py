@@ -57,7 +57,7 @@ def plan(tmp_path):
     """A job of a study as the launcher plans it."""
 
     def make(name, *overrides):
-        own = [*SMALL, *QUICK, "logger.wandb.mode=disabled", *overrides]
+        own = [*SMALL, *QUICK, *overrides]
         where = [f"hydra.sweep.dir={tmp_path / 'study'}", f"hydra.sweep.subdir={name}"]
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             return StudyJob(compose("config", [*own, *where], return_hydra_config=True), tmp_path / "study")
@@ -425,7 +425,7 @@ def test_a_stack_that_is_stopped_keeps_the_reasons_of_its_members(plan, tmp_path
     assert all(line.endswith(f"(see {os.path.relpath(tmp_path / 'stack' / LOG)})") for line in lines)
 
 
-ON_DISK = [*SMALL[:2], *QUICK, "trainer.max_epochs=30", "checkpoint_every_n_seconds=0", "logger.wandb.mode=disabled"]
+ON_DISK = [*SMALL[:2], *QUICK, "trainer.max_epochs=30", "checkpoint_every_n_seconds=0"]
 FOUR = ["-m", *ON_DISK, "seed=0,1,2,3", "hydra/launcher=stack"]
 
 

@@ -215,7 +215,7 @@ def test_a_study_and_its_resume_work_below_a_folder_of_any_name(tmp_path, launch
 def test_a_run_and_its_resume_work_below_a_folder_of_any_name(tmp_path):
     here = tmp_path / ODD
     here.mkdir()
-    quick = ["data=digits", "callbacks=no_figures", "trainer=cpu", "optimizer=adam_constant"]
+    quick = ["data=digits", "callbacks=no_figures", "logger=none", "trainer=cpu", "optimizer=adam_constant"]
     first = train(here, *quick, "trainer.max_epochs=1")
     assert first.returncode == 0, first.stderr
     resumed = train(here, f"resume={only(here)}", "trainer.max_epochs=2")

@@ -14,7 +14,7 @@ from vaesweep.studies.search_trials import SWEEPER, conclusion, earlier_result, 
 
 optuna = pytest.importorskip("optuna", reason="needs the extra search")
 
-SEARCH = ["-m", "model=beta_vae", *QUICK, "trainer.max_epochs=1", "logger=none", "hydra/sweeper=optuna"]
+SEARCH = ["-m", "model=beta_vae", *QUICK, "trainer.max_epochs=1", "hydra/sweeper=optuna"]
 BETA = "model.beta=tag(log,interval(0.1,10))"
 
 

@@ -15,7 +15,7 @@ from vaesweep.training.run_and_record import run
 
 pytestmark = pytest.mark.slow
 
-LONG = [*QUICK, "trainer.max_epochs=30", "checkpoint_every_n_seconds=0", "logger.wandb.mode=disabled"]
+LONG = [*QUICK, "trainer.max_epochs=30", "checkpoint_every_n_seconds=0"]
 POOL = ["hydra/launcher=pool", "hydra.launcher.n_jobs=2"]
 
 
@@ -82,7 +82,7 @@ def test_a_study_that_is_stopped_and_killed_is_resumed_as_if_nothing_had_happene
 
 
 def test_more_values_are_more_jobs(tmp_path):
-    arguments = ["-m", "model=vae", *QUICK, "logger.wandb.mode=disabled"]
+    arguments = ["-m", "model=vae", *QUICK]
     assert train(tmp_path, *arguments, "seed=0,1").returncode == 0
     written = {path: path.stat().st_mtime_ns for path in only(tmp_path).glob("*/results.json")}
     done = train(tmp_path, f"resume={only(tmp_path)}", "seed=0,1,2")
@@ -93,14 +93,14 @@ def test_more_values_are_more_jobs(tmp_path):
 
 
 def test_a_job_that_is_listed_twice_is_run_once(tmp_path):
-    done = train(tmp_path, "-m", "model=beta_vae", *QUICK, "logger.wandb.mode=disabled", "model.beta=1,2,1.0")
+    done = train(tmp_path, "-m", "model=beta_vae", *QUICK, "model.beta=1,2,1.0")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("completed earlier") == 1
     assert len(list(only(tmp_path).glob("*/results.json"))) == 2
 
 
 def test_a_finished_job_is_not_run_over(tmp_path):
-    arguments = ["-m", "model=vae", "seed=0", *QUICK, "logger.wandb.mode=disabled", "hydra.sweep.dir=study"]
+    arguments = ["-m", "model=vae", "seed=0", *QUICK, "hydra.sweep.dir=study"]
     assert train(tmp_path, *arguments).returncode == 0
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("study/*/results.json")}
     done = train(tmp_path, *arguments, *POOL)
@@ -111,7 +111,7 @@ def test_a_finished_job_is_not_run_over(tmp_path):
 
 def test_a_data_parallel_job_in_a_pool_has_one_folder_and_one_recording(tmp_path):
     two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
-    done = train(tmp_path, "-m", "model=vae", "seed=3", *QUICK, *POOL, *two)
+    done = train(tmp_path, "-m", "model=vae", "seed=3", *QUICK, "logger=wandb", *POOL, *two)
     assert done.returncode == 0, done.stderr + done.stdout
     (folder,) = [path for path in only(tmp_path).iterdir() if path.is_dir()]
     assert (record(folder)["status"], record(folder)["seed"]) == ("completed", 3)
@@ -124,20 +124,12 @@ def test_a_data_parallel_job_in_a_pool_has_one_folder_and_one_recording(tmp_path
 def test_a_pool_takes_flags_and_a_time_limit_and_says_who_ran_out_of_it(tmp_path):
     (tmp_path / "mine" / "model").mkdir(parents=True)
     (tmp_path / "mine" / "model" / "wide.yaml").write_text("defaults: [vae]\nlatent_dim: 30\n")
-    arguments = [
-        "-m",
-        "--config-dir",
-        "mine",
-        "model=wide",
-        *POOL,
-        "hydra.run.dir=elsewhere",
-        "logger.wandb.mode=disabled",
-    ]
+    arguments = ["-m", "--config-dir", "mine", "model=wide", *POOL, "hydra.run.dir=elsewhere"]
     done = train(tmp_path, *arguments, *QUICK)
     assert done.returncode == 0, done.stderr + done.stdout
     (folder,) = [path for path in only(tmp_path).iterdir() if path.is_dir()]
     assert record(folder)["config"]["model"]["latent_dim"] == 30
-    done = train(tmp_path, *arguments, "seed=1", "hydra.launcher.timeout=0.5")
+    done = train(tmp_path, *arguments, "seed=1", "logger=none", "hydra.launcher.timeout=0.5")
     assert done.returncode == 1
     assert "timeout: ran longer than 0.5 s (see its console.log)" in done.stdout
 
@@ -151,7 +143,7 @@ def test_data_parallel_jobs_in_one_process_are_refused(tmp_path):
 
 
 def test_two_studies_started_in_the_same_second_have_folders_of_their_own(tmp_path):
-    arguments = ["-m", "model=vae", "seed=0", *QUICK, "logger.wandb.mode=disabled", "trainer.max_epochs=1"]
+    arguments = ["-m", "model=vae", "seed=0", *QUICK, "trainer.max_epochs=1"]
     with started(tmp_path, *arguments) as first, started(tmp_path, *arguments) as second:
         assert [first.wait(), second.wait()] == [0, 0]
     assert len(list((tmp_path / "runs").iterdir())) == 2

@@ -17,7 +17,7 @@ from vaesweep.studies.forkserver_process import IMPORTS, ForkserverProcess, can_
 
 PATIENCE = 600
 """Seconds after which a command is taken to hang: many times what one takes on a slow machine with other work."""
-QUICK = ["data=digits", "callbacks=no_figures", "trainer.max_epochs=2", "trainer=cpu"]
+QUICK = ["data=digits", "callbacks=no_figures", "logger=none", "trainer.max_epochs=2", "trainer=cpu"]
 # tests start every script of ours, and not jobs alone: evaluate.py would import for three seconds more, each time
 IMPORTS += ["vaesweep.evaluation.evaluate_command", "vaesweep.report.report", "sklearn.linear_model", "vl_convert"]
 

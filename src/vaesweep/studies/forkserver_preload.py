@@ -14,6 +14,7 @@ from vaesweep.training import fast_lightning_import
 # isort: split
 import hydra._internal.core_plugins.basic_launcher
 import hydra._internal.core_plugins.basic_sweeper
+import pandas  # as a table of W&B's does at the end of a run
 
 from vaesweep import data, figures, models
 from vaesweep.training import callbacks, run_and_record
