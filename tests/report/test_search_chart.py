@@ -18,7 +18,7 @@ GOALS = ["val/kl", "val/distortion"]
 
 
 def trial(settings, *values):
-    return {"settings": settings, "values": list(values) or None}
+    return {"settings": settings, "status": "completed" if values else "failed", "values": list(values) or None}
 
 
 def record(goals=GOALS, count=12):

@@ -120,7 +120,8 @@ def test_a_first_trial_that_could_not_be_drawn_is_refused(settings, given, allow
 
 
 def trial(*values):
-    return {"settings": {"model.beta": "-".join(map(str, values))}, "values": list(values) or None}
+    status = "completed" if values else "failed"
+    return {"settings": {"model.beta": "-".join(map(str, values))}, "status": status, "values": list(values) or None}
 
 
 def test_the_front_is_what_no_other_trial_beats():
@@ -138,13 +139,19 @@ def test_the_front_is_what_no_other_trial_beats():
     ]
 
 
+ONE = '{"metrics": ["a"], "trials": [{"settings": {}, %s}]}'
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
         ("{}", "metrics is missing"),
-        ('{"metrics": ["a"], "trials": [{"settings": {}}]}', "values is missing"),
-        ('{"metrics": ["a"], "trials": [{"settings": {}, "values": [1, 2]}]}', "a trial with 2 values of 1 metrics"),
-        ('{"metrics": ["a"], "trials": [{"settings": {}, "values": ["x"]}]}', "values"),
+        ('{"metrics": ["a"], "trials": [{"settings": {}}]}', "status is missing"),
+        (ONE % '"status": "completed", "values": [1, 2]', "a trial with 2 values of 1 metrics"),
+        (ONE % '"status": "completed", "values": ["x"]', "values"),
+        (ONE % '"status": "completed", "values": null', "a completed trial without values"),
+        (ONE % '"status": "pruned", "values": [1]', "a pruned trial with values"),
+        (ONE % '"status": "over", "values": null', "status: got over; allowed: completed | failed | pruned"),
         ("{", "cut short"),
     ],
 )

@@ -22,6 +22,7 @@ from vaesweep.errors import ConfigError
 from vaesweep.records.results import STUDY, optimized_metrics
 from vaesweep.records.search_record import SearchRecord
 from vaesweep.settings.value_rules import check_choice, check_int
+from vaesweep.studies.search_journal import JOURNAL, open_journal
 from vaesweep.studies.search_trials import (
     SWEEPER,
     Suggest,
@@ -39,7 +40,6 @@ from vaesweep.studies.search_trials import (
 if TYPE_CHECKING:
     import optuna
 
-JOURNAL = "search.journal"
 SAMPLERS = {"tpe": "TPESampler", "nsga2": "NSGAIISampler", "random": "RandomSampler"}
 
 
@@ -119,13 +119,12 @@ class OptunaSweeper(Sweeper):
                 for (number, _), job in zip(batch, returns[-1], strict=True):
                     tell(study, number, job)
                 update(record, study).write(folder)
-                if not any(trial["values"] for trial in record.trials):
+                if record.count("failed") == len(record.trials):
                     _ = returns[-1][0].return_value  # raises what all of them failed for
         Path(lock.lock_file).unlink(missing_ok=True)
         update(record, study).write(folder)  # with trials of other processes, or none of this one
         print(conclusion(record))
-        failed = sum(trial["values"] is None for trial in record.trials)
-        if failed:
+        if failed := record.count("failed"):
             raise HydraException(f"{failed} of {len(record.trials)} trials failed")
         return returns
 
@@ -152,15 +151,9 @@ class OptunaSweeper(Sweeper):
 
     def study(self, folder: Path, record: SearchRecord, first: list[dict[str, Any]]) -> "optuna.Study":
         """The search in `folder`, gone on with or new."""
-        try:
-            import optuna
-            from optuna.storages import JournalStorage
-            from optuna.storages.journal import JournalFileBackend
-        except ImportError:
-            allowed = "pip install -e '.[search]' first"
-            raise ConfigError("hydra/sweeper", "optuna without its package", allowed) from None
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+        storage = open_journal(folder)
+        import optuna
+
         name = " ".join(record.metrics)
         earlier = [study.study_name for study in optuna.get_all_study_summaries(storage)]
         if earlier and name not in earlier:
@@ -191,6 +184,6 @@ class OptunaSweeper(Sweeper):
                 raise ConfigError("hydra/sweeper", f"optuna with {error}", "the values of the earlier start") from None
             same = earlier_result(study, trial.number, settings)
             if same:  # the same job twice is run once, and would fail again
-                study.tell(trial, same.values, None if same.values else same.state)
+                study.tell(trial, same.values if same.state.name == "COMPLETE" else None, same.state)
             else:
                 yield trial.number, settings

@@ -8,12 +8,18 @@ from typing import Any, Self
 
 from vaesweep.atomic_files import atomically
 from vaesweep.records import json_checks as rules
-from vaesweep.settings.value_rules import number
+from vaesweep.settings.value_rules import choice, number
 
 FILE = "search.json"
 TRIAL = rules.every(
-    rules.fields({"settings": rules.mapping_of(rules.LINE), "values": rules.or_null(rules.list_of(number().check))}),
-    rules.has("settings", "values"),
+    rules.fields(
+        {
+            "settings": rules.mapping_of(rules.LINE),
+            "status": choice("completed", "failed", "pruned").check,
+            "values": rules.or_null(rules.list_of(number().check)),
+        }
+    ),
+    rules.has("settings", "status", "values"),
 )
 FIELDS = {
     "metrics": rules.list_of(rules.LINE),
@@ -28,8 +34,9 @@ class SearchRecord:
     """What was searched for and found.
 
     `metrics` are those that are minimised, one or two. Each of `trials`, in the order in which they ended, has its
-    `settings`, as overrides have them, and its `values` of the metrics, or None for a trial that failed. `importances`
-    are the shares of the variance of each metric that each setting explains.
+    `settings`, as overrides have them, its `status`, completed, failed or pruned, and its `values` of the metrics, or
+    None where it has not completed. `importances` are the shares of the variance of each metric that each setting
+    explains.
     """
 
     metrics: Sequence[str]
@@ -44,6 +51,9 @@ class SearchRecord:
         rules.every(rules.has("metrics"), rules.fields(FIELDS))(f"{FILE}:", values)
         record = cls(**values)
         for trial in record.trials:
+            if (trial["status"] == "completed") != (trial["values"] is not None):
+                what = "without" if trial["values"] is None else "with"
+                raise ValueError(f"{FILE}: a {trial['status']} trial {what} values")
             if trial["values"] is not None and len(trial["values"]) != len(record.metrics):
                 raise ValueError(f"{FILE}: a trial with {len(trial['values'])} values of {len(record.metrics)} metrics")
         return record
@@ -53,6 +63,10 @@ class SearchRecord:
         text = json.dumps(asdict(self), indent=2, allow_nan=False)
         with atomically(folder / FILE) as path:
             path.write_text(text + "\n")
+
+    def count(self, status: str) -> int:
+        """The number of trials with a status."""
+        return sum(trial["status"] == status for trial in self.trials)
 
     def front(self) -> list[Mapping[str, Any]]:
         """The completed trials that no other one beats in one metric without losing in another, each setting once."""

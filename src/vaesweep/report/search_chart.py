@@ -32,10 +32,10 @@ def search_figure(record: SearchRecord) -> ReportFigure | None:
     if record.importances:
         panels.append(importances(record))
     panels.append(parallel_coordinates(trials, [*settings, *record.metrics]))
-    failed = len(record.trials) - len(trials)
+    others = "".join(f", {record.count(status)} {status}" for status in ("failed", "pruned") if record.count(status))
     best_are = "the front, where no other trial is lower in one without being higher in the other"
     caption = (
-        f"{len(trials)} completed trials{f', {failed} failed' * (failed > 0)}, by {' and '.join(record.metrics)} on "
+        f"{len(trials)} completed trials{others}, by {' and '.join(record.metrics)} on "
         f"validation images; lower is better. Blue: {best_are if len(record.metrics) > 1 else 'the lowest'}."
     )
     if len(record.importances) > 1:  # in words, because a figure has one legend for all its charts

@@ -265,6 +265,7 @@ RULES: Mapping[str, Rules] = {
         "examples": integer(1),
     },
     "vaesweep.training.callbacks.GracefulStop": {"path": FILE_IN_RUN},
+    "vaesweep.studies.pruning.PruneTrial": {"trials": integer(0), "epochs": integer(0)},
     "vaesweep.training.callbacks.ProgressBar": {"refresh_rate": integer(1)},
     "lightning.pytorch.loggers.CSVLogger": LOGGER | {"flush_logs_every_n_steps": optional(integer(1))},
     "lightning.pytorch.loggers.TensorBoardLogger": LOGGER

@@ -21,6 +21,10 @@ Suggest = Callable[["optuna.Trial"], Any]
 """Draws the value of a setting for a trial."""
 SWEEPER = "sweeper"
 """What a trial says of the process that asked for it: the name of its lock."""
+PRUNED = "pruned"
+"""What a trial says that was stopped early."""
+STATUS = {"COMPLETE": "completed", "FAIL": "failed", "PRUNED": "pruned"}
+"""How a trial ended, by optuna's name of its state."""
 MIN_TRIALS = 10
 """Completed trials from which importances are estimated."""
 
@@ -104,15 +108,18 @@ def is_dead(lock: Path) -> bool:
 
 
 def tell(study: "optuna.Study", number: int, job: JobReturn) -> None:
-    """Tell the study what became of a trial: its values, or that it failed."""
+    """Tell the study what became of a trial: its values, that it failed, or that it was pruned."""
     import optuna
 
+    states = optuna.trial.TrialState
     value = job.return_value if job.status == JobStatus.COMPLETED else math.nan
     values = list(value) if isinstance(value, Sequence) else [value]
-    if all(math.isfinite(value) for value in values):
-        study.tell(number, values)
+    if not all(math.isfinite(value) for value in values):
+        study.tell(number, state=states.FAIL)
+    elif study.get_trials(deepcopy=False)[number].user_attrs.get(PRUNED):
+        study.tell(number, state=states.PRUNED)
     else:
-        study.tell(number, state=optuna.trial.TrialState.FAIL)
+        study.tell(number, values)
 
 
 def update(record: SearchRecord, study: "optuna.Study") -> SearchRecord:
@@ -122,16 +129,20 @@ def update(record: SearchRecord, study: "optuna.Study") -> SearchRecord:
     ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
     ended.sort(key=lambda trial: (trial.datetime_complete is None, trial.datetime_complete))
     record.trials = [
-        {"settings": {key: written(value) for key, value in trial.params.items()}, "values": trial.values}
+        {
+            "settings": {key: written(value) for key, value in trial.params.items()},
+            "status": STATUS[trial.state.name],
+            "values": trial.values if trial.state.name == "COMPLETE" else None,
+        }
         for trial in ended
     ]
-    if sum(trial.values is not None for trial in ended) >= MIN_TRIALS:
+    if record.count("completed") >= MIN_TRIALS:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the estimate for one of two metrics is experimental
             record.importances = {
                 metric: optuna.importance.get_param_importances(study, target=partial(value_of, i))
                 for i, metric in enumerate(record.metrics)
-                if len({trial.values[i] for trial in ended if trial.values}) > 1
+                if len({trial["values"][i] for trial in record.trials if trial["values"]}) > 1
             }
     return record
 
