@@ -202,6 +202,25 @@ def test_an_interrupted_stack_resumes_to_the_same_weights_in_a_stack_or_alone(co
         assert shown == pytest.approx(Results.read(mine.folder).seconds, rel=0.2)  # its share, in whatever company
 
 
+@pytest.mark.parametrize(
+    ("epochs", "line"),
+    [
+        (
+            1,
+            r"trainer.max_epochs: got 1 for a run that was trained for 3 epochs; allowed: a whole number of at least 3",
+        ),
+        (4, r"trainer.max_epochs: got 4 \(80 steps\) to resume a cycle of 60 steps"),
+    ],
+)
+def test_a_stack_whose_resumption_is_refused_keeps_its_records(job, epochs, line):
+    run_stack([job(name, *own) for name, own in zip("ab", KNOBS, strict=False)])
+    again = [job(n, *o, f"trainer.max_epochs={epochs}", "resume=true") for n, o in zip("ab", KNOBS, strict=False)]
+    with pytest.raises(ConfigError, match=line):
+        run_stack(again)
+    ended = [Results.read(one.folder) for one in again]
+    assert [(one.status, one.epochs, one.reason) for one in ended] == [("completed", 3, None)] * 2
+
+
 @pytest.mark.parametrize("tested", ["last", "best"])
 def test_one_that_diverges_is_failed_with_step_and_term_and_the_rest_go_on(job, tested):
     jobs = [
