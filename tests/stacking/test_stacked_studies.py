@@ -221,6 +221,21 @@ def test_a_stack_whose_resumption_is_refused_keeps_its_records(job, epochs, line
     assert [(one.status, one.epochs, one.reason) for one in ended] == [("completed", 3, None)] * 2
 
 
+def test_what_fails_where_only_the_test_is_left_is_recorded(job, config):
+    run_stack([job(name, *own) for name, own in zip("ab", KNOBS, strict=False)])
+    again = [job(name, *own, "resume=true") for name, own in zip("ab", KNOBS, strict=False)]
+    for one in again:
+        (one.folder / "examples" / "originals.png").unlink()
+    (again[0].folder / "examples" / "originals.png" / "in" / "the way").mkdir(parents=True)
+    run_stack(again)
+    ended = [Results.read(one.folder) for one in again]
+    assert [(one.status, one.epochs) for one in ended] == [("failed", 3), ("completed", 3)]
+    assert "originals.png" in ended[0].reason
+    with pytest.raises(OSError, match=r"originals\.png"):
+        run(config(*SMALL, *KNOBS[0], "resume=true", folder=again[0].folder))
+    assert (Results.read(again[0].folder).status, Results.read(again[0].folder).epochs) == ("failed", 3)
+
+
 @pytest.mark.parametrize("tested", ["last", "best"])
 def test_one_that_diverges_is_failed_with_step_and_term_and_the_rest_go_on(job, tested):
     jobs = [

@@ -1,14 +1,15 @@
 """Trials that are stopped early, in processes of their own and in this one."""
 
 import pytest
+from hydra.core.utils import JobReturn, JobStatus
 
-from support.commands import QUICK, record, train
+from support.commands import QUICK, record, train, weights
 from vaesweep.errors import ConfigError
 from vaesweep.records.search_record import SearchRecord
 from vaesweep.report.conclusions import search_conclusion
-from vaesweep.studies.pruning import running_trial
+from vaesweep.studies.pruning import PruneTrial, running_trial
 from vaesweep.studies.search_journal import open_journal
-from vaesweep.studies.search_trials import PRUNED
+from vaesweep.studies.search_trials import PRUNED, tell
 from vaesweep.training.run_and_record import run
 
 optuna = pytest.importorskip("optuna", reason="needs the extra search")
@@ -54,7 +55,6 @@ def trained(config, tmp_path, *overrides):
         (["callbacks.pruning.epochs=2"], 2),
         (["callbacks.pruning.epochs=3"], 3),
         (["callbacks.pruning.epochs=2", "callbacks.pruning.trials=3"], 4),
-        (["callbacks.pruning.epochs=9"], 4),
     ],
 )
 def test_a_trial_above_the_median_is_stopped_after_so_many_epochs_and_trials(
@@ -65,6 +65,55 @@ def test_a_trial_above_the_median_is_stopped_after_so_many_epochs_and_trials(
     trial = study.trials[2]
     assert bool(trial.user_attrs.get(PRUNED)) == (expected < 4)
     assert ("pruned after epoch" in capsys.readouterr().out) == (expected < 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["+trainer.val_check_interval=0.25", "callbacks.pruning.epochs=2"], [2]),
+        (["+trainer.check_val_every_n_epoch=3", "callbacks.pruning.epochs=1"], [3]),
+        (["+trainer.min_epochs=3", "callbacks.pruning.epochs=1"], [1, 2, 3]),
+    ],
+)
+def test_whole_epochs_are_compared(config, tmp_path, search, overrides, expected):
+    study = search(1.0)
+    ended = trained(config, tmp_path, *overrides)
+    assert ended == expected[-1]
+    assert [epoch for epoch in study.trials[2].intermediate_values if epoch in expected] == expected
+    assert weights(tmp_path / "study" / "job")["global_step"] == 20 * ended
+
+
+@pytest.mark.slow
+def test_a_trial_that_has_trained_all_its_epochs_is_not_called_pruned(config, tmp_path, search):
+    study = search(1.0)
+    assert trained(config, tmp_path, "callbacks.pruning.epochs=4") == 4
+    assert PRUNED not in study.trials[2].user_attrs
+
+
+@pytest.mark.slow
+def test_a_job_whose_trial_was_told_elsewhere_is_trained_to_the_end(config, tmp_path, search, monkeypatch):
+    study = search(1.0)
+    on_fit_start = PruneTrial.on_fit_start
+
+    def told(callback, *arguments):
+        on_fit_start(callback, *arguments)
+        study.tell(2, state=optuna.trial.TrialState.FAIL)
+
+    monkeypatch.setattr(PruneTrial, "on_fit_start", told)
+    assert trained(config, tmp_path, "callbacks.pruning.epochs=1") == 4
+
+
+def test_all_trials_of_a_pruned_job_are_pruned(search):
+    study = search(1.0)
+    study.enqueue_trial({"model.beta": 4.00001})  # written as the third one is
+    study.ask().suggest_float("model.beta", 0.1, 9)
+    study._storage.set_trial_user_attr(study.trials[2]._trial_id, PRUNED, True)
+    for number in (2, 3):
+        job = JobReturn(status=JobStatus.COMPLETED)
+        job.return_value = 3.0
+        tell(study, number, job)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "PRUNED", "PRUNED"]
 
 
 @pytest.mark.slow

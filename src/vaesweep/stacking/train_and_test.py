@@ -70,11 +70,13 @@ def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
     ]
     stack = LitStack(views)
     shared = [callback for callback in callbacks[0] if isinstance(callback, SHARED_CALLBACKS)]
+    started = partial(begin, jobs)
     slices = [rows for rows, _ in param_group_slices([module.optimizer_recipe for module in modules])]
     trainer: L.Trainer = build(
         config,
         "trainer",
-        callbacks=[*shared, MemberCallbacks(views), LambdaCallback(on_train_start=partial(begin, jobs))],
+        # a fit that has no epoch left does not start
+        callbacks=[*shared, MemberCallbacks(views), LambdaCallback(on_train_start=started, on_fit_end=started)],
         plugins=PerMemberCheckpointIO(views, slices, config.checkpoint_every_n_seconds),
         logger=False,
         default_root_dir=jobs[0].folder,

@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from vaesweep.errors import ConfigError
 from vaesweep.settings.value_rules import check_int
 from vaesweep.studies.search_journal import JOURNAL, open_journal
-from vaesweep.studies.search_trials import PRUNED, written
+from vaesweep.studies.search_trials import PRUNED, written_settings
 
 if TYPE_CHECKING:
     import optuna
@@ -27,10 +27,9 @@ class PruneTrial(L.Callback):
     def __init__(self, trials: int, epochs: int) -> None:
         self.trials, self.epochs = check_int("trials", trials, 0), check_int("epochs", epochs, 0)
         self.trial: int | None = None
+        self.validated = False
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        import optuna
-
         if trainer.world_size > 1:
             given = f"pruning in a job of {trainer.world_size} processes"
             raise ConfigError("callbacks", given, "trainer.devices=1, or other callbacks")
@@ -38,6 +37,8 @@ class PruneTrial(L.Callback):
         if not (folder / JOURNAL).is_file():
             raise ConfigError("callbacks", "pruning without a search", "-m hydra/sweeper=optuna, or other callbacks")
         self.storage = open_journal(folder)
+        import optuna
+
         pruner = optuna.pruners.MedianPruner(self.trials, self.epochs)
         self.study = optuna.load_study(study_name=None, storage=self.storage, pruner=pruner)
         if len(self.study.directions) > 1:
@@ -48,20 +49,30 @@ class PruneTrial(L.Callback):
             self.storage.set_trial_user_attr(self.trial, PRUNED, False)  # an earlier process was killed after that
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self.trial is None or trainer.sanity_checking or trainer.state.fn != "fit":
+        self.validated = trainer.state.fn == "fit"
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        validated, self.validated = self.validated, False  # not in an earlier epoch
+        if self.trial is None or not validated:
             return
         epoch, metric = trainer.current_epoch + 1, self.study.study_name
-        self.storage.set_trial_intermediate_value(self.trial, epoch, trainer.callback_metrics[metric].item())
-        if self.study.pruner.prune(self.study, self.storage.get_trial(self.trial)):
-            self.storage.set_trial_user_attr(self.trial, PRUNED, True)
-            trainer.should_stop = True
-            print(f"pruned after epoch {epoch}: {metric} is above the median of earlier trials")
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        try:
+            self.storage.set_trial_intermediate_value(self.trial, epoch, trainer.callback_metrics[metric].item())
+            can_stop = (trainer.min_epochs or 0) <= epoch < (trainer.max_epochs or 0)
+            if can_stop and self.study.pruner.prune(self.study, self.storage.get_trial(self.trial)):
+                self.storage.set_trial_user_attr(self.trial, PRUNED, True)
+                trainer.should_stop = True
+                print(f"pruned after epoch {epoch}: {metric} is above the median of earlier trials")
+        except UpdateFinishedTrialError:  # another process has told it, as one that failed to start this job again
+            self.trial = None
 
 
 def running_trial(study: "optuna.Study", overrides: list[str]) -> int | None:
     """The trial that a job with these overrides is for; None for one of a search that has ended."""
     for trial in study.get_trials(deepcopy=False):
-        settings = {f"{key}={written(value)}" for key, value in trial.params.items()}
+        settings = {f"{key}={value}" for key, value in written_settings(trial).items()}
         if settings and not trial.state.is_finished() and settings <= set(overrides):
             return trial._trial_id
     return None

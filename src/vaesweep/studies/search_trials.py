@@ -85,14 +85,18 @@ def written(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def written_settings(trial: "optuna.trial.FrozenTrial") -> dict[str, str]:
+    """The settings of a trial as overrides have them: trials in which they are the same are one job."""
+    return {key: written(value) for key, value in trial.params.items()}
+
+
 def earlier_result(
     study: "optuna.Study", number: int, settings: Mapping[str, Any]
 ) -> "optuna.trial.FrozenTrial | None":
     """The trial that has ended with the same settings, as they are written: it is the same job, in the same folder."""
     texts = {key: written(value) for key, value in settings.items()}
     for trial in begun(study):
-        same = {key: written(value) for key, value in trial.params.items()} == texts
-        if trial.number != number and trial.state.is_finished() and same:
+        if trial.number != number and trial.state.is_finished() and written_settings(trial) == texts:
             return trial
     return None
 
@@ -116,10 +120,17 @@ def tell(study: "optuna.Study", number: int, job: JobReturn) -> None:
     values = list(value) if isinstance(value, Sequence) else [value]
     if not all(math.isfinite(value) for value in values):
         study.tell(number, state=states.FAIL)
-    elif study.get_trials(deepcopy=False)[number].user_attrs.get(PRUNED):
+    elif is_pruned(study, number):
         study.tell(number, state=states.PRUNED)
     else:
         study.tell(number, values)
+
+
+def is_pruned(study: "optuna.Study", number: int) -> bool:
+    """Whether the job of a trial was stopped early, for this trial or for one with the same settings."""
+    trials = study.get_trials(deepcopy=False)
+    same = [trial for trial in trials if written_settings(trial) == written_settings(trials[number])]
+    return any(trial.user_attrs.get(PRUNED) for trial in same)
 
 
 def update(record: SearchRecord, study: "optuna.Study") -> SearchRecord:
@@ -130,7 +141,7 @@ def update(record: SearchRecord, study: "optuna.Study") -> SearchRecord:
     ended.sort(key=lambda trial: (trial.datetime_complete is None, trial.datetime_complete))
     record.trials = [
         {
-            "settings": {key: written(value) for key, value in trial.params.items()},
+            "settings": written_settings(trial),
             "status": STATUS[trial.state.name],
             "values": trial.values if trial.state.name == "COMPLETE" else None,
         }

@@ -15,7 +15,7 @@ from vaesweep.training.job import RunJob
 
 
 class Resumption(L.Callback):
-    """Records what a resumption was told, once training begins, and goes by that for early stopping.
+    """Records what a resumption was told, once it has begun, and goes by that for early stopping.
 
     Lightning gives an EarlyStopping the patience of the checkpoint, and would train one more epoch after one that has
     stopped: here it has the patience of `callbacks`, and the run is only tested, unless it has more of that now.
@@ -35,14 +35,22 @@ class Resumption(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         module: Any = pl_module
         check_cycle(trainer, module.steps)
-        self.job.has_begun = True
-        save_resumed_config(self.job)
+        self.begin()
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.begin()  # where all epochs were trained before, and only the test is left
+
+    def begin(self) -> None:
+        """Take note that nothing refuses the resumption any more."""
+        if not self.job.has_begun:
+            self.job.has_begun = True
+            save_resumed_config(self.job)
 
 
 def save_resumed_config(job: RunJob) -> None:
     """Record what a resumption was told, for the next one; Hydra leaves a resumed folder's record alone.
 
-    Called once training has begun, when nothing can refuse the resumption any more.
+    Called once the run has begun, when nothing can refuse the resumption any more.
     """
     if getattr(rank_zero_only, "rank", 0) == 0:
         folder: Path = job.folder / ".hydra"
