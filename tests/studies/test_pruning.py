@@ -72,7 +72,7 @@ def test_a_trial_above_the_median_is_stopped_after_so_many_epochs_and_trials(
     ("overrides", "expected"),
     [
         (["+trainer.val_check_interval=0.25", "callbacks.pruning.epochs=2"], [2]),
-        (["+trainer.check_val_every_n_epoch=3", "callbacks.pruning.epochs=1"], [3]),
+        (["+trainer.check_val_every_n_epoch=3", "~callbacks.best", "callbacks.pruning.epochs=1"], [3]),
         (["+trainer.min_epochs=3", "callbacks.pruning.epochs=1"], [1, 2, 3]),
     ],
 )
