@@ -89,6 +89,17 @@ def test_every_running_job_has_a_line_that_is_not_wrapped(tmp_path, width):
     assert re.fullmatch(r"3 of 4 jobs completed in \d+ s", summary)
 
 
+@pytest.mark.slow
+def test_off_a_terminal_there_is_a_line_a_job_and_no_other(tmp_path):
+    output = io.StringIO()
+    jobs = {
+        Command([sys.executable, "-c", f"import sys; sys.exit({k})"], tmp_path / str(k)): [plan(tmp_path / str(k))]
+        for k in range(2)
+    }
+    run_with_progress(Pool([{}]), jobs, 2, Console(file=output, width=80, highlight=False), jobs.__getitem__)
+    assert output.getvalue() == "1 of 2: completed 0\n2 of 2: failed 1\n"
+
+
 def test_the_heading_counts_the_jobs_and_those_completed_earlier(tmp_path):
     jobs = [plan(tmp_path / name) for name in "abcd"]
     assert heading("study", jobs) == "study: 4 jobs"

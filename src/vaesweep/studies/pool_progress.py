@@ -57,7 +57,8 @@ def run_with_progress(
         BarColumn(bar_width=BAR_WIDTH),
         TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True)),
     )
-    with closing(pool.run(list(todo))) as events, Progress(*columns, console=console, transient=True) as progress:
+    screen = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with closing(pool.run(list(todo))) as events, screen as progress:
         overall = progress.add_task(jobs, total=total, state="")
         bars: dict[Command, TaskID] = {}
         for command in events:
