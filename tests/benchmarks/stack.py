@@ -41,7 +41,7 @@ QUIET = ["+trainer.enable_progress_bar=false", "~callbacks.progress"]
 CASES = {
     "digits-mlp": ["data=digits", "network=mlp"],
     "mnist-mlp": ["data=mnist", f"data.root={DATA}", "network=mlp"],
-    "mnist-conv": ["data=mnist", f"data.root={DATA}", "network=conv"],
+    "mnist-conv": ["data=mnist", f"data.root={DATA}", "network=conv", "network.dense=[16]"],
 }
 
 

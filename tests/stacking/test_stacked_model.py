@@ -20,7 +20,7 @@ from vaesweep.training.step_overhead import spare_steps
 
 SETTINGS = {"accelerator": "cpu", "num_sanity_val_steps": 0, "inference_mode": False, "max_epochs": 5}
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
-NETWORKS = {"mlp": ["network.hidden=[32]"], "conv": ["network=conv", "network.channels=[4,8]"]}
+NETWORKS = {"mlp": ["network.hidden=[32]"], "conv": ["network=conv", "network.channels=[4,8]", "network.dense=[16]"]}
 STUDIES = {
     "ae": (["seed=1"], ["optimizer.lr=1e-3"]),
     "denoising": (["model.level=0.5"], ["model.level=0.1", "seed=1", "optimizer.weight_decay=1e-3"]),
