@@ -68,6 +68,10 @@ class SearchRecord:
         """The number of trials with a status."""
         return sum(trial["status"] == status for trial in self.trials)
 
+    def not_completed(self) -> list[str]:
+        """How many trials failed and were pruned, in words; nothing of what there is none of."""
+        return [f"{count} {status}" for status in ("failed", "pruned") if (count := self.count(status))]
+
     def front(self) -> list[Mapping[str, Any]]:
         """The completed trials that no other one beats in one metric without losing in another, each setting once."""
         by_settings = {json.dumps(trial["settings"]): trial for trial in self.trials if trial["values"] is not None}

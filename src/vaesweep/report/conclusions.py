@@ -112,8 +112,8 @@ def curve_conclusions(curve_rows: pd.DataFrame) -> list[str]:
 
 def search_conclusion(record: SearchRecord) -> str:
     """How many trials a search had, and the lowest value that it found, or the ends of its front."""
-    ended = ", ".join(f"{record.count(status)} {status}" for status in ("failed", "pruned") if record.count(status))
-    count = f"{len(record.trials)} trial{'s' * (len(record.trials) != 1)}{f' ({ended})' if ended else ''}"
+    others = ", ".join(record.not_completed())
+    count = f"{len(record.trials)} trial{'s' * (len(record.trials) != 1)}{f' ({others})' if others else ''}"
     goal = f"{count} in search of the lowest {' and '.join(record.metrics)}"
     front = sorted(record.front(), key=lambda trial: trial["values"])
     if not front:

@@ -32,10 +32,10 @@ def search_figure(record: SearchRecord) -> ReportFigure | None:
     if record.importances:
         panels.append(importances(record))
     panels.append(parallel_coordinates(trials, [*settings, *record.metrics]))
-    others = "".join(f", {record.count(status)} {status}" for status in ("failed", "pruned") if record.count(status))
+    counts = ", ".join([f"{len(trials)} completed trials", *record.not_completed()])
     best_are = "the front, where no other trial is lower in one without being higher in the other"
     caption = (
-        f"{len(trials)} completed trials{others}, by {' and '.join(record.metrics)} on "
+        f"{counts}, by {' and '.join(record.metrics)} on "
         f"validation images; lower is better. Blue: {best_are if len(record.metrics) > 1 else 'the lowest'}."
     )
     if len(record.importances) > 1:  # in words, because a figure has one legend for all its charts

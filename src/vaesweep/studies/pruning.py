@@ -52,12 +52,12 @@ class PruneTrial(L.Callback):
         self.validated = trainer.state.fn == "fit"
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        from optuna.exceptions import UpdateFinishedTrialError
+
         validated, self.validated = self.validated, False  # not in an earlier epoch
         if self.trial is None or not validated:
             return
         epoch, metric = trainer.current_epoch + 1, self.study.study_name
-        from optuna.exceptions import UpdateFinishedTrialError
-
         try:
             self.storage.set_trial_intermediate_value(self.trial, epoch, trainer.callback_metrics[metric].item())
             can_stop = (trainer.min_epochs or 0) <= epoch < (trainer.max_epochs or 0)
