@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.ready
 
-.PHONY: demo test test-fast fuzz bench bench-stack lint lock clean
+.PHONY: demo test test-all test-fast fuzz bench bench-stack lint lock clean
 
 demo: $(SETUP)  ## train the default beta-VAE, then a ladder of betas, then compare them; a minute or two
 	$(BIN)/python src/train.py resume=true hydra.run.dir=runs/demo/beta_vae
@@ -18,6 +18,9 @@ demo: $(SETUP)  ## train the default beta-VAE, then a ladder of betas, then comp
 	@ls $(addprefix runs/demo/beta_vae/figures/,reconstructions.png samples.png traversals.png)
 
 test: $(SETUP)  ## run the tests, three processes at a time: some of them wait
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not nightly"
+
+test-all: $(SETUP)  ## also those of every combination, every service and every fuzzer: twice as long
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-fast: $(SETUP)  ## the tests that start no processes and are quick: a minute and a half on two cores

@@ -10,6 +10,7 @@ from support.paths import ROOT
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_benchmark_of_an_epoch_writes_its_table(tmp_path, monkeypatch):
     spec = importlib.util.spec_from_file_location("epoch", ROOT / "tests" / "benchmarks" / "epoch.py")
     module = importlib.util.module_from_spec(spec)

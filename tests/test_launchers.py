@@ -175,6 +175,7 @@ def test_a_study_begun_here_goes_on_as_an_array_of_slurm_jobs_with_one_more_valu
 
 
 @needs("slurm", "submitit")
+@pytest.mark.nightly
 def test_a_data_parallel_job_whose_time_is_up_is_queued_again_and_goes_on(cluster, tmp_path):
     arguments = [
         "-m",
@@ -260,6 +261,7 @@ def ray(tmp_path):
 
 
 @needs("ray", "ray")
+@pytest.mark.nightly
 def test_a_study_joins_a_running_ray_cluster_and_leaves_its_jobs_where_it_was_started(ray, tmp_path):
     launcher = ["hydra/launcher=ray_cluster", "hydra.launcher.ray.remote.num_cpus=1"]
     done = train(tmp_path, *BRIEF, "seed=0,1", *launcher, RAY_ADDRESS=ray)

@@ -61,6 +61,7 @@ def test_a_bad_override_is_refused_without_importing_torch(tmp_path):
     assert not re.search(r"\| +(torch|lightning|wandb)$", done.stderr, re.MULTILINE)
 
 
+@pytest.mark.nightly
 def test_training_starts_without_what_only_others_need(tmp_path):
     code = "import sys, vaesweep.training.fast_lightning_import, vaesweep.training.run_and_record; print(*sys.modules)"
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
@@ -149,7 +150,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
 @pytest.mark.parametrize(
     "settings",
     [
-        ["model=sparse"],
+        pytest.param(["model=sparse"], marks=pytest.mark.nightly),
         ["model=beta_tcvae", "data.binarize=dynamic"],
     ],
     ids=["sparse", "beta_tcvae"],

@@ -18,6 +18,7 @@ import vaesweep
 from evaluate import name_runs, quote_run
 from support.commands import run_command
 from support.datasets import write_photos
+from support.nightly import at_night_but
 from support.paths import MODELS, ROOT
 from support.recordings import recorded
 from vaesweep.data import Digits
@@ -55,7 +56,7 @@ def kept(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", at_night_but(["sparse", "beta_vae"], MODELS))
 def test_every_measure_of_every_model(copied, name, capsys):
     folder = copied(f"model={name}")
     assert measure(folder, *QUICK) == []
@@ -414,6 +415,7 @@ def test_an_evaluation_of_another_configuration_is_not_shown(copied):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_w_and_b_gets_numbers_and_figures_in_a_run_beside_that_of_training(copied):
     folder = copied("model=ae", "logger.wandb.mode=offline")
     (before,) = (folder / "wandb").glob("*run-*-*")

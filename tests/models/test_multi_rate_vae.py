@@ -161,6 +161,7 @@ def test_one_linear_run_meets_reverse_water_filling_at_every_weight(images):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_loss_at_other_weights_than_the_model_is_told_is_found(images):
     torch.manual_seed(0)
     made = MultiRateVAE(MLP([]), Spec((1, 2, 3), 1), D, Gaussian(SIGMA), LOW, HIGH).double()

@@ -165,6 +165,7 @@ def test_hints_name_the_commands(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_evaluation_and_report_do_without_w_and_b():
     modules = "vaesweep.evaluation.evaluate_command, vaesweep.report.report, compare"
     code = f"import sys; sys.modules['wandb'] = None; import {modules}"

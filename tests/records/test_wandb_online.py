@@ -87,6 +87,7 @@ def test_an_online_run_arrives_with_its_settings_curves_and_test_metrics(server,
     assert arrived.exit_code == 0
 
 
+@pytest.mark.nightly
 def test_checkpoints_arrive_as_an_artifact_where_asked(server, execute, tmp_path):
     online = ["logger.wandb.mode=online", "logger.wandb.log_model=true", "hydra.run.dir=run"]
     done = execute("python", "src/train.py", "model=vae", *QUICK, *online)
@@ -99,6 +100,7 @@ def test_checkpoints_arrive_as_an_artifact_where_asked(server, execute, tmp_path
     }
 
 
+@pytest.mark.nightly
 def test_training_evaluation_and_report_arrive_as_runs_of_one_group(server, execute, tmp_path):
     knobs = ["model=beta_vae", "model.beta=1", "seed=0,1", "hydra.sweep.dir=ladder"]
     assert execute("python", "src/train.py", "-m", *knobs, *QUICK, "logger.wandb.mode=online").returncode == 0
@@ -130,6 +132,7 @@ def test_training_evaluation_and_report_arrive_as_runs_of_one_group(server, exec
     assert report.summary["runs"]["nrows"] == 2
 
 
+@pytest.mark.nightly
 def test_a_run_that_fails_arrives_as_failed(server, execute):
     hopeless = ["optimizer=adam_constant", "optimizer.lr=1e30"]
     done = execute("python", "src/train.py", "model=vae", *QUICK, *hopeless, "logger.wandb.mode=online")
@@ -172,6 +175,7 @@ def test_a_sweep_file_opens_with_its_question_and_its_command_and_describes_memb
         model(*constants, *[f"{key}={values(parameter)[one]}" for key, parameter in sweep["parameters"].items()])
 
 
+@pytest.mark.nightly
 def test_an_agent_trains_what_the_sweep_at_the_server_hands_out(server, execute):
     asked = execute("wandb", "sweep", "sweeps/wandb/beta_grid.yaml")
     assert asked.returncode == 0, asked.stderr

@@ -10,6 +10,7 @@ import vl_convert
 
 import vaesweep
 from support.handmade import leave, leave_curve, rates
+from support.nightly import at_night_but
 from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.records.results import FILE
 from vaesweep.report.beta_range_curves import curves, marks, mean_curves
@@ -207,7 +208,7 @@ def test_a_curve_of_measures_with_gaps_is_drawn_without_them(study):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["beta", "rate", "distortion", "error"])
+@pytest.mark.parametrize("name", at_night_but(["rate"], ["beta", "rate", "distortion", "error"]))
 def test_an_odd_number_in_a_curve_costs_no_more_than_the_curve(tmp_path, name):
     """Odd values at the start of a series, as all of it, and for it."""
     path = leave_whole(tmp_path / "whole") / EVALUATION

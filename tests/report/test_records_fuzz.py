@@ -184,6 +184,7 @@ def check_report(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_damaged_record_costs_no_more_than_itself(study, tmp_path, capsys):
     @settings(
         max_examples=DRAWS,

@@ -13,6 +13,7 @@ from matplotlib.image import imread, imsave
 
 from compare import main as compare
 from support.handmade import leave, rates
+from support.nightly import at_night_but
 from support.recordings import recorded
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.records.results import Results
@@ -122,7 +123,7 @@ def test_the_page_opens_in_a_browser_without_a_network_or_an_error(study, tmp_pa
 
 @needs_browser
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [360, 1600])
+@pytest.mark.parametrize("width", at_night_but([360], [360, 1600]))
 def test_the_page_fits_its_window_and_its_type_can_be_read(study, tmp_path, width):
     leave(study / "long", "vae", beta=1, schedule={"_target_": "a.Long" + "Name" * 20}, metrics=rates(3, 30))
     assert compare([str(study)]) == 0
@@ -146,6 +147,7 @@ def test_the_page_fits_its_window_and_its_type_can_be_read(study, tmp_path, widt
 
 @needs_browser
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_click_on_a_heading_sorts(study, tmp_path):
     assert compare([str(study)]) == 0
     clicks = """(() => {

@@ -105,6 +105,7 @@ def nested(tree, prefix=""):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_every_command_is_refused_by_its_key_or_can_be_run(tmp_path, monkeypatch, keys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VAESWEEP_DATA", str(tmp_path))

@@ -1,12 +1,14 @@
 """A stack against its members alone: the same weights, the same metrics, the same files."""
 
 import re
+from itertools import product
 
 import lightning as L
 import pytest
 import torch
 from torch.nn.utils import clip_grad_norm_
 
+from support.nightly import at_night_but
 from support.noise import noise_for
 from vaesweep.data import Digits
 from vaesweep.data.batch_loader import Split
@@ -38,6 +40,7 @@ STUDIES = {
     "cvae": (["model.beta=4"], ["model.beta=1", "seed=1"]),
 }
 """Members with knobs, seeds and rates mixed."""
+BY_DAY = [*product(STUDIES, ["mlp"]), ("contractive", "conv"), ("beta_vae", "conv")]
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +87,7 @@ def trained_together(data, modules, **options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize(("study", "network"), at_night_but(BY_DAY, product(STUDIES, NETWORKS)))
 def test_in_float64_weights_agree_with_training_alone_to_1e_8_after_100_steps(module, few, study, network):
     jobs = [[f"model={study}".split()[0], *study.split()[1:], *NETWORKS[network], *own] for own in STUDIES[study]]
     assert len(few.train_dataloader()) * 5 == 100
@@ -106,12 +108,20 @@ def test_in_float64_weights_agree_with_training_alone_to_1e_8_after_100_steps(mo
             assert torch.allclose(one.tracker.image_metrics("test")[name], scores, rtol=1e-4)
 
 
-BY_VALUE = {"gradient_clip_val": 0.1, "gradient_clip_algorithm": "value"}
+OPTIONS = (
+    {},
+    {"precision": "bf16-mixed"},
+    {"gradient_clip_val": 20.0},
+    {"gradient_clip_val": 0.1, "gradient_clip_algorithm": "value"},
+)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{}, {"precision": "bf16-mixed"}, {"gradient_clip_val": 20.0}, BY_VALUE], ids=str)
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
+    ("network", "options"),
+    at_night_but([*product(["mlp"], OPTIONS), ("conv", {})], product(NETWORKS, OPTIONS)),
+    ids=str,
+)
 def test_in_float32_test_metrics_agree_to_1e_3(module, few, network, options):
     jobs = [["model=beta_vae", *NETWORKS[network], *own] for own in STUDIES["beta_vae"][:2]]
     together = trained_together(few, [module(*job) for job in jobs], max_epochs=3, **options)
@@ -200,6 +210,7 @@ def test_tensors_stack_and_anything_else_does_not(model, one, other, same):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_compiled_stack_computes_the_same(module, digits):
     jobs = [["network.hidden=[32]", f"seed={seed}"] for seed in range(2)]
     stack = Stack([module(*job).model for job in jobs])

@@ -106,6 +106,7 @@ def left(folder):
     return {re.sub(r"(offline-)?run-[\w-]*|_\d+_\w{20}", "", str(name)) for name in names}
 
 
+@pytest.mark.nightly
 def test_nobody_downstream_can_tell(config, tmp_path, job):
     whole = ["callbacks=default", "callbacks.figures.examples=50", "logger.wandb.mode=offline", "test_checkpoint=best"]
     together = [job(f"stack/{k}", *whole, *own) for k, own in enumerate(KNOBS)]
@@ -482,6 +483,7 @@ def assert_completed_as_if_alone(config, folder, alone, together):
     assert record(members(folder)[3])["metrics"] == pytest.approx(record(alone)["metrics"], rel=1e-3)
 
 
+@pytest.mark.nightly
 def test_two_stacks_at_a_time_are_stopped_and_killed_with_the_launcher_and_resumed(config, tmp_path):
     study = tmp_path / "study"
     study.mkdir()

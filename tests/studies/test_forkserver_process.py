@@ -10,6 +10,7 @@ from multiprocessing import forkserver
 import pytest
 
 from support.commands import wait_for
+from support.nightly import at_night_but
 from vaesweep.studies.forkserver_process import ForkserverProcess, can_fork
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")]
@@ -123,7 +124,7 @@ def test_a_signal_to_all_processes_of_a_study_leaves_the_server(fork, tmp_path):
     assert process.wait(60) == 7  # and not 255, of a server that has ended
 
 
-@pytest.mark.parametrize("follows", [True, False])
+@pytest.mark.parametrize("follows", at_night_but([True], [True, False]))
 def test_a_job_stops_when_the_launcher_that_started_it_is_killed(tmp_path, follows):
     (tmp_path / "job.py").write_text("import os, time; print(os.getpid()); time.sleep(60)")
     (tmp_path / "launcher.py").write_text(f"""

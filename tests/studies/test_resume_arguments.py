@@ -5,6 +5,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from support.commands import only, record, statuses, train
+from support.nightly import at_night_but
 from support.paths import ROOT
 from vaesweep.errors import ConfigError
 from vaesweep.settings.instantiate import build
@@ -198,7 +199,7 @@ ODD = "${seed} it's a\\b=c, [1] é\\"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["basic", "pool", "stack"])
+@pytest.mark.parametrize("launcher", at_night_but(["basic"], ["basic", "pool", "stack"]))
 def test_a_study_and_its_resume_work_below_a_folder_of_any_name(tmp_path, launcher):
     here = tmp_path / ODD
     here.mkdir()

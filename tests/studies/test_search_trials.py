@@ -179,6 +179,7 @@ def test_importances_are_left_out_where_nothing_varies():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_search_for_two_goals_by_the_pool_records_every_trial_and_goes_on_with_more(tmp_path):
     goals = ["optimized_metric=[val/kl,val/distortion]", "hydra/launcher=pool", "hydra.sweep.dir=study"]
     goals += ["hydra.sweeper.first=[{model.beta:0.7}]"]

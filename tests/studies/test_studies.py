@@ -109,6 +109,7 @@ def test_a_finished_job_is_not_run_over(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("study/*/results.json")} == before
 
 
+@pytest.mark.nightly
 def test_a_data_parallel_job_in_a_pool_has_one_folder_and_one_recording(tmp_path):
     two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     done = train(tmp_path, "-m", "model=vae", "seed=3", *QUICK, "logger=wandb", *POOL, *two)

@@ -44,6 +44,7 @@ def test_debug_fast_takes_three_batches_and_logs_nothing(config, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_debug_overfit_learns_a_few_batches_by_heart(config, tmp_path):
     overfit = ["debug=overfit", "model=ae", "trainer.max_epochs=150", "optimizer.lr=3e-3", "model.latent_dim=30"]
     run(config(*overfit, wandb=False))

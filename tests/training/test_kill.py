@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from support.commands import record, started, train
+from support.nightly import at_night_but
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +92,7 @@ def again(home):
     return ["resume=run"] if has_begun else SETTINGS
 
 
-@pytest.mark.parametrize(("share", "signum"), moments(KILLS, SEED))
+@pytest.mark.parametrize(("share", "signum"), at_night_but(moments(KILLS, SEED)[:1], moments(KILLS, SEED)))
 def test_a_run_that_is_killed_twice_and_resumed_ends_as_one_that_was_left_alone(tmp_path, undisturbed, share, signum):
     whole, seconds = undisturbed
     kill(tmp_path, share * seconds, signum)

@@ -240,6 +240,7 @@ def test_every_model_trains_a_batch_on_every_data_and_network_that_fit(config, n
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_real_mnist_trains(config, mnist_root, tmp_path):
     """A short run on the real thing: well below the 206 nats of a decoder that knows only the mean image."""
     metrics = recorded_metrics(config("model=vae", "data=mnist", f"data.root={mnist_root}", "trainer.max_epochs=1"))

@@ -14,6 +14,7 @@ from matplotlib.image import imread
 
 from support.datasets import write_cifar10, write_dsprites, write_mnist, write_photos
 from support.interruption import interrupted_at
+from support.nightly import at_night_but
 from support.paths import MODELS
 from support.recordings import recorded
 from support.runs import recorded_metrics
@@ -124,7 +125,7 @@ def sources(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vae", "cvae"])  # steps of the others are in test_module
+@pytest.mark.parametrize("name", at_night_but(["vae"], ["vae", "cvae"]))  # steps of the others are in test_module
 def test_a_run_on_every_dataset(config, tmp_path, sources, name):
     small = (
         "data.batch_size=8",
@@ -148,6 +149,7 @@ def test_the_same_seed_gives_the_same_result(config, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_compiling_changes_nothing_but_speed(config, tmp_path, monkeypatch):
     compiled, original = [], torch.nn.Module.compile
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(type(self)) or original(self))
