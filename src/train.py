@@ -9,8 +9,8 @@ from vaesweep.records.refused_run import recorded_if_refused
 from vaesweep.run_script import exit_at_once, launch, run_as_hydra_job
 from vaesweep.settings.config_groups import check_groups
 from vaesweep.settings.validate import check_folder, validate
+from vaesweep.studies.folder_names import register_resolvers
 from vaesweep.studies.hydra_command_line import check_multirun, parse
-from vaesweep.studies.naming import register_resolvers
 from vaesweep.studies.resume_arguments import expand_resume
 
 register_resolvers()

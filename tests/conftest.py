@@ -16,7 +16,7 @@ from support.paths import ROOT
 from vaesweep.data import Digits, ImageDataModule
 from vaesweep.models import Autoencoder, Batch, Spec
 from vaesweep.settings.instantiate import build
-from vaesweep.studies.naming import register_resolvers
+from vaesweep.studies.folder_names import register_resolvers
 
 DIGITS = Spec((1, 8, 8), 10, 1294)
 

@@ -45,7 +45,7 @@ from torchvision.transforms import ToTensor
 
 from vaesweep.records.results import Results
 from vaesweep.settings.instantiate import build
-from vaesweep.studies.naming import register_resolvers
+from vaesweep.studies.folder_names import register_resolvers
 from vaesweep.training.run_and_record import run
 
 register_resolvers()

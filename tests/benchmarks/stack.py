@@ -26,7 +26,7 @@ from rich.console import Console
 
 from vaesweep.records.results import Results
 from vaesweep.stacking.train_and_test import run_stack
-from vaesweep.training.job import RunJob
+from vaesweep.training.run_job import RunJob
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = os.environ.get("VAESWEEP_DATA", "data")

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from support.interruption import interrupted_at
 from vaesweep.records.results import Results
 from vaesweep.stacking.train_and_test import run_stack
-from vaesweep.training.job import RunJob
+from vaesweep.training.run_job import RunJob
 
 pytestmark = pytest.mark.slow
 

@@ -31,8 +31,8 @@ from vaesweep.stacking.stacked_model import Stack
 from vaesweep.stacking.train_and_test import run_stack
 from vaesweep.studies.pool import LOG, Command, Pool
 from vaesweep.studies.study_job import StudyJob
-from vaesweep.training.job import RunJob
 from vaesweep.training.run_and_record import run
+from vaesweep.training.run_job import RunJob
 
 pytestmark = pytest.mark.slow
 

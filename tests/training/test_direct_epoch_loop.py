@@ -11,8 +11,8 @@ from support.interruption import interrupted_at
 from vaesweep.records.results import Results
 from vaesweep.stacking.train_and_test import run_stack
 from vaesweep.training import direct_epoch_loop, train_and_test
-from vaesweep.training.job import RunJob
 from vaesweep.training.run_and_record import run
+from vaesweep.training.run_job import RunJob
 
 HOOKS = [
     name

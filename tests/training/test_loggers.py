@@ -12,8 +12,8 @@ from support.recordings import recorded
 from support.runs import recorded_metrics
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
-from vaesweep.training.job import RunJob
 from vaesweep.training.run_and_record import run
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.train_and_test import start_loggers
 
 SHORT = ["model=vae", "trainer.max_epochs=2", "callbacks=default", "callbacks.figures.examples=50"]

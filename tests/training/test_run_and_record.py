@@ -23,10 +23,10 @@ from vaesweep.models import VAE
 from vaesweep.records import wandb_lifecycle
 from vaesweep.records.results import Results
 from vaesweep.training.callbacks import FigureLogger, GracefulStop
-from vaesweep.training.job import RunJob
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.metric_tracker import MetricTracker
 from vaesweep.training.run_and_record import run
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.train_and_test import build_data, build_module
 
 SHORT = "trainer.max_epochs=2"

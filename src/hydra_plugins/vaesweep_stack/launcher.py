@@ -19,7 +19,7 @@ from vaesweep.studies.pool_progress import heading, run_with_progress
 from vaesweep.studies.study_job import StudyJob
 
 if TYPE_CHECKING:
-    from vaesweep.training.job import RunJob
+    from vaesweep.training.run_job import RunJob
 
 LOGS = ".stacks"
 """The folder in that of a study where each stack has one of its own, for what it prints."""
@@ -129,7 +129,7 @@ class StackLauncher(PoolLauncher):
 
     def job(self, plan: StudyJob) -> "RunJob":
         """A job of the study with its configuration resolved, which several of one process could not be later on."""
-        from vaesweep.training.job import RunJob
+        from vaesweep.training.run_job import RunJob
 
         with read_write(plan.config.hydra.runtime), open_dict(plan.config.hydra.runtime):
             plan.config.hydra.runtime.output_dir = str(plan.folder)

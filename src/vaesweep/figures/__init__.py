@@ -1,7 +1,6 @@
 """Matplotlib figures from tensors alone. Colours are chosen for colour-blind readers."""
 
 from vaesweep.figures.charts import activations, histograms, intervals, lines, spectrum
-from vaesweep.figures.export import save
 from vaesweep.figures.figure_style import add_caption
 from vaesweep.figures.image_figures import filters, panel, reconstructions, retrieved_images, samples
 from vaesweep.figures.latent_figures import (
@@ -13,6 +12,7 @@ from vaesweep.figures.latent_figures import (
     traversals,
 )
 from vaesweep.figures.mosaic import mosaic
+from vaesweep.figures.save_figure import save
 
 __all__ = [
     "activations",

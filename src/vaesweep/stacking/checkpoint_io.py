@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from vaesweep.stacking.trainer_view import MemberTrainerView
+from vaesweep.training.checkpoint_files import CHECKPOINT
 from vaesweep.training.checkpoint_io import AtomicCheckpointIO
-from vaesweep.training.read_checkpoint import CHECKPOINT
 
 STACK_PREFIX, MODEL_PREFIX = "model.template.", "model."
 """What the names of weights start with, in a stack's checkpoint and in that of a run."""

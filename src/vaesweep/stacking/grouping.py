@@ -21,8 +21,8 @@ from vaesweep.stacking.member_callbacks import PER_MEMBER_CALLBACKS, SHARED_CALL
 from vaesweep.stacking.memory import MEMORY_SHARE, footprint, free_bytes
 from vaesweep.stacking.stacked_model import architecture_key
 from vaesweep.training.check_machine import check_machine
-from vaesweep.training.job import RunJob
-from vaesweep.training.read_checkpoint import CHECKPOINT
+from vaesweep.training.checkpoint_files import CHECKPOINT
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.train_and_test import build_data
 
 CONFIG_MAY_DIFFER = ("folder", "seed", "resume", "logger", "model", "choices")

@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 if TYPE_CHECKING:
-    from vaesweep.training.job import RunJob
+    from vaesweep.training.run_job import RunJob
 
 JOBS = "jobs.json"
 """The file that hands the jobs to the script."""
@@ -61,7 +61,7 @@ def train_stack(file: Path) -> int:
 def job(folder: str, config: dict[str, Any], overrides: list[str]) -> "RunJob":
     """A job as `stack_command` wrote it."""
     from vaesweep.records.results import Results
-    from vaesweep.training.job import RunJob
+    from vaesweep.training.run_job import RunJob
 
     composed = OmegaConf.create(config)
     return RunJob(composed, Path(folder), Results.from_config(composed, overrides))

@@ -17,9 +17,9 @@ from vaesweep.stacking.optimizer import param_group_slices
 from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.check_callbacks import check_callbacks
 from vaesweep.training.check_machine import check_machine
-from vaesweep.training.job import RunJob
-from vaesweep.training.read_checkpoint import CHECKPOINT, best_checkpoint, load_weights
+from vaesweep.training.checkpoint_files import CHECKPOINT, best_checkpoint, load_weights
 from vaesweep.training.resumption import check_cycle, restart_cut_epochs_only
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.run_lock import lock_run_dirs
 from vaesweep.training.run_recorder import RunRecorder
 from vaesweep.training.step_overhead import spare_steps

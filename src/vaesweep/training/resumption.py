@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from vaesweep.atomic_files import atomically
 from vaesweep.errors import ConfigError
-from vaesweep.training.job import RunJob
+from vaesweep.training.run_job import RunJob
 
 
 class Resumption(L.Callback):

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.settings.instantiate import add_import_path
-from vaesweep.training.job import RunJob
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.run_lock import lock_run_dirs
 from vaesweep.training.run_recorder import RunRecorder, is_other_rank
 from vaesweep.training.train_and_test import train_and_test

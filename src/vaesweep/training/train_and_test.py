@@ -29,14 +29,14 @@ from vaesweep.settings.instantiate import build, check_type
 from vaesweep.settings.validate import validate
 from vaesweep.settings.value_rules import is_int
 from vaesweep.training.check_callbacks import check_callbacks
+from vaesweep.training.check_checkpoint_settings import checkpoint_settings
 from vaesweep.training.check_machine import check_machine
+from vaesweep.training.checkpoint_files import CHECKPOINT, best_checkpoint, load_weights
 from vaesweep.training.checkpoint_io import AtomicCheckpointIO
-from vaesweep.training.checkpoint_settings import checkpoint_settings
-from vaesweep.training.job import RunJob
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.metric_tracker import MetricTracker
-from vaesweep.training.read_checkpoint import CHECKPOINT, best_checkpoint, load_weights
 from vaesweep.training.resumption import Resumption, restart_cut_epochs_only
+from vaesweep.training.run_job import RunJob
 from vaesweep.training.step_overhead import spare_steps
 
 IRRELEVANT_WARNINGS = (
