@@ -37,7 +37,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """Write the report that was asked for; 1 where there is no run to report on. Raises `ConfigError` and OSError."""
+    """Write the report that was asked for; 1 where a folder, or every run, is missing.
+
+    Raises `ConfigError` and OSError.
+    """
     from rich.progress import track
 
     from vaesweep.report.collection import read
@@ -61,7 +64,7 @@ def compare(arguments: argparse.Namespace) -> int:
         print(*(f"error: {warning}" for warning in collection.warnings), sep="\n", file=sys.stderr)
         return 1
     summary = report(collection)
-    home = next(folder for folder in arguments.folders if folder.is_dir())
+    home, *_ = summary.studies.values()
     others = list(summary.studies)[1:]
     name = f"report_with_{others[0].replace(' ', '_')}" if len(others) == 1 else f"report_with_{len(others)}"
     folder = arguments.out or home / (name if others else "report")
@@ -81,7 +84,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
         shown = declarations(collection.runs)
         print(f"dashboard  {publish(arguments.dashboard, arguments.project, study, shown)}")
-    return 0
+    return int(len(summary.studies) < len(set(arguments.folders)))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from support.handmade import leave, rates
+from vaesweep.records.per_image_scores import write_image_scores
 from vaesweep.records.results import FILE
 from vaesweep.report.collection import read
 from vaesweep.report.conclusions import headline
@@ -342,3 +344,50 @@ def test_a_negative_slope_is_named(tmp_path):
     runs = read([tmp_path]).runs
     (line,) = diagnostics(table(runs), runs)
     assert line.startswith("beta_vae, beta 0.5 to 1: negative slope, -dD/dR = -0.5: rate and distortion rise or fall")
+
+
+def test_data_of_another_class_are_other_data(tmp_path):
+    for name, distortion in (("Digits", 20.0), ("MNIST5k", 200.0)):
+        leave(tmp_path / name, beta=1, metrics=rates(5, distortion))
+        edit = json.loads((tmp_path / name / FILE).read_text())
+        edit["data"], edit["config"]["data"]["_target_"], edit["config_hash"] = name, f"vaesweep.data.{name}", name
+        (tmp_path / name / FILE).write_text(json.dumps(edit))
+    means = summary(table(read([tmp_path]).runs))
+    assert means[["setting", "distortion"]].to_numpy().tolist() == [["beta_vae Digits", 20], ["beta_vae MNIST5k", 200]]
+
+
+def test_a_weight_of_what_is_no_rate_is_sorted_by_size_and_has_a_column(tmp_path):
+    for beta in (30.0, 3.0, 0.3):
+        leave(tmp_path / f"{beta:g}_", "sparse", beta=beta, metrics={"distortion": beta, "sparsity": 1 / beta})
+    frame = table(read([tmp_path]).runs)
+    assert frame.setting.tolist() == ["sparse beta=0.3", "sparse beta=3", "sparse beta=30"]
+    assert frame["model.beta"].tolist() == [0.3, 3, 30]
+    assert frame.beta.isna().all()
+
+
+def test_a_ladder_has_one_column_for_its_weight(ladder):
+    assert "model.beta" not in table(read([ladder]).runs)
+
+
+def test_overfitting_is_that_of_the_epoch_whose_weights_were_tested(tmp_path):
+    leave(tmp_path / "run", beta=1, metrics=rates(5, 26))
+    edit = json.loads((tmp_path / "run" / FILE).read_text())
+    edit["config"] |= {"test_checkpoint": "best", "callbacks": {"best": {"monitor": "val/loss"}}}
+    (tmp_path / "run" / FILE).write_text(json.dumps(edit))
+    curve = {"epoch": [1, 2, 3], "train/nelbo": [40.0, 30.0, 20.0], "val/loss": [35.0, 32.0, 50.0]}
+    pd.DataFrame(curve).to_csv(tmp_path / "run" / "history.csv", index=False)
+    assert table(read([tmp_path]).runs).overfit_gap.tolist() == [1.0]
+
+
+def test_a_failure_without_a_reason_is_said(tmp_path):
+    leave(tmp_path / "a", beta=1, status="failed", metrics=rates(5, 5))
+    leave(tmp_path / "b", beta=2, status="failed", reason="no memory", metrics=rates(5, 5))
+    runs = read([tmp_path]).runs
+    assert diagnostics(table(runs), runs) == ["beta_vae beta=1: failed", "beta_vae beta=2: failed: no memory"]
+
+
+def test_one_test_image_has_no_spread_to_overfit_beyond(tmp_path):
+    leave(tmp_path / "a", beta=1, train={"nelbo": 20.0}, metrics=rates(5, 20))
+    write_image_scores(tmp_path / "a", {"nelbo": torch.tensor([25.0])})
+    runs = read([tmp_path]).runs
+    assert not any("overfit" in line for line in diagnostics(table(runs), runs))

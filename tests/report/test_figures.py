@@ -8,10 +8,11 @@ import vl_convert
 
 from support.handmade import leave, rates
 from vaesweep.records.results import FILE
+from vaesweep.report.chart_style import panel_title
 from vaesweep.report.collection import read
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.learning_curve_chart import learning_curves
-from vaesweep.report.per_dimension_chart import latent_dimensions
+from vaesweep.report.per_dimension_chart import latent_dimensions, row_labels
 from vaesweep.report.rate_distortion_plane_chart import plane
 from vaesweep.report.rate_distortion_slope_chart import slope
 from vaesweep.report.rate_distortion_slopes import slopes
@@ -123,7 +124,7 @@ def test_a_ladder_of_betas_is_a_heat_map_and_a_setting_alone_a_bar_chart(tmp_pat
         declare(tmp_path / f"beta{beta}", dimension_unit="KL (bits)")
     leave(tmp_path / "ae", "ae", metrics={"mse": 0.1})
     panels = latent_dimensions(*read_table(tmp_path))
-    by_title = {spec["title"]["text"]: spec for spec in panels.specs()}
+    by_title = {" ".join(spec["title"]["text"]): spec for spec in panels.specs()}
     assert {title: spec["mark"]["type"] for title, spec in by_title.items()} == {"beta_vae": "rect", "ae": "bar"}
     assert by_title["beta_vae"]["encoding"]["color"]["title"] == "KL (bits)"
     assert by_title["ae"]["encoding"]["y"]["title"] == "variance of the code"
@@ -135,7 +136,7 @@ def test_many_settings_alone_share_a_heat_map(tmp_path):
         leave(tmp_path / f"{width}", "ae", latent_dim=width, metrics={"mse": 0.1})
     (spec,) = latent_dimensions(*read_table(tmp_path)).specs()
     assert spec["mark"]["type"] == "rect"
-    assert spec["encoding"]["y"]["field"] == "setting"
+    assert spec["encoding"]["y"]["field"] == "label"
 
 
 @pytest.mark.slow
@@ -150,3 +151,33 @@ def test_a_chart_of_one_setting_or_one_epoch_is_left_out(tmp_path):
     assert learning_curves(frame, runs) is None
     assert set(report(read([tmp_path])).figures) == {"dimensions"}
     assert plane(frame, summary(frame)) is not None  # for a notebook that asks for it
+
+
+def test_a_mean_curve_ends_where_the_first_of_its_runs_does(tmp_path):
+    for seed, epochs in ((0, 4), (1, 2)):
+        leave(tmp_path / f"{seed}", "vae", seed, metrics=rates(3, 9))
+        curve = {"epoch": range(1, epochs + 1), "train/loss": [10.0 * (1 + seed)] * epochs}
+        pd.DataFrame(curve).to_csv(tmp_path / f"{seed}" / "history.csv", index=False)
+    (spec,) = learning_curves(*read_table(tmp_path)).specs()
+    (rows,) = spec["datasets"].values()
+    assert [(row["epoch"], row["value"]) for row in rows] == [(1, 15.0), (2, 15.0)]
+
+
+def test_slopes_skip_no_beta_that_another_seed_has(tmp_path):
+    for seed, betas in ((0, (1, 2, 4)), (1, (1, 4))):
+        for beta in betas:
+            leave(tmp_path / f"{beta}_{seed}", beta=beta, seed=seed, metrics=rates(8 / beta, 10 + beta))
+    found = slopes(*read_table(tmp_path))
+    assert found[["low", "high", "n"]].to_numpy().tolist() == [[1, 2, 1], [2, 4, 1]]
+
+
+def test_rows_of_a_heat_map_are_named_by_what_differs():
+    labels = row_labels(f"vae latent_dim={d} learning_rate={rate}" for d in (2, 16) for rate in (0.001, 0.01))
+    assert labels["vae latent_dim=2 learning_rate=0.01"] == "latent_dim=2\nlearning_rate=0.01"
+    assert len(set(labels.values())) == 4
+    assert row_labels(["vae"]) == {"vae": "vae"}
+
+
+def test_the_title_of_a_panel_is_whole():
+    setting = "beta_vae schedule=Cyclical hidden=[1024, 512] learning_rate=0.001 beta=4"
+    assert " ".join(panel_title(setting).text) == setting

@@ -1,18 +1,20 @@
 """What the report shows of a search."""
 
+import json
 import random
 
 import pandas as pd
 import pytest
 
 from support.handmade import leave, rates
+from vaesweep.records.results import FILE
 from vaesweep.records.search_record import SearchRecord
 from vaesweep.report.collection import read
 from vaesweep.report.conclusions import search_conclusion
 from vaesweep.report.data_frames import summary, table
 from vaesweep.report.per_dimension_chart import latent_dimensions
 from vaesweep.report.report import report
-from vaesweep.report.search_chart import areas, heights, search_figure
+from vaesweep.report.search_chart import areas, heights, parallel_coordinates, search_figure
 
 GOALS = ["val/kl", "val/distortion"]
 
@@ -49,6 +51,7 @@ def test_numbers_stand_by_size_and_words_by_name():
     assert heights(pd.Series(["10", "9", "1e-3"])).tolist() == [1.0, 0.5, 0.0]
     assert heights(pd.Series(["mlp", "conv", "mlp"])).tolist() == [1.0, 0.0, 1.0]
     assert heights(pd.Series(["4", "4"])).tolist() == [0.0, 0.0]
+    assert heights(pd.Series(["10", None, "2"])).tolist()[::2] == [1.0, 0.0]
 
 
 @pytest.mark.parametrize(("goals", "panels"), [(GOALS, 4), (["val/loss"], 3)])
@@ -91,7 +94,7 @@ def test_trials_are_one_series_without_a_ladder(study):
     assert list(content.figures)[:2] == ["search", "plane"]
     assert "slope" not in content.figures
     assert "Lines join" not in content.figures["plane"].caption
-    shown = [spec["title"]["text"] for spec in content.figures["dimensions"].specs()]
+    shown = [" ".join(spec["title"]["text"]) for spec in content.figures["dimensions"].specs()]
     assert shown == ["beta_vae beta=0.5", "beta_vae beta=1"]
     assert frame["model.beta"].tolist() == [0.5, 1, 2]
 
@@ -153,3 +156,38 @@ def test_a_damaged_record_costs_the_search_alone(study):
     assert len(collection.runs) == 3
     assert collection.warnings == ["study: search.json is cut short or not JSON; its runs are shown without the search"]
     assert "search" not in report(collection).figures
+
+
+def test_settings_with_the_same_last_name_have_an_axis_each():
+    trials = pd.DataFrame({"trial": [1, 2], "best": [True, False], "seed": ["1", "2"], "data.seed": ["3", "4"]})
+    chart = parallel_coordinates(trials, ["seed", "data.seed"]).to_dict()
+    (rows,) = chart["datasets"].values()
+    assert [row["name"] for row in rows] == ["seed", "seed", "data.seed", "data.seed"]
+
+
+def prune(study, name):
+    """Have the search say that it pruned the trial of a run."""
+    settings = {"model.beta": str(json.loads((study / name / FILE).read_text())["config"]["model"]["beta"])}
+    found = SearchRecord.read(study)
+    trials = [one for one in found.trials if dict(one["settings"]) != settings]
+    SearchRecord(GOALS, [*trials, {"settings": settings, "status": "pruned", "values": None}]).write(study)
+
+
+@pytest.mark.slow
+def test_a_pruned_trial_is_in_no_table_figure_or_ranking(study):
+    prune(study, "a")
+    content = report(read([study]))
+    assert content.runs.set_index("run").status.to_dict() == {"a": "pruned", "b": "completed", "c": "completed"}
+    assert sorted(content.means.setting) == ["beta_vae beta=1", "beta_vae beta=2"]
+    assert "2 completed trials, 1 pruned" in content.figures["search"].caption
+    assert not any("pruned" in line for line in content.diagnostics)
+
+
+@pytest.mark.slow
+def test_a_search_below_the_folder_is_known_as_one(study, tmp_path):
+    for beta in (1, 4):
+        leave(tmp_path / "ladder" / f"{beta}", "vae", beta=beta, metrics=rates(9 / beta, 20 + beta))
+    content = report(read([tmp_path]))
+    assert "search" in content.figures
+    assert set(content.runs.series) == {f"{tmp_path.name}: vae", "study: beta_vae (trials)"}
+    assert list(content.studies) == [tmp_path.name]

@@ -45,3 +45,38 @@ def test_the_best_numbers_are_bold_in_a_terminal_and_have_a_star_in_a_file(monke
     assert "\x1b[1m30.00" not in in_a_terminal
     assert "Bold: the lowest of a column" in in_a_terminal
     assert "*" not in in_a_terminal
+
+
+def test_a_long_setting_goes_on_in_the_next_line_and_no_number_is_cut(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("COLUMNS", "80")
+    for beta, width in ((1, 64), (4, 64), (1, 1024), (4, 1024)):
+        knobs = {"hidden_units_of_the_encoder": [width, width], "activation_function": f"LeakyReLU{width}"}
+        images = {"distortion": [123.0, 125.0]}
+        leave(tmp_path / f"{beta}_{width}", beta=beta, metrics=rates(50 / beta, 124), images=images, **knobs)
+    terminal.print_study(tmp_path)
+    said = capsys.readouterr().out
+    assert "…" not in said
+    assert said.count("124.00 ± 1.00") == 4
+    assert said.count("beta=4") == 2
+    assert max(len(line) for line in said.split("\n") if not line.startswith("compare")) <= 80
+
+
+def test_a_name_is_printed_as_it_is(monkeypatch, capsys, tmp_path):
+    leave(tmp_path / ":warning:" / "a", beta=1, metrics=rates(5, 20))
+    terminal.print_study(tmp_path / ":warning:")
+    assert "/:warning:" in capsys.readouterr().out
+
+
+def test_a_study_without_a_completed_run_has_no_table(capsys, tmp_path):
+    leave(tmp_path / "a", status="failed", reason="no memory", metrics={})
+    assert compare([str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "standard error" not in said
+    assert "failed: no memory" in said
+
+
+def test_a_folder_that_is_missing_is_said_and_the_others_are_compared(capsys, tmp_path):
+    leave(tmp_path / "study" / "a", beta=1, metrics=rates(5, 20))
+    assert compare([str(tmp_path / "study"), str(tmp_path / "typo")]) == 1
+    assert "typo: no such folder" in capsys.readouterr().out
+    assert (tmp_path / "study" / "report" / "index.html").is_file()

@@ -35,7 +35,8 @@ def leave(
             "terms": {"kl": "nats per image"}, "rate": "kl", "rate_weight": "beta" if plain else None,
             "rate_target": capacity, "rate_weight_range": [0.1, 20.0] if model == "multi_rate" else None,
         }  # fmt: skip
-    record = Results(model, data, seed, [], name, config, status, reason, kept, seconds=2.0 + seed)
+    overrides = [f"model.{key}={value}" for key, value in knobs.items()]
+    record = Results(model, data, seed, overrides, name, config, status, reason, kept, seconds=2.0 + seed)
     record.dimensions = [1 / (i + 1) for i in range((settings | knobs)["latent_dim"])]
     record.declaration = declaration
     if declaration.get("rate_weight"):

@@ -64,7 +64,7 @@ class PoolLauncher(Launcher):
         self.n_jobs = None if n_jobs is None else check_int("hydra.launcher.n_jobs", n_jobs)
         self.gpus_per_job = check_int("hydra.launcher.gpus_per_job", gpus_per_job)
         self.timeout = None if timeout is None else check_float("hydra.launcher.timeout", timeout, 0, strict=True)
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = Console(highlight=False, emoji=False, soft_wrap=True)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context, self.config = hydra_context, config

@@ -20,7 +20,7 @@ def print_evaluations(value_table: pd.DataFrame, cautions: Sequence[str], absenc
 
     Then the cautions, a line each, and what does not apply, in one line.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     settings = list(value_table.columns[len(KEYS) :])
     # a model that all settings begin with is left out of the column heads
     prefix = next(iter(settings), "").partition(" ")[0] + " "

@@ -21,7 +21,7 @@ def print_line(results: Results, folder: Path) -> None:
 
 def print_summary(results: Results, folder: Path) -> None:
     """Print test metrics with their units, the folder, and how to look at it."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, emoji=False, soft_wrap=True)
     declared = results.declared
     units = UNITS | dict(declared.terms)
     if results.metrics:

@@ -1,5 +1,6 @@
 """Shared parts of charts: colours for colour-blind readers too, sizes of type, limits and ticks."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -36,6 +37,7 @@ CONFIG: dict[str, Any] = {
     },
     "legend": {
         "labelFontSize": TYPE_SIZE, "titleFontSize": TYPE_SIZE, "orient": "bottom", "columns": 3, "labelLimit": 400,
+        "symbolLimit": 0,
     },
     "text": {"fontSize": TYPE_SIZE},
     "title": {"fontSize": 14, "subtitleFontSize": TYPE_SIZE, "anchor": "start"},
@@ -103,5 +105,5 @@ def numbers(*names: str) -> list[alt.Tooltip]:
 
 
 def panel_title(text: str) -> alt.TitleParams:
-    """The title of one of several charts, cut where a telephone would be too narrow for it."""
-    return alt.TitleParams(text, fontWeight="normal", fontSize=TYPE_SIZE, limit=280)
+    """The title of one of several charts, in lines that a telephone is wide enough for."""
+    return alt.TitleParams(textwrap.wrap(text, 40), fontWeight="normal", fontSize=TYPE_SIZE, limit=280)

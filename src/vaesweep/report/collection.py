@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vaesweep.records.results import FILE
+from vaesweep.records.search_record import FILE as SEARCH
 from vaesweep.records.search_record import SearchRecord
 from vaesweep.report.read_run import Run, read_run
 
@@ -26,22 +27,23 @@ class RunCollection:
     runs: list[Run] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     searches: dict[str, SearchRecord] = field(default_factory=dict)
-    """The records of those studies that are a search, by title."""
+    """The records of searches, by title: of those studies that are one, and of those below them."""
 
 
 def read(folders: list[Path]) -> RunCollection:
     """All runs in and below `folders`, each of which is a study, a run, or a folder of such."""
-    collection = RunCollection(dict(zip(titles(folders), folders, strict=True)))
-    for study, folder in collection.studies.items():
-        if not folder.is_dir():
-            collection.warnings.append(f"{folder}: no such folder")
-            continue
+    present = [folder for folder in folders if folder.is_dir()]
+    below = [path.parent for folder in present for path in sorted(folder.rglob(SEARCH)) if path.parent not in present]
+    title = dict(zip([*present, *below], titles([*present, *below]), strict=True))
+    collection = RunCollection({title[folder]: folder for folder in present})
+    for folder in title:
         try:
-            collection.searches[study] = SearchRecord.read(folder)
+            collection.searches[title[folder]] = SearchRecord.read(folder)
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:
-            collection.warnings.append(f"{study}: {error}; its runs are shown without the search")
+            collection.warnings.append(f"{title[folder]}: {error}; its runs are shown without the search")
+    for folder in present:
         runs = []
         records = sorted(folder.rglob(FILE))
         unfinished_folders = {path.parent for path in folder.rglob(HYDRA)} - {path.parent for path in records}
@@ -51,18 +53,33 @@ def read(folders: list[Path]) -> RunCollection:
         if not records and not unfinished_folders:
             collection.warnings.append(f"{folder}: no runs in it (a run leaves a {FILE})")
         for record in records:
+            study = title[next((above for above in record.parents if above in below), folder)]
             try:
                 run, warnings = read_run(record.parent, study)
             except (OSError, ValueError) as error:
                 collection.warnings.append(f"{record.parent.name}: {error}")
                 continue
             collection.warnings += [f"{run.folder.name}: {warning}" for warning in warnings]
-            runs.append(replace(run, is_trial=study in collection.searches))
+            runs.append(as_trial(run, collection.searches[study]) if study in collection.searches else run)
         once, repeated = without_repeats(runs, folder)
         collection.runs += once
         collection.warnings += repeated
+    collection.warnings += [f"{folder}: no such folder" for folder in folders if folder not in present]
     collection.warnings = [one_line(warning) for warning in collection.warnings]
     return collection
+
+
+def as_trial(run: Run, search: SearchRecord) -> Run:
+    """A run as one of a search, with the status `pruned` where the search stopped it: it does not compare."""
+    given = set(run.results.overrides)
+    statuses = [
+        trial["status"]
+        for trial in search.trials
+        if trial["settings"] and {f"{key}={value}" for key, value in trial["settings"].items()} <= given
+    ]
+    is_pruned = run.results.status == "completed" and "pruned" in statuses and "completed" not in statuses
+    results = replace(run.results, status="pruned") if is_pruned else run.results
+    return replace(run, is_trial=True, results=results)
 
 
 def without_repeats(runs: Sequence[Run], base: Path) -> tuple[list[Run], list[str]]:

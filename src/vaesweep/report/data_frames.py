@@ -45,7 +45,8 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
 
     `series` is the model with all varied settings except the weight of its rate; `setting` is the same with that
     weight, `beta`, so that the runs of a setting differ only in their seeds. The trials of a search are one series
-    without a beta; the weights that they tried have a column of their own, such as `model.beta`. Metrics are of the
+    without a beta. A varied setting has a column of its own, by its whole name where another column has the short one:
+    `model.beta` for weights of trials, and for those of what is no rate. Metrics are of the
     test split, and missing if a model has no such term or a run ended earlier; `NAME_se` is the standard error over
     its images, `val/NAME` the metric of the validation split. `attrs["penalties"]` are the units of the terms other
     than the rate, by name. The columns COMPARABLE say which runs may be ranked.
@@ -56,28 +57,28 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     names = short_names(knobs, [*COMMON, *penalties, *COSTS])
     studies = len({run.study for run in runs}) > 1
     code_limit = widest_dense_code(runs, configs)
-    groups = [g for g in ("choices.data", "choices.network") if len({config.get(g) for config in configs}) > 1]
-    rows = []
-    for run, config in zip(runs, configs, strict=True):
+    parts = [(run.results.data, config.get("choices.network")) for run, config in zip(runs, configs, strict=True)]
+    varied_parts = [i for i in (0, 1) if len({part[i] for part in parts}) > 1]
+    rows: list[dict[str, Any]] = []
+    settings: list[dict[str, Any]] = []
+    for run, config, part in zip(runs, configs, parts, strict=True):
         results, declaration = run.results, run.results.declared
         weight = f"model.{declaration.rate_weight}"
         width = finite(config.get("model.latent_dim"))
         metrics = {name: finite(value) for name, value in results.metrics.items()}
         errors = {name: finite(value) for name, value in results.errors.items()}
         image_means = {name: declaration.rate or "" if name == "rate" else name for name in IMAGE_MEANS}
-        knob_values = {names[key]: format_setting(key, config[key]) for key in knobs if key in config}
-        if run.is_trial and weight in knobs:
-            knob_values[weight] = knob_values[names[weight]]  # its column `beta` says that it is in no ladder
-        labels = {key: f"{names[key]}={knob_values[names[key]]}" for key in knobs if key in config}
+        settings.append({key: format_setting(key, config[key]) for key in knobs if key in config})
+        labels = {key: printable(f"{names[key]}={value}") for key, value in settings[-1].items()}
         knob_labels = [label for key, label in labels.items() if key != weight]
-        group_labels = [str(config[group]) for group in groups if group in config]
-        name = " ".join([f"{run.study}:"] * studies + [results.model, *group_labels])
+        part_labels = [str(part[i]) for i in varied_parts if part[i] is not None]
+        name = " ".join([f"{run.study}:"] * studies + [results.model, *part_labels])
         series = f"{name} (trials)" if run.is_trial else " ".join([name, *knob_labels])
         setting = f"{series} {labels[weight]}" if weight in labels else series
         beta = math.nan if run.is_trial else finite(results.rate_weight)
         rows.append(
             {"study": run.study, "run": printable(run.folder.name), "model": results.model, "data": results.data}
-            | knob_values
+            | {names[key]: value for key, value in settings[-1].items()}
             | {"seed": results.seed, "status": results.status, "reason": results.reason, "series": series}
             | {"setting": " ".join([name, *labels.values()]) if run.is_trial else setting, "beta": beta}
             | {name: metrics.get(f"test/{name}") for name in (*COMMON, *penalties)}
@@ -95,11 +96,21 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
             | {"parameters": results.parameters, "config_hash": results.config_hash, "seconds": results.seconds}
             | {"device": results.device, "has_range": run.has_range}
         )
+    # such as `beta`, which is missing where it is not what a rate is weighted with
+    hidden = {key for row, own in zip(rows, settings, strict=True) for key in own if row[names[key]] != own[key]}
+    for row, own in zip(rows, settings, strict=True):
+        row.update({key: own[key] for key in sorted(hidden) if key in own})
     frame = pd.DataFrame(rows)
     by_split = [column for name in IMAGE_MEANS for column in (f"{name}_se", f"val/{name}")]
     frame = frame.astype(dict.fromkeys([*COMMON, *penalties, *COSTS, *by_split], float))
-    keys = ("study", "model", *names.values(), *names, "seed", "run")
-    order = sorted(range(len(rows)), key=lambda i: [natural_sort_key(rows[i].get(key)) for key in keys])
+    own_last = [[row[key] for key in ("seed", "run")] for row in rows]
+    order = sorted(
+        range(len(rows)),
+        key=lambda i: [
+            natural_sort_key(value)
+            for value in (rows[i]["study"], rows[i]["model"], *map(settings[i].get, knobs), *own_last[i])
+        ],
+    )
     frame = frame.iloc[order]
     frame.attrs["penalties"] = penalties
     return frame
@@ -184,7 +195,17 @@ def overfit_gap(run: Run) -> float:
     term = "nelbo" if "test/nelbo" in run.results.metrics else "distortion"
     if f"train/{term}" not in run.history or f"test/{term}" not in run.results.metrics:
         return np.nan
-    return round(finite(run.results.metrics[f"test/{term}"]) - float(run.history[f"train/{term}"].iloc[-1]), 6)
+    tested = run.history[f"train/{term}"].iloc[tested_row(run)]
+    return round(finite(run.results.metrics[f"test/{term}"]) - float(tested), 6)
+
+
+def tested_row(run: Run) -> int:
+    """The row of a run's history whose weights were tested: the last, or with `test_checkpoint=best` the best."""
+    config = flat(run.results.config)
+    scores = run.history.get(config.get("callbacks.best.monitor"), pd.Series(dtype=float))
+    if config.get("test_checkpoint") != "best" or scores.isna().all():
+        return len(run.history) - 1
+    return int(np.nanargmax(scores) if config.get("callbacks.best.mode") == "max" else np.nanargmin(scores))
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:

@@ -20,6 +20,7 @@ A share of the nats themselves would say nothing for a density, whose nats may b
 def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     """Which runs failed, collapsed, missed their rate, overfit or ended too early: a line per setting and problem.
 
+    Of trials that a search pruned nothing is said: their number stands with the search.
     Then the pairs of neighbouring betas between which the slope of the plane is negative.
     """
     problems: dict[tuple[str, str], list[tuple[int, tuple[float, ...]]]] = {}
@@ -29,8 +30,10 @@ def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
         problems.setdefault((row.setting, text), []).append((row.seed, numbers))
 
     for row in frame.itertuples():
+        if row.status == "pruned":
+            continue
         if row.status != "completed":
-            add(row, one_line(f"{row.status}: {row.reason}"))
+            add(row, one_line(": ".join([row.status, *[row.reason] * isinstance(row.reason, str)])))
             continue
         declaration, unused_units = runs[row.Index].results.declared, row.latent_dim - row.active_units
         if declaration.rate and row.active_units == 0:
@@ -46,7 +49,7 @@ def diagnostics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
         if gain > finite(runs[row.Index].results.errors.get("val/loss", 0.0)):
             text = "train longer: the validation loss still fell, by about {} nats in as many epochs again"
             add(row, text, gain)
-        elif nats is not None and row.overfit_gap > (limit := MAX_OVERFIT_GAP * nats.std()):
+        elif nats is not None and len(nats) > 1 and row.overfit_gap > (limit := MAX_OVERFIT_GAP * nats.std()):
             total = "nelbo" if declaration.rate else "distortion"
             text = f"overfit: the {total} of a test image is {{}} nats above that of a training image; more than {{}}"
             text += f" ({MAX_OVERFIT_GAP:.0%} of its standard deviation over test images) counts as overfit"

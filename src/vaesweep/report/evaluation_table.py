@@ -4,9 +4,9 @@ import json
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
+from vaesweep.report.metrics_table import with_error
 from vaesweep.report.read_run import Run, finite
 
 KEYS = ["measure", "value", "unit"]
@@ -64,9 +64,9 @@ def display_name(name: str) -> str:
 
 
 def format_value(mean: float, spread: float) -> str:
-    """A number to about three significant digits, and its spread to as many decimals."""
+    """A number to about three significant digits, with its spread."""
     digits = 4 if 0 < abs(mean) < 0.1 else 3 if 0 < abs(mean) <= 1 else 2 if abs(mean) < 100 else 1
-    return f"{mean:.{digits}f}" + ("" if np.isnan(spread) else f" ± {spread:.{digits}f}")
+    return with_error(mean, spread, digits)
 
 
 def cautions(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:

@@ -27,8 +27,11 @@ def learning_curves(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure | 
     if long.empty:
         return None
     long[["split", "term"]] = long["name"].str.split("/", n=1, expand=True).to_numpy()
-    mean = long.groupby(["series", "setting", "beta", "term", "split", "epoch"], sort=False, dropna=False).value.mean()
-    mean = mean.reset_index()
+    curves = ["series", "setting", "beta", "term", "split"]
+    mean = long.groupby([*curves, "epoch"], sort=False, dropna=False).value.agg(["mean", "size"]).reset_index()
+    # a mean over fewer runs than before would jump
+    runs_of_curve = mean.groupby(curves, sort=False, dropna=False)["size"].transform("max")
+    mean = mean[mean["size"] == runs_of_curve].rename(columns={"mean": "value"})
     if mean.series.nunique() == 1 and mean.beta.nunique() > 1:
         colour, legend = beta_scale(mean.beta)
     else:
@@ -57,7 +60,8 @@ def learning_curves(frame: pd.DataFrame, runs: Sequence[Run]) -> ReportFigure | 
         for term, part in mean.groupby("term", sort=False)
     ]
     caption = (
-        "Means over the runs of a setting: validation solid, training dotted. Validation is scored with the weight "
+        "Means over the runs of a setting, as far as all of them got: validation solid, training dotted. Validation is "
+        "scored with the weight "
         "that the penalty has in the end, training with the weight that it had in that epoch. The first epochs may be "
         "cut off at the top."
     )

@@ -30,6 +30,8 @@ FOOTNOTE = (
 
 def notes(means: pd.DataFrame) -> list[str]:
     """What stands behind ± in the table of settings, and at which weight a model for a range of weights is."""
+    if means.empty:
+        return []
     ranges = means[means.has_range & means.beta.notna()]
     weights = [f"{row.setting} is shown at beta {row.beta:g}" for row in ranges.itertuples()]
     one_of_many = f"Trained for a range of betas: {', '.join(weights)}; the rate-distortion plane shows the curve."

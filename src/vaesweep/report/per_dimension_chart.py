@@ -1,6 +1,7 @@
 """Figure of what each latent dimension carries."""
 
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 
 import altair as alt
 import pandas as pd
@@ -51,13 +52,22 @@ def dimension_panels(unit: str, cells: pd.DataFrame) -> Iterator[alt.Chart]:
         yield heat_map(part, "beta:O", "beta", unit, limit).properties(title=panel_title(str(series)))
     alone = cells[~in_ladder]
     if alone.setting.nunique() > MAX_BAR_CHARTS:
-        yield heat_map(alone, "setting:N", None, unit, float(alone.value.max())).properties(title=panel_title(unit))
+        labelled = alone.assign(label=alone.setting.map(row_labels(alone.setting.unique())))
+        yield heat_map(labelled, "label:N", None, unit, float(alone.value.max())).properties(title=panel_title(unit))
         return
     for setting, part in alone.groupby("setting", sort=False):
         bars = alt.Chart(part, height=180).mark_bar(color="#0072B2")
         yield bars.encode(
             rank_axis(), alt.Y("value:Q", title=unit), tooltip=["setting", "rank", *numbers("value")]
         ).properties(title=panel_title(str(setting)))
+
+
+def row_labels(settings: Iterable[str]) -> dict[str, str]:
+    """Of each setting the words that not all have, in one line or two."""
+    words = {setting: setting.split(" ") for setting in settings}
+    shared = set.intersection(*map(set, words.values()))
+    own = {setting: " ".join(word for word in parts if word not in shared) for setting, parts in words.items()}
+    return {setting: "\n".join(textwrap.wrap(own[setting] or setting, 24)[:2]) for setting in words}
 
 
 def heat_map(cells: pd.DataFrame, row: str, row_title: str | None, unit: str, limit: float) -> alt.Chart:
@@ -68,7 +78,7 @@ def heat_map(cells: pd.DataFrame, row: str, row_title: str | None, unit: str, li
         scale=alt.Scale(scheme="viridis", domain=[0, limit or 1]),
         legend=alt.Legend(gradientLength=180, tickCount=3),
     )
-    axis = alt.Axis(labelLimit=150)
+    axis = alt.Axis(labelLimit=170, labelExpr="split(datum.label, '\\n')")
     tip = ["setting", "rank", *numbers("value")]
     chart = alt.Chart(cells, height=28 * cells.setting.nunique()).mark_rect()
     return chart.encode(rank_axis(), alt.Y(row, title=row_title, sort=None, axis=axis), colour, tooltip=tip)

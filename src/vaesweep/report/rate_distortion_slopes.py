@@ -12,6 +12,8 @@ from vaesweep.report.read_run import Run
 def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     """-dD/dR between neighbouring betas of a series, from runs of the same seed; mean, standard error, number.
 
+    Where a seed lacks a beta, the betas beside that are no neighbours.
+
     Where D + beta R is minimal over a convex trade-off, -dD/dR = beta, so that between two betas it lies between
     them (Alemi et al. 2018, sec. 4). Only runs whose declaration names the weight of the rate have a beta.
     """
@@ -20,13 +22,15 @@ def slopes(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
         subset=["rate", "distortion", "beta"]
     )
     rows = []
-    for (series, *_), ladder in completed.groupby(["series", *COMPARABLE, "seed", "data_seed"], sort=False):
+    groups = ["series", *COMPARABLE]
+    place = completed.groupby(groups, sort=False).beta.rank(method="dense")
+    for (series, *_), ladder in completed.assign(place=place).groupby([*groups, "seed", "data_seed"], sort=False):
         steps = ladder.sort_values("beta")
         for (_, low), (_, high) in zip(steps.iloc[:-1].iterrows(), steps.iloc[1:].iterrows(), strict=True):
-            if 0 < low.beta < high.beta and abs(low.rate - high.rate) > 1e-3:
+            if low.beta > 0 and high.place == low.place + 1 and abs(low.rate - high.rate) > 1e-3:
                 slope = -(high.distortion - low.distortion) / (high.rate - low.rate)
                 rows.append({"series": series, "low": low.beta, "high": high.beta, "slope": slope})
     if not rows:
         return pd.DataFrame(columns=["series", "low", "high", "slope", "se", "n"])
-    groups = pd.DataFrame(rows).groupby(["series", "low", "high"])["slope"]
-    return groups.agg(slope="mean", se="sem", n="size").reset_index()
+    pairs = pd.DataFrame(rows).groupby(["series", "low", "high"])["slope"]
+    return pairs.agg(slope="mean", se="sem", n="size").reset_index()

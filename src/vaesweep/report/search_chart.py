@@ -128,7 +128,8 @@ def importances(record: SearchRecord) -> alt.Chart:
 
 def parallel_coordinates(trials: pd.DataFrame, names: Sequence[str]) -> alt.Chart:
     """A line a trial through its settings and metrics, each from its lowest value to its highest."""
-    short = {name: name.rpartition(".")[2] for name in names}
+    ends = [name.rpartition(".")[2] for name in names]
+    short = {name: end if ends.count(end) == 1 else name for name, end in zip(names, ends, strict=True)}
     parts = [
         trials[["trial", "best"]].assign(name=short[name], place=heights(trials[name]), value=trials[name].astype(str))
         for name in names
@@ -150,6 +151,6 @@ def parallel_coordinates(trials: pd.DataFrame, names: Sequence[str]) -> alt.Char
 def heights(values: pd.Series) -> pd.Series:
     """Where values stand between the lowest and the highest, 0 to 1: numbers by rank, words in their order."""
     numeric = pd.to_numeric(values, errors="coerce")
-    ordered = values.astype(str) if numeric.isna().any() else numeric
+    ordered = numeric if numeric.notna().equals(values.notna()) else values.astype(str)
     ranks = ordered.rank(method="dense") - 1
     return ranks / max(1.0, float(ranks.max()))

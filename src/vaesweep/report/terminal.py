@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 def print_report(content: "Report", page: Path) -> None:
     """Print the headline of a report, its table, its diagnostics and the path of its page."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(content.headline, markup=False)
-    console.print(table_of_settings(content.title, content.means, content.differences, console))
+    if len(content.means):
+        console.print(table_of_settings(content.title, content.means, content.differences, console))
     if content.diagnostics:
         console.print("before you believe it:")
     for diagnostic in content.diagnostics:
@@ -30,7 +31,7 @@ def print_report(content: "Report", page: Path) -> None:
 
 def print_study(study: Path) -> None:
     """Print the table of the completed runs of a study, and the command that compares them."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     collection = read([study])
     runs = [run for run in collection.runs if run.results.status == "completed"]
     if runs:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,11 +15,13 @@ LEAST_IMPORTANT_LAST = ("setting", "distortion", "KL", "nelbo", "mse", "active d
 """Columns of the table of settings that a narrow terminal shows, as many as fit; a wide one shows all."""
 GAP = 2
 """Blanks between two columns."""
+NAME_WIDTH = 30
+"""Characters of a setting's name for which columns are left out; a longer name goes on in the next line."""
 
 
 def width(texts: Iterable[str]) -> int:
-    """Characters of the longest line."""
-    return max((len(line) for text in texts for line in str(text).split("\n")), default=0)
+    """Cells of the longest line."""
+    return max((cell_len(line) for text in texts for line in str(text).split("\n")), default=0)
 
 
 def blocks(widths: Sequence[int], room: int) -> list[list[int]]:
@@ -47,10 +50,11 @@ def table_of_settings(title: str, means: pd.DataFrame, differences: Differences,
     bold = console.is_terminal and not console.is_dumb_terminal
     texts = [["*" * (cell.best and not bold) + cell.text for cell in row] for row in rows]
     widths = [width([head, *(row[i] for row in texts)]) + GAP for i, head in enumerate(names)]
+    needed = [min(widths[0], NAME_WIDTH + GAP), *widths[1:]]
     shown = list(range(len(names)))
     places = {head.split("\n")[0]: i for i, head in enumerate(names)}
     candidates = [places[name] for name in LEAST_IMPORTANT_LAST if name in places]
-    while sum(widths[i] for i in shown) > console.width and len(candidates) > 1:
+    while sum(needed[i] for i in shown) > console.width and len(candidates) > 1:
         shown = sorted(candidates)
         candidates.pop()
     table = Table(title=Text(title), box=None, header_style="bold", padding=(0, GAP, 0, 0))
@@ -63,8 +67,9 @@ def table_of_settings(title: str, means: pd.DataFrame, differences: Differences,
         *[f"{hidden} more columns in a wider terminal and in the report."] * (hidden > 0),
     ]
     table.caption, table.caption_justify = Text("\n".join(captions)), "left"
-    for i in shown:
-        table.add_column(names[i], justify="right" if i else "left", no_wrap=True)
+    table.add_column(names[0], overflow="fold")
+    for i in shown[1:]:
+        table.add_column(names[i], justify="right", no_wrap=True, min_width=widths[i] - GAP)
     for row, text in zip(rows, texts, strict=True):
         table.add_row(*(Text(text[i], style="bold" if row[i].best else "") for i in shown))
     return table
