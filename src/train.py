@@ -27,7 +27,7 @@ def train(config: DictConfig) -> float | list[float]:
     with recorded_if_refused(config):
         check_folder(config)
         validate(config)
-    if "wandb" in (config.logger or {}):
+    if "wandb" in (config.get("logger") or {}):
         import wandb.sdk.launch  # noqa: F401  as W&B does at its start, 2 s quicker while torch's modules are not there yet
     from vaesweep.training import fast_lightning_import  # noqa: F401  here, because torch takes seconds to import and --help should not
     from vaesweep.training.run_and_record import run

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import struct
 import time
 import zlib
 
@@ -214,7 +215,9 @@ def test_a_cache_for_which_there_is_no_room_leaves_nothing(photos, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(
+        ConfigError, match=r"^data.cache: got .*No space left on device\); allowed: a folder with room for 1"
+    ):
         ready(folder(photos))
     assert not list((photos.parent / "cache").iterdir())
 
@@ -353,3 +356,81 @@ def test_whatever_a_decoder_raises_is_one_line_with_the_file(photos, monkeypatch
     with pytest.raises(ConfigError, match=r"^data.path: got .*00.png, which does not decode \(.+\)") as refusal:
         ready(folder(photos))
     assert "\n" not in str(refusal.value)
+
+
+def test_another_folder_of_equal_names_sizes_and_times_is_read(tmp_path):
+    for name, grey in (("a", 0), ("b", 255)):
+        (tmp_path / name).mkdir()
+        for i in range(12):
+            file = tmp_path / name / f"{i:02}.pgm"
+            Image.new("L", (16, 16), grey).save(file)
+            os.utime(file, (1e9, 1e9))
+    assert ready(folder(tmp_path / "a", color="grey")).splits["test"].images.max() == 0
+    assert ready(folder(tmp_path / "b", color="grey")).splits["test"].images.min() == 255
+
+
+def test_images_are_found_through_links_and_once(photos, tmp_path):
+    (tmp_path / "linked").mkdir()
+    for name in ("cats", "birds"):
+        (tmp_path / "linked" / name).symlink_to(photos / name)
+    (photos / "cats" / "loop").symlink_to(photos / "cats")
+    assert len(ready(folder(tmp_path / "linked")).splits["train"].images) == 12
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", None])
+def test_a_damaged_cache_is_written_anew(photos, content):
+    expected = ready(folder(photos)).splits["test"].images.clone()
+    (cached,) = (photos.parent / "cache").glob("*.npy")
+    cached.write_bytes(cached.read_bytes()[:500] if content is None else content)
+    assert torch.equal(ready(folder(photos)).splits["test"].images, expected)
+
+
+def test_data_with_test_images_of_their_own_take_no_share_for_it(tmp_path):
+    write_mnist(tmp_path)
+    data = TorchvisionData("mnist", str(tmp_path), **OPTIONS, test_fraction=0.5)
+    with pytest.raises(ConfigError, match=r"^data.test_fraction: got 0.5; allowed: nothing for mnist, whose test "):
+        ready(data)
+
+
+@pytest.mark.parametrize(
+    ("part", "content"),
+    [
+        ("train-labels-idx1-ubyte", b"version https://git-lfs.github.com/spec/v1"),
+        ("t10k-images-idx3-ubyte", bytes(4)),
+        ("t10k-images-idx3-ubyte", b"\x00\x00\x0d\x03" + bytes(12)),
+    ],
+)
+def test_a_file_of_another_format_is_named(tmp_path, part, content):
+    raw, _ = write_mnist(tmp_path)
+    (raw / part).write_bytes(content)
+    with pytest.raises(ConfigError, match=r"^data.root: got .*, where mnist is missing or damaged \(.+\); allowed"):
+        TorchvisionData("mnist", str(tmp_path), **OPTIONS).load()
+
+
+def test_test_images_of_another_size_are_refused(tmp_path):
+    raw, _ = write_mnist(tmp_path)
+    header = struct.pack(">IIII", 2051, 20, 32, 32)
+    (raw / "t10k-images-idx3-ubyte").write_bytes(header + bytes(20 * 32 * 32))
+    with pytest.raises(ConfigError, match=r"of \[1, 28, 28\] and \[1, 32, 32\]; allowed: files that belong together"):
+        ready(TorchvisionData("mnist", str(tmp_path), **OPTIONS))
+
+
+@pytest.mark.parametrize("bad", ["short", "flat", "text", "bright"])
+def test_dsprites_of_another_shape_or_range_are_refused(tmp_path, bad):
+    images, classes = np.zeros((40, 64, 64), np.uint8), np.zeros((40, 6), np.int64)
+    changed = {
+        "short": (images, classes[:20]), "flat": (images, classes[:, 0]), "text": (images, classes.astype(str)),
+        "bright": (images + 255, classes),
+    }  # fmt: skip
+    imgs, latents = changed[bad]
+    np.savez(tmp_path / FILE, imgs=imgs, latents_classes=latents)
+    with pytest.raises(ConfigError, match=r"^data.root: got .* is missing or damaged"):
+        ready(DSprites(str(tmp_path), **SPLIT))
+
+
+def test_a_digest_tells_other_test_images_apart(photos):
+    digest = ready(folder(photos)).digest
+    assert ready(folder(photos)).digest == digest
+    assert ready(folder(photos, seed=1)).digest != digest
+    Image.new("RGB", (30, 30), "red").save(photos / "cats" / "zz.png")
+    assert ready(folder(photos)).digest != digest

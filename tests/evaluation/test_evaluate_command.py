@@ -271,6 +271,9 @@ def test_data_that_were_moved_are_found(copied, tmp_path):
         == f"root: got {tmp_path}/photos, which is no folder; allowed: root=FOLDER, where the data of the run lie now"
     )
     assert measure(folder, "measures=reconstruction", f"root={tmp_path}/elsewhere") == []
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "elsewhere" / "cats" / "another.png")
+    (problem,) = measure(folder, "measures=reconstruction", f"root={tmp_path}/elsewhere")
+    assert problem.startswith(f"root: got {tmp_path}/elsewhere, where the test images are not those of the run; ")
     (problem,) = measure(copied("model=ae", name="digits"), "measures=reconstruction", "root=elsewhere")
     assert problem == "root: got elsewhere; allowed: nothing, for digits, which lie nowhere"
 

@@ -445,6 +445,22 @@ def test_arithmetic_moves_one_class_to_another(context):
         measures.Arithmetic(a=3, b=11, images=10_000)(made)
 
 
+def test_a_class_without_test_images_is_not_moved(context):
+    made = coded(context("model=ae"), one_hot)
+    test = made.codes("test")
+    kept = test.label[:, 0] != 8
+    made.cache["test", None] = Codes(test.mean[kept], test.label[kept])
+    with pytest.raises(NotApplicable, match="the test split has no image of class 8"):
+        measures.Arithmetic(a=3, b=8, images=10_000)(made)
+
+
+def test_a_learned_sigma_has_no_optimum_where_the_code_has_all_dimensions(context):
+    made = context("model=vae", *LINEAR, "model.likelihood.learn=true", "model.latent_dim=62")
+    made.results.rate_weight = 1.0
+    with pytest.raises(NotApplicable, match="the likelihood has no maximum"):
+        measures.LinearOptimum()(made)
+
+
 def test_a_film_goes_there_and_back(context):
     film = measures.Traversal(dims=4, rows=2, frames=5)(context("model=vae")).figures["traversal"]
     assert len(film) == 8

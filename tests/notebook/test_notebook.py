@@ -15,7 +15,7 @@ import vaesweep
 from support.compositions import compose_run
 from support.paths import ROOT
 from vaesweep.errors import ConfigError
-from vaesweep.evaluation import NLL
+from vaesweep.evaluation import NLL, CodeJacobian, NoiseRobustness, Probe, Retrieval
 from vaesweep.metrics.importance_weighted_bound import log_weights
 from vaesweep.models import Batch
 from vaesweep.report.diagnostics import diagnostics
@@ -199,6 +199,24 @@ def test_a_run_for_a_range_of_betas_answers_at_another(runs):
     torch.testing.assert_close(other.encode(x), by_hand)
 
 
+def test_a_run_answers_at_another_beta_from_any_folder(study, tmp_path, monkeypatch):
+    monkeypatch.chdir(study.parent)
+    run = vaesweep.load("study/multi_rate")
+    monkeypatch.chdir(tmp_path)
+    assert run.at(beta=2).model.beta == 2
+    assert run.at(beta=2).config == run.config
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "measure",
+    [NLL(10), Probe(500, 5), Retrieval(5, 500), CodeJacobian(50), NoiseRobustness(["gaussian"], [0, 0.5], 50)],
+)
+def test_a_measure_takes_the_context_of_a_run_and_keeps_no_gradients(runs, measure):
+    assert measure(runs["vae"].context).values or measure(runs["vae"].context).series
+    assert not any(parameter.requires_grad for parameter in runs["vae"].model.parameters())
+
+
 def test_numbers_may_be_those_of_numpy(runs):
     run = runs["multi_rate"]
     x, _ = run.data.examples(np.int64(2))
@@ -313,6 +331,7 @@ def test_a_study_holds_every_run_below_its_folder(study, tmp_path):
     found = vaesweep.load_study(study)
     assert sorted(found.frame().model) == ["ae", "beta_vae", "cvae", "multi_rate", "vae"]
     assert repr(found) == f"Study(study: 5 runs, {len(found.warnings)} warnings)"
+    assert len(vaesweep.load_study(study, f"{study}/", study / ".." / study.name).runs) == 5
     assert vaesweep.load_study(study, tmp_path / "none").warnings[0] == f"{tmp_path / 'none'}: no such folder"
 
 

@@ -144,6 +144,11 @@ REFUSALS = {
     "logger.wandb.mode=cloud": "logger.wandb.mode: got cloud; allowed: offline | online | disabled",
     "choices.data=${nope}": "choices.data: got a reference that cannot be followed",
     "choices.model=[1]": "choices.model: got [1];",
+    "trainer.max_time=00:00:00:00": "trainer.max_time: got 00:00:00:00; allowed: null, or DAYS:HOURS:MINUTES:SECONDS",
+    "trainer.max_time={hours:0}": "trainer.max_time: got {'hours': 0};",
+    "+trainer.profiler=simple": "trainer.profiler: got simple; allowed: null, or a mapping with _target_ and dirpath",
+    "+trainer.min_epochs=1000": "trainer.min_epochs: got 1000; allowed: at most ",
+    "+trainer.gradient_clip_algorithm=value": "trainer.gradient_clip_algorithm: got value; allowed: nothing without ",
 }  # fmt: skip
 
 
@@ -244,3 +249,24 @@ def test_nothing_is_changed_by_the_check(composed):
     before = OmegaConf.to_yaml(config, resolve=False)
     validate(config)
     assert OmegaConf.to_yaml(config, resolve=False) == before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (["network=conv", "network.channels=[]"], "network.channels: got []; allowed: a list of one or more"),
+        (["data=mnist", "data.name=cifar10"], "data.name: got cifar10; allowed: mnist, or data=cifar10"),
+        (
+            ["trainer.max_time=00:00:00:01", "callbacks.timer.duration=null"],
+            "callbacks.timer.duration: got null; allowed: 00:00:00:01, as trainer.max_time",
+        ),
+        (
+            ["callbacks=early_stopping", "callbacks.early_stopping.min_delta=-1"],
+            "callbacks.early_stopping.min_delta: got -1; allowed: a number of at least 0",
+        ),
+    ],
+)
+def test_what_several_settings_decide_is_refused_by_its_key(composed, overrides, line):
+    with pytest.raises(ConfigError) as refusal:
+        validate(composed(*overrides))
+    assert str(refusal.value).startswith(line)

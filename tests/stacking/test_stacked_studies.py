@@ -322,7 +322,7 @@ def test_jobs_that_differ_in_knobs_and_seeds_make_a_stack(job):
         job("long", "trainer.max_epochs=4"),
         job("ddp", "trainer=ddp", "trainer.devices=2"),
         job("half", "trainer.precision=16-mixed"),
-        job("profiled", "+trainer.profiler=simple"),
+        job("profiled", "+trainer.profiler._target_=lightning.pytorch.profilers.SimpleProfiler"),
         job("wrong", "seed=-1"),
         job("rate", "optimizer.lr=oops"),
         job("timed", "+callbacks.best.every_n_train_steps=5"),

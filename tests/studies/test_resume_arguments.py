@@ -51,6 +51,19 @@ def test_what_the_checkpoint_decides_cannot_be_given_with_it(folder, override):
         expand_resume(["train.py", f"resume={folder}", override])
 
 
+@pytest.mark.parametrize("override", ["+trainer.limit_val_batches=2", "++trainer.max_epochs=4", "~callbacks.timer"])
+def test_settings_that_may_be_given_with_it_may_be_added_and_removed(folder, override):
+    assert override in expand_resume(["train.py", f"resume={folder}", override])
+
+
+def test_other_loggers_take_no_settings_of_those_before(folder):
+    past = ["model=vae", "logger=wandb", "logger.wandb.mode=offline", "+logger.csv={}", "seed=3"]
+    OmegaConf.save(OmegaConf.create(past), folder / ".hydra" / "overrides.yaml")
+    argv = expand_resume(["train.py", f"resume={folder}", "logger=csv"])
+    assert argv[1:4] == ["model=vae", "seed=3", "logger=csv"]
+    assert expand_resume(["train.py", f"resume={folder}"])[1:6] == past
+
+
 def test_a_folder_that_is_none_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=rf"resume: got {tmp_path}; allowed: the folder of an earlier run"):
         expand_resume(["train.py", f"resume={tmp_path}"])

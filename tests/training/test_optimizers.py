@@ -48,3 +48,10 @@ def test_an_unknown_schedule_is_named():
 def test_numbers_are_checked_by_torch(option):
     with pytest.raises(ValueError, match="Invalid"):
         adam(**option)([{"params": [nn.Parameter(torch.ones(1))]}], 1)
+
+
+def test_a_beta1_that_one_cycle_would_cycle_is_refused():
+    with pytest.raises(ConfigError, match=r"^betas: got \[0.5, 0.999\]; allowed: \[0.9, 0.999\] with onecycle"):
+        adam(lr_schedule="onecycle", betas=[0.5, 0.999])
+    assert adam(betas=[0.5, 0.99]).betas == [0.5, 0.99]
+    assert adam(lr_schedule="onecycle", betas=[0.9, 0.99]).betas == [0.9, 0.99]

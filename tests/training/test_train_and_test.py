@@ -27,7 +27,8 @@ def test_a_target_that_makes_something_else_is_refused_by_its_key(config, key):
 @pytest.mark.parametrize(
     ("override", "line"),
     [
-        ("overfit_batches=0.001", "overfit_batches: got 0.001; .* a share of at least 1/20$"),
+        ("overfit_batches=0.001", "overfit_batches: got 0.001; .* a share of at least 1/3$"),
+        ("overfit_batches=0.3", "overfit_batches: got 0.3; .* a share of at least 1/3$"),
         ("val_check_interval=21", "val_check_interval: got 21; allowed: a number of batches up to 20, or a share$"),
     ],
 )

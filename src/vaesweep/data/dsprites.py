@@ -53,6 +53,10 @@ class DSprites(ImageDataModule):
                 images, labels = archive["imgs"], archive["latents_classes"]
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise self.missing_error(error) from error
+        if images.dtype != np.uint8 or labels.dtype.kind not in "iu" or images.max() > self.peak:
+            raise self.missing_error(ValueError("images of 0 and 1 and whole numbers of factors are expected"))
+        if images.ndim != 3 or labels.shape != (len(images), 6):
+            raise self.missing_error(ValueError(f"images {list(images.shape)} with factors {list(labels.shape)}"))
         return (torch.from_numpy(images)[:, None], torch.from_numpy(labels[:, 1:]).long()), None
 
     def missing_error(self, error: Exception) -> ConfigError:

@@ -3,7 +3,9 @@
 import hashlib
 import os
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,7 @@ class Folder(ImageDataModule):
         """Every image file, sorted. Raises `ConfigError` when there is none."""
         if not self.path.is_dir():
             raise ConfigError("data.path", f"{self.path}, which is no folder", "a folder of images")
-        files = sorted(f for f in self.path.rglob("*") if f.is_file() and f.suffix.lower() in SUFFIXES)
+        files = sorted(f for f in files_below(self.path) if f.is_file() and f.suffix.lower() in SUFFIXES)
         if not files:
             raise ConfigError(
                 "data.path", f"{self.path}, with no image in it", "a folder of images, such as " + " ".join(SUFFIXES)
@@ -58,21 +60,31 @@ class Folder(ImageDataModule):
         return files
 
     def cache_file(self, files: list[Path]) -> Path:
-        """The cache file of the resized images; its name changes with the files, the size and the color."""
+        """The cache file of the resized images; its name changes with the folder, the files, the size and the color."""
         stamps = [(str(f.relative_to(self.path)), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-        digest = hashlib.sha256(repr((self.size, self.color, self.background, stamps)).encode()).hexdigest()
+        digest = hashlib.sha256(
+            repr((str(self.path.resolve()), self.size, self.color, self.background, stamps)).encode()
+        ).hexdigest()
         return self.cache / f"{digest[:16]}.npy"
 
     def prepare(self) -> None:
         files = self.files()
         cache_file = self.cache_file(files)
-        if cache_file.exists():
+        shape = (len(files), len(MODES[self.color]), self.size, self.size)
+        if is_array(cache_file, shape):
             return
-        cache_file.parent.mkdir(parents=True, exist_ok=True)
-        remove_abandoned(self.cache)
+        try:
+            cache_file.parent.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(self.cache)
+            self.resize(files, shape, cache_file)
+        except OSError as error:
+            given = f"{self.cache}, which cannot be written ({error.strerror})"
+            room = f"a folder with room for {ceil(prod(shape) / 1e6)} MB"
+            raise ConfigError("data.cache", given, room) from error
+
+    def resize(self, files: list[Path], shape: tuple[int, ...], cache_file: Path) -> None:
+        """Write the resized images to their cache file, whole or not at all."""
         part_file = cache_file.with_suffix(f".{os.getpid()}.part")
-        channels = len(MODES[self.color])
-        shape = (len(files), channels, self.size, self.size)
         try:
             images = open_array(part_file, shape)
             for row, file in zip(images, tqdm(files, "resizing images", unit="image"), strict=True):
@@ -105,6 +117,26 @@ class Folder(ImageDataModule):
         parents = [f.relative_to(self.path).parts[0] if f.parent != self.path else "" for f in files]
         classes = {name: i for i, name in enumerate(sorted(set(parents)))}
         return (images, torch.tensor([[classes[p]] for p in parents])), None
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files below a folder, also through links, each folder once."""
+    known = set()
+    for name, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(name)) in known:  # a link to a folder above
+            folders.clear()
+            continue
+        known.add(real)
+        yield from (Path(name, file) for file in files)
+
+
+def is_array(file: Path, shape: tuple[int, ...]) -> bool:
+    """Whether a file holds an array of bytes of this shape, whole."""
+    try:
+        found = np.load(file, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return False
+    return bool(found.shape == shape and found.dtype == np.uint8)
 
 
 def open_array(file: Path, shape: tuple[int, ...]) -> np.memmap:

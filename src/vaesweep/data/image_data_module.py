@@ -1,7 +1,8 @@
 """The base of all data modules: images in memory as uint8, in an order that is a function of the seed."""
 
+import hashlib
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import lightning as L
@@ -13,6 +14,9 @@ from vaesweep.errors import ConfigError
 from vaesweep.models.types import Batch, Spec
 from vaesweep.seeded_generator import generator
 from vaesweep.settings.value_rules import check_bool, check_choice, check_float, check_int
+
+DIGESTED = 1000
+"""About as many test images, or twice as many, tell whether a data set is the one that a model was trained on."""
 
 
 class ImageDataModule(L.LightningDataModule):
@@ -69,6 +73,9 @@ class ImageDataModule(L.LightningDataModule):
         if self.splits:
             return
         (images, labels), own_test = self.load()
+        if own_test and self.test_fraction is not None:
+            allowed = f"nothing for {self.title}, whose test images are given"
+            raise ConfigError("data.test_fraction", self.test_fraction, allowed)
         order = torch.randperm(len(images), generator=generator(self.seed, "split"))
         test_size = 0 if own_test else self.split_size(len(images), self.test_fraction or 0, "test_fraction")
         val_size = self.split_size(len(images) - test_size, self.val_fraction, "val_fraction")
@@ -107,6 +114,17 @@ class ImageDataModule(L.LightningDataModule):
                 f"data.{key}", f"{fraction} of {total} images", "a share of at least one image, not of all"
             )
         return count
+
+    @cached_property
+    def digest(self) -> str:
+        """A name for the images of the test split, after `setup`: of their number, and of up to about 2,000 of them."""
+        split = self.splits["test"]
+        count = len(split.indices)
+        some = split.indices[:: max(1, count // DIGESTED)]
+        content = hashlib.blake2b(str((count, split.images.shape[1:])).encode(), digest_size=8)
+        for part in some.split(250):
+            content.update(split.images[part].cpu().contiguous().numpy().tobytes())
+        return content.hexdigest()
 
     @property
     def spec(self) -> Spec:

@@ -45,7 +45,11 @@ class TorchvisionData(ImageDataModule):
                 raise error from None
 
     def load(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        return self.read(train=True), self.read(train=False)
+        train, test = self.read(train=True), self.read(train=False)
+        if train[0].shape[1:] != test[0].shape[1:]:
+            sizes = " and ".join(str(list(images.shape[1:])) for images, _ in (train, test))
+            raise ConfigError("data.root", f"images to train and test on of {sizes}", "files that belong together")
+        return train, test
 
     def read(self, train: bool, download: bool = False) -> tuple[Tensor, Tensor]:
         """Images uint8 [N, C, H, W] and labels [N, 1]. Raises `ConfigError` for what is missing or does not read."""
@@ -53,8 +57,9 @@ class TorchvisionData(ImageDataModule):
 
         try:
             dataset = getattr(datasets, DATASETS[self.dataset])(str(self.root), train=train, download=download)
-        except (OSError, RuntimeError, ValueError, EOFError) as error:
-            problem = f"{self.root}, where {self.dataset} is missing or damaged ({shorten(str(error), 100)})"
+        except (OSError, RuntimeError, ValueError, EOFError, AssertionError, TypeError, IndexError) as error:
+            why = shorten(str(error), 100) or "another format"
+            problem = f"{self.root}, where {self.dataset} is missing or damaged ({why})"
             raise ConfigError(
                 "data.root",
                 problem,

@@ -43,6 +43,8 @@ class Arithmetic:
         test_codes = context.codes("test")
         is_class_b = test_codes.label[:, 0] == self.b
         z, label = test_codes.mean[is_class_b], test_codes.label[is_class_b]
+        if len(z) == 0:
+            raise NotApplicable(f"the test split has no image of class {self.b}")
         is_moved = torch.cdist(z + step, means).argmin(1) == classes.index(self.a)
         share = torch.linspace(0, 1.5, STEPS, device=context.device)
         codes_on_line = z[:ROWS, None] + share[:, None] * step

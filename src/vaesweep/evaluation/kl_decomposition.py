@@ -22,8 +22,8 @@ GAP = 0.1
 class KLDecomposition:
     """KL by dimension, and in parts over the aggregate posterior, from draws for `images` of the test split.
 
-    The images bound each part from both sides. A part is a value where its bounds are at most `GAP` apart; otherwise
-    its bounds are the values, as there are too few images to resolve it.
+    The images bound each part from both sides. A part is a value where its bounds are at most `GAP` apart, and their
+    standard error is at most half of that; otherwise its bounds are the values, as there are too few images.
     """
 
     images: int
@@ -44,19 +44,22 @@ class KLDecomposition:
         active = active_units(posterior.mean.var(0, correction=0))
         unit = "nats per image"
         values, remarks = {"kl": Value(kl.sum().item(), unit)}, {}
-        for name, (lower, upper) in parts._asdict().items():
-            if upper - lower <= GAP:
+        for name, (lower, upper, error) in parts._asdict().items():
+            if upper - lower <= GAP and error <= GAP / 2:
                 values[name] = Value((lower + upper) / 2, unit)
-            else:
-                values |= {f"{name}_lower": Value(lower, unit), f"{name}_upper": Value(upper, unit)}
+                continue
+            values |= {f"{name}_lower": Value(lower, unit), f"{name}_upper": Value(upper, unit)}
+            if upper - lower > GAP:
                 remarks[name] = f"{count} test images leave its two bounds more than {GAP} nats apart"
+            else:
+                remarks[name] = f"{len(indices)} draws leave its bounds with a standard error of {error:.2g} nats"
         values["active_units"] = Value(active.item(), "dimensions")
         shown = {
             "mutual information": "mutual_information",
             "total correlation": "total_correlation",
             "dimension-wise KL": "dimensionwise_kl",
         }
-        intervals = {label: getattr(parts, name) for label, name in shown.items()}
+        intervals = {label: getattr(parts, name)[:2] for label, name in shown.items()}
         spent = figures.intervals(f"What the rate of {kl.sum():.1f} nats is spent on", intervals, unit)
         return MeasureResult(
             values,

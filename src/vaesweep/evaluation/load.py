@@ -57,7 +57,11 @@ def load_context(
     loaded = {} if loaded is None else loaded
     key = OmegaConf.to_yaml(parts.data, sort_keys=True)
     data = loaded[key] = loaded.get(key) or load_data(parts)
+    if results.data_digest not in (None, data.digest):
+        lie_in = f"{root}, where " * bool(root_key) + "the test images are not those of the run"
+        raise ConfigError("root" if root_key else "run", lie_in, "the data that the run was trained on, unchanged")
     model: Autoencoder = build(parts, "model", network=build(parts, "network"), spec=data.spec)
+    model.requires_grad_(False)  # so that a measure that a notebook calls keeps no graph
     checkpoint_name = checkpoint or str(test_checkpoint)
     restore(model, folder / "checkpoints" / f"{checkpoint_name}.ckpt")
     if data.on_device:

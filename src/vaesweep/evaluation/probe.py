@@ -37,12 +37,13 @@ class Probe:
         if len(set(train_set[1])) < 2:
             raise NotApplicable("the images have no classes")
         linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=STEPS)).fit(*train_set)
-        neighbours = KNeighborsClassifier(min(self.neighbours, len(train_set[0]))).fit(*train_set)
+        count = min(self.neighbours, len(train_set[0]))
+        neighbours = KNeighborsClassifier(count).fit(*train_set)
         chance = max((test_set[1] == label).mean() for label in set(test_set[1]))
         return MeasureResult(
             {
                 "linear": Value(float(linear.score(*test_set)), "accuracy"),
-                "nearest_neighbours": Value(float(neighbours.score(*test_set)), f"accuracy, k = {self.neighbours}"),
+                "nearest_neighbours": Value(float(neighbours.score(*test_set)), f"accuracy, k = {count}"),
                 "chance": Value(float(chance), "accuracy"),
             }
         )

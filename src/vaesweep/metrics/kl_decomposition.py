@@ -7,14 +7,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vaesweep.models.distributions import DiagonalGaussian, standard_normal_log_prob
+from vaesweep.models.distributions import DiagonalGaussian
 
 
 class Interval(NamedTuple):
-    """A lower and an upper bound in nats per image."""
+    """A lower and an upper bound in nats per image, and the standard error of either over images and draws."""
 
     lower: float
     upper: float
+    error: float
 
 
 class RateParts(NamedTuple):
@@ -38,59 +39,63 @@ def rate_parts(posterior: DiagonalGaussian, z: Tensor, chunks: Iterable[Tensor])
     and 2.4): from above by their mean density, log 1/N sum_m q(z|x_m), which makes the mutual information at most log N
     (InfoNCE); from below by that of the other images, log 1/(N-1) sum_{m != n} q(z|x_m) (leave one out). The same holds
     for each q(z_j). Where images do not overlap the bounds are far apart: N images do not tell the parts apart. No part
-    is below 0, and the mutual information is no more than the KL.
+    is below 0 or above the KL.
+
+    The KL is exact, and only what q(z|x) has above q(z) is estimated from draws, which varies less than either: so the
+    sums above hold whatever was drawn.
 
     `posterior` of the N images, [N, d]; `z` [N, d], row n drawn from q(z|x_n). The expectation is over the rows in
     `chunks`, index tensors that say how many to hold in memory at once (rows * N floats).
     """
-    own, joint, joint_others, marginals, marginals_others, prior = (
-        torch.cat(part) for part in zip(*densities(posterior, z, chunks), strict=True)
+    least, most, least_by_dimension, most_by_dimension = (
+        torch.cat(part) for part in zip(*informations(posterior, z, chunks), strict=True)
     )
-    kl = (own - prior.sum(1)).mean().item()
-    dimensions = [(bound - prior).mean(0).clamp(min=0).sum().item() for bound in (marginals_others, marginals)]
+    kl = posterior.kl().sum(1).mean().item()
+    information = interval(least, most, kl)
+    single = interval(least_by_dimension, most_by_dimension, math.inf)
+    marginal = Interval(kl - information.upper, kl - information.lower, information.error)
+    # one dimension has none
+    most_correlation = 0.0 if z.shape[1] == 1 else marginal.upper
     return RateParts(
-        mutual_information=interval((own - joint).mean(), (own - joint_others).mean(), kl),
-        marginal_kl=interval((joint_others - prior.sum(1)).mean(), (joint - prior.sum(1)).mean(), kl),
-        total_correlation=interval(
-            (joint_others - marginals.sum(1)).mean(), (joint - marginals_others.sum(1)).mean(), kl
-        ),
-        dimensionwise_kl=Interval(*dimensions),
+        mutual_information=information,
+        marginal_kl=marginal,
+        total_correlation=interval(least_by_dimension - most, most_by_dimension - least, most_correlation),
+        dimensionwise_kl=Interval(max(0.0, kl - single.upper), max(0.0, kl - single.lower), single.error),
     )
 
 
 def interval(lower: Tensor, upper: Tensor, most: float) -> Interval:
-    """The interval between two bounds, and between 0 and `most`."""
-    low, high = (min(max(bound.item(), 0.0), most) for bound in (lower, upper))
-    return Interval(low, max(low, high))
+    """The interval between the means of two bounds [M], and between 0 and `most`."""
+    low, high = (min(max(bound.mean().item(), 0.0), most) for bound in (lower, upper))
+    error = lower.std().item() / len(lower) ** 0.5 if len(lower) > 1 else math.inf
+    return Interval(low, max(low, high), error)
 
 
-def densities(posterior: DiagonalGaussian, z: Tensor, chunks: Iterable[Tensor]) -> Iterable[tuple[Tensor, ...]]:
-    """For M rows of `z`: log q(z|x_n) of its own image [M]; log q(z) [M] from all images and from the others; log
-    q(z_j) [M, d] from all and from the others; log p(z_j) [M, d].
+def informations(posterior: DiagonalGaussian, z: Tensor, chunks: Iterable[Tensor]) -> Iterable[tuple[Tensor, ...]]:
+    """For M rows of `z` log q(z|x_n) - log q(z) [M] with q(z) of all images, and of the others; then the sums [M] over
+    dimensions of log q(z_j|x_n) - log q(z_j), likewise.
     """
     images = len(posterior.mean)
     for rows in chunks:
         points = z[rows]
         total = points.new_zeros(len(rows), images)
-        marginals = []
+        sums = points.new_zeros(2, len(rows))
         for j in range(points.shape[1]):
             # by dimension: [M, images, d] at once would not fit into memory
             log_q = DiagonalGaussian(posterior.mean[:, j], posterior.logvar[:, j]).log_prob(points[:, j, None])
-            marginals.append(log_means(log_q, rows))
+            sums = sums + torch.stack(above_mean(log_q, rows))
             total = total + log_q
-        own = total.gather(1, rows[:, None]).squeeze(1)
-        by_dimension = (torch.stack(parts, dim=1) for parts in zip(*marginals, strict=True))
-        yield own, *log_means(total, rows), *by_dimension, standard_normal_log_prob(points)
+        yield *above_mean(total, rows), *sums
 
 
-def log_means(log_q: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Logarithm of the mean of exp(`log_q`) [M, N] over all N images, and over those but the row's own, [M] each.
+def above_mean(log_q: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """What the row's own of `log_q` [M, N] has above the log-mean of all N images, and above that of the others, [M].
 
-    Of a single image there are no others: the second is the first.
+    Of a single image there are no others: the second is infinite.
     """
     images = log_q.shape[1]
     own = log_q.gather(1, rows[:, None]).squeeze(1)
     if images == 1:
-        return own, own
+        return own - own, torch.full_like(own, math.inf)
     others = log_q.scatter(1, rows[:, None], -math.inf).logsumexp(1)
-    return torch.logaddexp(others, own) - math.log(images), others - math.log(images - 1)
+    return own - torch.logaddexp(others, own) + math.log(images), own - others + math.log(images - 1)

@@ -103,6 +103,8 @@ class Conv:
     def __post_init__(self) -> None:
         for key in ("channels", "dense"):
             check_ints(key, getattr(self, key))
+        if not self.channels:
+            raise ConfigError("channels", "[]", "one or more whole numbers of at least 1, such as [32,64]")
         if self.kernel not in (3, 4):
             raise ConfigError("kernel", self.kernel, "3 | 4 (each halves the image exactly)")
         check_choice("activation", self.activation, ACTIVATIONS)

@@ -53,9 +53,11 @@ class TrainedRun:
 
         Raises `ConfigError` for another model, and for a weight out of its range.
         """
-        model = copy.deepcopy(self.model)
-        model.set_rate_weight(beta)
-        return TrainedRun(replace(self.context, model=model, cache={}))
+        run = copy.copy(self)
+        run.model = copy.deepcopy(self.model)
+        run.model.set_rate_weight(beta)
+        run.context = replace(self.context, model=run.model, cache={})
+        return run
 
     def __repr__(self) -> str:
         name, data = self.results.model, self.results.data

@@ -25,7 +25,7 @@ STUDY = "multirun.yaml"
 """What Hydra leaves in the folder of a study: its configuration, and the overrides it was started with."""
 NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 """Text that stands in results.json for the numbers that JSON does not have."""
-TEXTS = ("model", "data", "overrides", "config_hash", "status", "reason", "data_root", "versions")
+TEXTS = ("model", "data", "overrides", "config_hash", "status", "reason", "data_root", "data_digest", "versions")
 """Fields of a record that hold text."""
 
 
@@ -69,6 +69,7 @@ FIELDS = {
     "seconds": rules.DURATION, "seconds_per_epoch": rules.DURATION, "epochs": rules.COUNT, "parameters": rules.COUNT,
     "declaration": rules.every(rules.fields(DECLARATION, closed=True), check_rate),
     "rate_weight": rules.or_null(rules.NUMBER), "data_root": rules.or_null(rules.TEXT),
+    "data_digest": rules.or_null(rules.LINE),
     "trained_together": rules.COUNT, "device": rules.or_null(rules.LINE), "versions": rules.mapping_of(rules.TEXT),
 }  # fmt: skip
 """The check of each field of a record."""
@@ -105,6 +106,8 @@ class Results:
     """The value of the setting that the model declares as `Declaration.rate_weight`; vae declares beta = 1."""
     data_root: str | None = None
     """Where the data lay, for data that lie in a folder."""
+    data_digest: str | None = None
+    """A name for the test images, by which others are told from them."""
     trained_together: int = 1
     """Runs that were trained at once with it, itself included; the seconds are this one's share."""
     device: str | None = None

@@ -53,10 +53,12 @@ def is_creatable(given: Any) -> bool:
 
 
 def is_duration(given: Any) -> bool:
-    """Whether `given` is a time span as Lightning takes it."""
+    """Whether `given` is a time span as Lightning takes it, of more than nothing."""
     if isinstance(given, Mapping):
-        return bool(given) and all(unit in UNITS and number(0, 1e6).accepts(span) for unit, span in given.items())
-    return isinstance(given, str) and re.fullmatch(r"\d{1,5}:\d\d:\d\d:\d\d", given) is not None
+        known = all(unit in UNITS and number(0, 1e6).accepts(span) for unit, span in given.items())
+        return known and any(given.values())
+    is_span = isinstance(given, str) and re.fullmatch(r"\d{1,5}:\d\d:\d\d:\d\d", given) is not None
+    return is_span and any(digit in given for digit in "123456789")
 
 
 def is_part(given: Any) -> bool:

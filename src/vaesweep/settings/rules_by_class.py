@@ -6,6 +6,7 @@ not imported, because this is read before torch is.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from vaesweep.settings.non_numeric_rules import (
     BETAS,
@@ -40,6 +41,11 @@ DEVICES = Rule(
     "a list of different device numbers such as [0,1]",
 )  # fmt: skip
 
+CHANNELS = Rule(
+    lambda given: bool(given) and integers(1).accepts(given),
+    "a list of one or more whole numbers of at least 1, such as [32,64]",
+)
+PROFILER = replace(PART, allowed="a mapping with _target_ and dirpath, as in debug=profile")
 METRICS = Rule(
     lambda given: TEXTS.accepts(given) and 0 < len(given) == len(set(given)) < 3,
     "one or two metrics, such as [val/kl,val/distortion]",
@@ -119,7 +125,7 @@ RULES: Mapping[str, Rules] = {
     "vaesweep.models.schedules.Target": {"C": number(0, strict=True)},
     "vaesweep.models.networks.MLP": {"hidden": integers(1), "activation": optional(ACTIVATION)},
     "vaesweep.models.networks.Conv": {
-        "channels": integers(1),
+        "channels": CHANNELS,
         "dense": integers(1),
         "kernel": Rule(
             lambda given: given in (3, 4) and isinstance(given, int), "3 | 4 (each halves the image exactly)"
@@ -183,7 +189,7 @@ RULES: Mapping[str, Rules] = {
         "enable_progress_bar": optional(NULL | BOOL),
         "enable_model_summary": optional(NULL | BOOL),
         "enable_autolog_hparams": optional(BOOL),
-        "profiler": optional(NULL | choice("simple", "advanced", "pytorch") | PART),
+        "profiler": optional(NULL | PROFILER),
         "model_registry": optional(NULL | TEXT),
         "default_root_dir": SET_BY_RUN,
         "callbacks": SET_BY_RUN,
@@ -241,7 +247,7 @@ RULES: Mapping[str, Rules] = {
     },
     "lightning.pytorch.callbacks.EarlyStopping": {
         "monitor": TEXT,
-        "min_delta": optional(number()),
+        "min_delta": optional(number(0)),
         "patience": optional(integer(0)),
         "mode": optional(choice("min", "max")),
         "verbose": optional(BOOL),

@@ -36,6 +36,9 @@ def validate(config: DictConfig) -> None:
             check_in_run(key, value, Path(settings["folder"]), rule)
     check_processes(settings["trainer"])
     check_corruption(settings["model"])
+    check_time(settings)
+    check_without_effect(settings["trainer"])
+    check_data_name(settings)
 
 
 def check_folder(config: DictConfig) -> None:
@@ -141,3 +144,30 @@ def check_corruption(model: Mapping[str, Any]) -> None:
     """Refuse a probability above 1."""
     if model.get("corruption") in ("masking", "salt_pepper") and model["level"] > 1:
         raise ConfigError("model.level", model["level"], "a number in [0, 1], or model.corruption=gaussian")
+
+
+def check_time(settings: Mapping[str, Any]) -> None:
+    """Refuse a Timer with another duration than `trainer.max_time`, which Lightning would ignore."""
+    limit = settings["trainer"].get("max_time")
+    for name, part in settings["callbacks"].items():
+        if limit and part["_target_"] == "lightning.pytorch.callbacks.Timer" and part.get("duration") != limit:
+            allowed = f"{limit}, as trainer.max_time, which stands for it where it is left out"
+            raise ConfigError(f"callbacks.{name}.duration", part.get("duration"), allowed)
+
+
+def check_without_effect(trainer: Mapping[str, Any]) -> None:
+    """Refuse settings of the trainer that others leave without effect."""
+    least, most = trainer.get("min_epochs"), trainer["max_epochs"]
+    if least and least > most:
+        raise ConfigError("trainer.min_epochs", least, f"at most {most}, as trainer.max_epochs")
+    if trainer.get("gradient_clip_algorithm") and not trainer.get("gradient_clip_val"):
+        given = trainer["gradient_clip_algorithm"]
+        raise ConfigError("trainer.gradient_clip_algorithm", given, "nothing without trainer.gradient_clip_val")
+
+
+def check_data_name(settings: Mapping[str, Any]) -> None:
+    """Refuse one of the data sets of torchvision under the name of another, by which it would be recorded."""
+    chosen, name = settings["choices"].get("data"), settings["data"].get("name")
+    known = RULES["vaesweep.data.TorchvisionData"]["name"]
+    if known.accepts(chosen) and name != chosen:
+        raise ConfigError("data.name", name, f"{chosen}, or data={name}")

@@ -118,10 +118,13 @@ def values_of(override: Override) -> list[str]:
 def run_arguments(folder: Path, script: str, options: Namespace, flags: list[str], mine: list[str]) -> list[str]:
     """The command line, without the script, that continues the run in `folder`."""
     for override in mine:
-        if not override.startswith(("hydra.", *ALLOWED_WITH_RESUME)):
+        if not f"{override.lstrip('+~')}=".startswith(("hydra.", *ALLOWED_WITH_RESUME)):
             allowed = ", ".join(dict.fromkeys(key.rstrip(".=") for key in ALLOWED_WITH_RESUME))
             raise ConfigError("resume", f"{override} with it", f"settings of {allowed}")
-    past = [o for o in past_overrides(folder) if not o.startswith("resume=")]
+    dropped = ["resume="]
+    if any(override.startswith("logger=") for override in mine):  # the settings of other loggers would have no place
+        dropped += [f"{sign}logger{end}" for sign in ("", "+", "++", "~") for end in ("=", ".")]
+    past = [o for o in past_overrides(folder) if not o.startswith(tuple(dropped))]
     record = OmegaConf.load(folder / HYDRA).hydra if (folder / HYDRA).is_file() else OmegaConf.create()
     where = [f"hydra.run.dir={quote(folder)}", "hydra.output_subdir=null"]
     return [*config_flags(record, script, options), *flags, *past, *mine, "resume=true", *where]

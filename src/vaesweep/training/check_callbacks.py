@@ -1,6 +1,8 @@
 """What callbacks have to agree on with each other and with the model."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -9,10 +11,12 @@ from omegaconf import DictConfig
 
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import optimized_metrics
+from vaesweep.training.callbacks import GracefulStop
+from vaesweep.training.checkpoint_files import CHECKPOINT
 from vaesweep.training.metric_tracker import MetricTracker
 
 NOT_METRICS = ("epoch", "step", "loss")
-"""What Lightning offers callbacks beside the validation metrics."""
+"""What Lightning offers a ModelCheckpoint beside the validation metrics."""
 
 
 def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], means: MetricTracker) -> None:
@@ -23,6 +27,7 @@ def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], means: 
     named = dict(zip(config.callbacks, callbacks, strict=False))
     check_states(named)
     check_best_files(named)
+    check_last_file(named, Path(config.folder) / CHECKPOINT)
     check_monitors(named, means)
     for name in optimized_metrics(config):
         if name not in (names := validation_metrics(means)):
@@ -40,7 +45,14 @@ def check_states(callbacks: Mapping[str, L.Callback]) -> None:
 
 
 def check_best_files(callbacks: Mapping[str, L.Callback]) -> None:
-    """Refuse several best checkpoints in one file, of which the latest would be left. Raises `ConfigError`."""
+    """Refuse several checkpoints in one file, of which the latest would be left. Raises `ConfigError`."""
+    files: dict[tuple[Any, str], str] = {}
+    for name, callback in callbacks.items():
+        if isinstance(callback, ModelCheckpoint) and callback.filename:
+            first = files.setdefault((callback.dirpath, callback.filename), name)
+            if first != name:
+                given = f"{callback.filename}, which is that of callbacks.{first} too"
+                raise ConfigError(f"callbacks.{name}.filename", given, "a file of its own")
     for name, callback in callbacks.items():
         if not isinstance(callback, ModelCheckpoint) or callback.save_top_k in (0, 1) or not callback.monitor:
             continue
@@ -49,6 +61,21 @@ def check_best_files(callbacks: Mapping[str, L.Callback]) -> None:
             given = f"{callback.save_top_k} with one file for all, {callback.filename}.ckpt"
             allowed = f"1, or callbacks.{name}.filename with a field such as {{epoch}}"
             raise ConfigError(f"callbacks.{name}.save_top_k", given, allowed)
+
+
+def check_last_file(callbacks: Mapping[str, L.Callback], file: Path) -> None:
+    """Refuse a last checkpoint that is not in `file`, from which runs are resumed. Raises `ConfigError`."""
+    for name, callback in callbacks.items():
+        if isinstance(callback, GracefulStop) and callback.path.resolve() != file.resolve():
+            raise ConfigError(f"callbacks.{name}.path", callback.path, f"{file}: a run is resumed from it")
+        if name != "last" or not isinstance(callback, ModelCheckpoint):
+            continue
+        written = Path(callback.dirpath or "", f"{callback.filename}.ckpt")
+        if written.resolve() != file.resolve():
+            raise ConfigError("callbacks.last.filename", written, f"{file}: a run is resumed from it")
+        if callback._enable_version_counter:
+            allowed = f"false: a run is resumed from {file.name}, which the first session would keep"
+            raise ConfigError("callbacks.last.enable_version_counter", True, allowed)
 
 
 def check_monitors(callbacks: Mapping[str, L.Callback], means: MetricTracker) -> None:
@@ -61,7 +88,8 @@ def check_monitors(callbacks: Mapping[str, L.Callback], means: MetricTracker) ->
     names = validation_metrics(means)
     for name, callback in callbacks.items():
         monitor = callback.monitor if isinstance(callback, ModelCheckpoint | EarlyStopping) else None
-        if monitor is not None and monitor not in (*names, *NOT_METRICS):
+        others = NOT_METRICS if isinstance(callback, ModelCheckpoint) else ()
+        if monitor is not None and monitor not in (*names, *others):
             raise ConfigError(f"callbacks.{name}.monitor", monitor, " | ".join(names))
 
 

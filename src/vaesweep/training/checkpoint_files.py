@@ -37,13 +37,15 @@ def read_checkpoint(key: str, path: Any, map_location: Any, parts: Set[str]) -> 
 def best_checkpoint(callbacks: Sequence[L.Callback]) -> str:
     """The best checkpoint so far, "" where there is none yet. Raises `ConfigError` where no callback keeps one."""
     for callback in callbacks:
-        if isinstance(callback, ModelCheckpoint) and callback.monitor:
+        if isinstance(callback, ModelCheckpoint) and callback.monitor and callback.save_top_k:
             return callback.best_model_path
     given = "best without a ModelCheckpoint that monitors a metric"
-    raise ConfigError("test_checkpoint", given, "last, or callbacks with one, as callbacks.best is")
+    raise ConfigError("test_checkpoint", given, "last, or callbacks with one, as callbacks.best is, which keeps a file")
 
 
 def load_weights(module: LitAutoencoder, checkpoint: str) -> None:
-    """Give the module's model the weights in a checkpoint. Raises `ConfigError` where it cannot be read."""
+    """Give the module's model the weights in a checkpoint. Raises `ConfigError` where there is none to be read."""
+    if not checkpoint:
+        raise ConfigError("test_checkpoint", "best of no validation", "last, or training that ends an epoch")
     state = read_checkpoint("test_checkpoint", checkpoint, module.device, {"state_dict"})["state_dict"]
     module.model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in state.items()})

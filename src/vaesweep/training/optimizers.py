@@ -8,7 +8,11 @@ from typing import Any
 import torch
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
+from vaesweep.errors import ConfigError
 from vaesweep.settings.value_rules import check_choice
+
+BETA1 = 0.9
+"""Adam's own, which stands for the cycle of one-cycle."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,7 @@ class Adam:
     """Adam (Kingma & Ba 2015) at a `constant` rate, or `onecycle`: up to `lr` in 30 % of the steps, then down to 0.
 
     One-cycle is Smith & Topin 2018 as in torch, with its inverse cycle of beta1. `weight_decay` is added to the
-    gradient (an L2 penalty). Raises `ConfigError` for an unknown `lr_schedule`.
+    gradient (an L2 penalty). Raises `ConfigError` for an unknown `lr_schedule`, and for a beta1 that it would cycle.
     """
 
     lr: float
@@ -27,6 +31,9 @@ class Adam:
     def __post_init__(self) -> None:
         # torch checks the numbers
         check_choice("lr_schedule", self.lr_schedule, ("constant", "onecycle"))
+        if self.lr_schedule == "onecycle" and self.betas[0] != BETA1:
+            allowed = f"[{BETA1}, {self.betas[1]}] with onecycle, which cycles the first, or optimizer=adam_constant"
+            raise ConfigError("betas", list(self.betas), allowed)
 
     def __call__(
         self,

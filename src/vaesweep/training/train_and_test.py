@@ -130,7 +130,9 @@ def check_shares(trainer: Mapping[str, Any], batches: Mapping[str, int]) -> None
     Raises `ConfigError`.
     """
     shares = {f"limit_{split}_batches": count for split, count in batches.items()}
-    for key, count in {**shares, "overfit_batches": batches["train"], "val_check_interval": batches["train"]}.items():
+    # Lightning overfits a share of the validation as well
+    fewest = {"overfit_batches": min(batches["train"], batches["val"]), "val_check_interval": batches["train"]}
+    for key, count in {**shares, **fewest}.items():
         share = trainer.get(key)
         if isinstance(share, float) and 0 < share < 1 and int(share * count) == 0:
             allowed = f"a number of batches, or a share of at least 1/{count}"
@@ -156,6 +158,7 @@ def build_module(job: RunJob, data: ImageDataModule) -> LitAutoencoder:
     job.results.parameters = sum(p.numel() for p in model.parameters())
     job.results.declaration = asdict(model.declaration)
     job.results.rate_weight = rate_weight(model)
+    job.results.data_digest = data.digest
     settings, names = checkpoint_settings(job.results.config), (job.results.model, job.results.data)
     return LitAutoencoder(model, build(config, "optimizer"), config.seed, settings, names, config.test_samples)
 
