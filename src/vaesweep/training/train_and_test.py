@@ -42,6 +42,7 @@ from vaesweep.training.step_overhead import spare_steps
 IRRELEVANT_WARNINGS = (
     "isinstance.treespec, LeafSpec",  # deprecated between Lightning and torch
     "`broadcast_buffers` is deprecated",  # and here the new name is too new for the oldest torch that we run on
+    "could not find the monitored key",  # in an epoch without a validation; `check_callbacks` refuses other names
     "The number of training batches",  # fewer than the logging interval, which ends with the epoch anyway
     "Checkpoint directory",  # that it is not empty, which a resumed run's should not be
     "Experiment logs directory",  # likewise
