@@ -78,9 +78,10 @@ def heat_map(cells: pd.DataFrame, row: str, row_title: str | None, unit: str, li
         scale=alt.Scale(scheme="viridis", domain=[0, limit or 1]),
         legend=alt.Legend(gradientLength=180, tickCount=3),
     )
-    axis = alt.Axis(labelLimit=170, labelExpr="split(datum.label, '\\n')")
+    axis = alt.Axis(labelLimit=170, labelExpr="split(datum.label, '\\n')", labelOverlap=False)
     tip = ["setting", "rank", *numbers("value")]
-    chart = alt.Chart(cells, height=28 * cells.setting.nunique()).mark_rect()
+    lines = 1 + int(cells[row.removesuffix(":N")].str.count("\n").max()) if row.endswith(":N") else 1
+    chart = alt.Chart(cells, height=(12 + 16 * lines) * cells.setting.nunique()).mark_rect()
     return chart.encode(rank_axis(), alt.Y(row, title=row_title, sort=None, axis=axis), colour, tooltip=tip)
 
 
