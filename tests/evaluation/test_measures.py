@@ -11,7 +11,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from support.datasets import write_photos
 from vaesweep import evaluation as measures
 from vaesweep import figures
-from vaesweep.data import Digits, ImageDataModule, Shapes
+from vaesweep.data import Digits, Folder, ImageDataModule, Shapes
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.anomaly import scores
 from vaesweep.evaluation.context import Codes
@@ -422,6 +422,14 @@ def test_a_mixture_says_more_of_codes_in_clusters(context):
     one = numbers(mixture, coded(made, lambda y: torch.randn(len(y), 10)))
     assert apart["code_density"] > 5
     assert one["code_density"] < 0.2
+
+
+def test_other_data_that_cannot_be_used_are_named_by_the_key_of_the_measure(context, tmp_path):
+    write_photos(tmp_path / "photos")
+    options = {"batch_size": 32, "val_fraction": 0.2, "test_fraction": 0.2, "binarize": "none", "on_device": False}
+    few = Folder(str(tmp_path / "photos"), str(tmp_path / "cache"), 8, "grey", seed=0, **options)
+    with pytest.raises(ConfigError, match=r"^anomaly.against.batch_size: got 32 with \d+ training images"):
+        measures.Anomaly(few, 100)(context("model=vae"))
 
 
 def test_paths_between_codes():

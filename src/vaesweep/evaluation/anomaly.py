@@ -10,6 +10,7 @@ from torchmetrics.functional.classification import binary_auroc
 
 from vaesweep import figures
 from vaesweep.data import ImageDataModule
+from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.models.distributions import DiagonalGaussian
@@ -69,8 +70,12 @@ class Anomaly:
 
     def other_batches(self, context: EvalContext) -> list[Batch]:
         """Images of `against` in the shape that the model takes."""
-        self.against.prepare_data()
-        self.against.setup()
+        try:
+            self.against.prepare_data()
+            self.against.setup()
+        except ConfigError as error:
+            key = error.key.replace("data.", "anomaly.against.", 1)
+            raise ConfigError(key, error.given, error.allowed) from error
         channels, *sides = context.model.image_shape
         batches = []
         for i, (image, label) in enumerate(replace(context, data=self.against, cache={}).batches("test", self.images)):

@@ -38,6 +38,7 @@ def validate(config: DictConfig) -> None:
     check_corruption(settings["model"])
     check_time(settings)
     check_without_effect(settings["trainer"])
+    check_switches(settings)
     check_data_name(settings)
 
 
@@ -163,6 +164,15 @@ def check_without_effect(trainer: Mapping[str, Any]) -> None:
     if trainer.get("gradient_clip_algorithm") and not trainer.get("gradient_clip_val"):
         given = trainer["gradient_clip_algorithm"]
         raise ConfigError("trainer.gradient_clip_algorithm", given, "nothing without trainer.gradient_clip_val")
+
+
+def check_switches(settings: Mapping[str, Any]) -> None:
+    """Refuse to switch off in the trainer what a callback is there for."""
+    for switch, kind in (("enable_progress_bar", "ProgressBar"), ("enable_checkpointing", "ModelCheckpoint")):
+        names = [n for n, part in settings["callbacks"].items() if part["_target_"].endswith(f".{kind}")]
+        if names and settings["trainer"].get(switch) is False:
+            allowed = f"true, or also {' '.join(f'~callbacks.{name}' for name in names)}"
+            raise ConfigError(f"trainer.{switch}", False, allowed)
 
 
 def check_data_name(settings: Mapping[str, Any]) -> None:
