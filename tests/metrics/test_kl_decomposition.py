@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Categorical, MixtureSameFamily, Normal, kl_divergence
 
-from vaesweep.metrics.kl_decomposition import RateParts, rate_parts
+from vaesweep.metrics.kl_decomposition import RateParts, mean_by_regression, rate_parts
 from vaesweep.models.distributions import DiagonalGaussian
 
 
@@ -132,13 +132,24 @@ def test_one_dimension_has_no_total_correlation():
     assert gaussian(1, 0.5, images=50).total_correlation[:2] == (0, 0)
 
 
-def test_the_error_is_that_of_other_images_and_draws():
+def test_a_regression_takes_out_what_the_controls_explain():
     torch.manual_seed(0)
-    found = []
-    for _ in range(200):
-        means = torch.randn(200, 2)
-        posterior = DiagonalGaussian(means, torch.full_like(means, -1.0))
-        z = posterior.sample(torch.randn(200, 2))
-        found.append(rate_parts(posterior, z, [torch.arange(200)]).mutual_information)
-    lower, _, error = torch.tensor(found).T
-    assert error.mean() == pytest.approx(lower.std(), rel=0.25)
+    controls = torch.randn(2, 2000, dtype=torch.float64)
+    values = 5 + 3 * controls[0] - 2 * controls[1] + 0.01 * torch.randn(2000)
+    mean, error = mean_by_regression(values, controls)
+    assert mean == pytest.approx(5, abs=4 * error)
+    assert error == pytest.approx(0.01 / 2000**0.5, rel=0.1)
+    assert mean_by_regression(values, 0 * controls)[0] == pytest.approx(values.mean().item())
+
+
+def test_the_error_is_that_of_other_rows_and_draws():
+    torch.manual_seed(0)
+    means = torch.randn(1000, 2)
+    posterior, found = DiagonalGaussian(means, torch.full_like(means, -1.0)), []
+    for _ in range(100):
+        rows, z = torch.randperm(1000)[:100], posterior.sample(torch.randn(1000, 2))
+        parts_found = rate_parts(posterior, z, [rows])
+        found.append([parts_found.mutual_information, parts_found.dimensionwise_kl])
+    for part in torch.tensor(found).unbind(1):
+        lower, _, error = part.T
+        assert error.mean() == pytest.approx(lower.std(), rel=0.3)

@@ -7,7 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vaesweep.models.distributions import DiagonalGaussian
+from vaesweep.models.distributions import DiagonalGaussian, standard_normal_log_prob
+
+FEW = 10
+"""Draws with fewer of which there is no regression."""
 
 
 class Interval(NamedTuple):
@@ -41,39 +44,53 @@ def rate_parts(posterior: DiagonalGaussian, z: Tensor, chunks: Iterable[Tensor])
     for each q(z_j). Where images do not overlap the bounds are far apart: N images do not tell the parts apart. No part
     is below 0 or above the KL.
 
-    The KL is exact, and only what q(z|x) has above q(z) is estimated from draws, which varies less than either: so the
-    sums above hold whatever was drawn.
+    The KL of each image is known exactly, and so is what log q(z|x) - log p(z) has beyond it in a draw, and what the
+    images drawn have beyond all. Regressed on these two, the estimates vary less, and the sums above hold for any draw.
 
     `posterior` of the N images, [N, d]; `z` [N, d], row n drawn from q(z|x_n). The expectation is over the rows in
     `chunks`, index tensors that say how many to hold in memory at once (rows * N floats).
     """
-    least, most, least_by_dimension, most_by_dimension = (
+    least, most, least_by_dimension, most_by_dimension, above_prior, rows = (
         torch.cat(part) for part in zip(*informations(posterior, z, chunks), strict=True)
     )
-    kl = posterior.kl().sum(1).mean().item()
-    information = interval(least, most, kl)
-    single = interval(least_by_dimension, most_by_dimension, math.inf)
+    kl_of_images = posterior.kl().sum(1)
+    kl = kl_of_images.mean().item()
+    controls = torch.stack([above_prior - kl_of_images[rows], kl_of_images[rows] - kl])
+    information = interval(least, most, controls, kl)
     marginal = Interval(kl - information.upper, kl - information.lower, information.error)
-    # one dimension has none
-    most_correlation = 0.0 if z.shape[1] == 1 else marginal.upper
+    most_correlation = 0.0 if z.shape[1] == 1 else marginal.upper  # one dimension has none
     return RateParts(
         mutual_information=information,
         marginal_kl=marginal,
-        total_correlation=interval(least_by_dimension - most, most_by_dimension - least, most_correlation),
-        dimensionwise_kl=Interval(max(0.0, kl - single.upper), max(0.0, kl - single.lower), single.error),
+        total_correlation=interval(least_by_dimension - most, most_by_dimension - least, controls, most_correlation),
+        dimensionwise_kl=interval(above_prior - most_by_dimension, above_prior - least_by_dimension, controls, kl),
     )
 
 
-def interval(lower: Tensor, upper: Tensor, most: float) -> Interval:
-    """The interval between the means of two bounds [M], and between 0 and `most`."""
-    low, high = (min(max(bound.mean().item(), 0.0), most) for bound in (lower, upper))
-    error = lower.std().item() / len(lower) ** 0.5 if len(lower) > 1 else math.inf
+def interval(lower: Tensor, upper: Tensor, controls: Tensor, highest: float) -> Interval:
+    """The interval between the means of two bounds [M], and between 0 and `highest`."""
+    (low, error), (high, _) = (mean_by_regression(bound, controls) for bound in (lower, upper))
+    low, high = (min(max(bound, 0.0), highest) for bound in (low, high))
     return Interval(low, max(low, high), error)
 
 
+def mean_by_regression(values: Tensor, controls: Tensor) -> tuple[float, float]:
+    """The mean of `values` [M] and its standard error, where the mean of each of `controls` [K, M] is known to be 0.
+
+    The constant of a regression on the controls; with few values their mean.
+    """
+    count = len(values)
+    if count < FEW:
+        return values.mean().item(), values.std().item() / count**0.5 if count > 1 else math.inf
+    centred = (controls - controls.mean(1, keepdim=True)).double()
+    slopes = torch.linalg.pinv(centred @ centred.T) @ (centred @ values.double())
+    rest = values.double() - slopes @ controls.double()
+    return rest.mean().item(), rest.std().item() / count**0.5
+
+
 def informations(posterior: DiagonalGaussian, z: Tensor, chunks: Iterable[Tensor]) -> Iterable[tuple[Tensor, ...]]:
-    """For M rows of `z` log q(z|x_n) - log q(z) [M] with q(z) of all images, and of the others; then the sums [M] over
-    dimensions of log q(z_j|x_n) - log q(z_j), likewise.
+    """For M rows of `z` log q(z|x_n) - log q(z) [M] with q(z) of all images, and of the others; the sums [M] over
+    dimensions of log q(z_j|x_n) - log q(z_j), likewise; log q(z|x_n) - log p(z) [M]; and the rows.
     """
     images = len(posterior.mean)
     for rows in chunks:
@@ -85,7 +102,8 @@ def informations(posterior: DiagonalGaussian, z: Tensor, chunks: Iterable[Tensor
             log_q = DiagonalGaussian(posterior.mean[:, j], posterior.logvar[:, j]).log_prob(points[:, j, None])
             sums = sums + torch.stack(above_mean(log_q, rows))
             total = total + log_q
-        yield *above_mean(total, rows), *sums
+        own = total.gather(1, rows[:, None]).squeeze(1)
+        yield *above_mean(total, rows), *sums, own - standard_normal_log_prob(points).sum(1), rows
 
 
 def above_mean(log_q: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
