@@ -152,4 +152,4 @@ def test_the_error_is_that_of_other_rows_and_draws():
         found.append([parts_found.mutual_information, parts_found.dimensionwise_kl])
     for part in torch.tensor(found).unbind(1):
         lower, _, error = part.T
-        assert error.mean() == pytest.approx(lower.std(), rel=0.3)
+        assert error.mean().item() == pytest.approx(lower.std().item(), rel=0.25)
