@@ -84,7 +84,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
         shown = declarations(collection.runs)
         print(f"dashboard  {publish(arguments.dashboard, arguments.project, study, shown)}")
-    return int(len(summary.studies) < len(set(arguments.folders)))
+    return int(not all(folder.is_dir() for folder in arguments.folders))
 
 
 if __name__ == "__main__":

@@ -391,3 +391,9 @@ def test_one_test_image_has_no_spread_to_overfit_beyond(tmp_path):
     write_image_scores(tmp_path / "a", {"nelbo": torch.tensor([25.0])})
     runs = read([tmp_path]).runs
     assert not any("overfit" in line for line in diagnostics(table(runs), runs))
+
+
+def test_a_folder_that_is_given_twice_is_read_once(ladder):
+    once, twice = read([ladder]), read([ladder, ladder / ".." / ladder.name])
+    assert len(twice.runs) == len(once.runs)
+    assert len(twice.studies) == 1

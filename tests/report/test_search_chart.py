@@ -191,3 +191,5 @@ def test_a_search_below_the_folder_is_known_as_one(study, tmp_path):
     assert "search" in content.figures
     assert set(content.runs.series) == {f"{tmp_path.name}: vae", "study: beta_vae (trials)"}
     assert list(content.studies) == [tmp_path.name]
+    beside = table(read([tmp_path, study]).runs)
+    assert set(beside.series[beside.study == "study"]) == {"study: beta_vae (trials)"}

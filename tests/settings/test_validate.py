@@ -272,3 +272,7 @@ def test_what_several_settings_decide_is_refused_by_its_key(composed, overrides,
     with pytest.raises(ConfigError) as refusal:
         validate(composed(*overrides))
     assert str(refusal.value).startswith(line)
+
+
+def test_data_of_a_class_of_ones_own_need_no_name(composed):
+    validate(composed("data=mnist", "data._target_=my_data.Mine", "~data.name"))

@@ -22,7 +22,7 @@ class Study:
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        collection = read(list({folder.resolve(): folder for folder in folders}.values()))
+        collection = read(list(folders))
         self.folders = collection.studies
         self.runs: list[Run] = collection.runs
         if not self.runs:

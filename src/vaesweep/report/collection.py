@@ -32,11 +32,12 @@ class RunCollection:
 
 def read(folders: list[Path]) -> RunCollection:
     """All runs in and below `folders`, each of which is a study, a run, or a folder of such."""
-    present = [folder for folder in folders if folder.is_dir()]
-    below = [path.parent for folder in present for path in sorted(folder.rglob(SEARCH)) if path.parent not in present]
-    title = dict(zip([*present, *below], titles([*present, *below]), strict=True))
+    present = list({folder.resolve(): folder for folder in folders if folder.is_dir()}.values())
+    searches = [path.parent for folder in present for path in sorted(folder.rglob(SEARCH))]
+    studies = list(dict.fromkeys([*present, *searches]))
+    title = dict(zip(studies, titles(studies), strict=True))
     collection = RunCollection({title[folder]: folder for folder in present})
-    for folder in title:
+    for folder in studies:
         try:
             collection.searches[title[folder]] = SearchRecord.read(folder)
         except FileNotFoundError:
@@ -53,7 +54,7 @@ def read(folders: list[Path]) -> RunCollection:
         if not records and not unfinished_folders:
             collection.warnings.append(f"{folder}: no runs in it (a run leaves a {FILE})")
         for record in records:
-            study = title[next((above for above in record.parents if above in below), folder)]
+            study = title[next((above for above in record.parents if above in searches), folder)]
             try:
                 run, warnings = read_run(record.parent, study)
             except (OSError, ValueError) as error:
@@ -64,7 +65,7 @@ def read(folders: list[Path]) -> RunCollection:
         once, repeated = without_repeats(runs, folder)
         collection.runs += once
         collection.warnings += repeated
-    collection.warnings += [f"{folder}: no such folder" for folder in folders if folder not in present]
+    collection.warnings += [f"{folder}: no such folder" for folder in folders if not folder.is_dir()]
     collection.warnings = [one_line(warning) for warning in collection.warnings]
     return collection
 

@@ -177,7 +177,6 @@ def check_switches(settings: Mapping[str, Any]) -> None:
 
 def check_data_name(settings: Mapping[str, Any]) -> None:
     """Refuse one of the data sets of torchvision under the name of another, by which it would be recorded."""
-    chosen, name = settings["choices"].get("data"), settings["data"].get("name")
-    known = RULES["vaesweep.data.TorchvisionData"]["name"]
-    if known.accepts(chosen) and name != chosen:
+    chosen, data, target = settings["choices"].get("data"), settings["data"], "vaesweep.data.TorchvisionData"
+    if data["_target_"] == target and RULES[target]["name"].accepts(chosen) and (name := data["name"]) != chosen:
         raise ConfigError("data.name", name, f"{chosen}, or data={name}")
