@@ -26,7 +26,7 @@ from rich.console import Console
 
 from vaesweep.records.results import Results
 from vaesweep.stacking.train_and_test import run_stack
-from vaesweep.training.run_job import RunJob
+from vaesweep.training.planned_run import PlannedRun
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = os.environ.get("VAESWEEP_DATA", "data")
@@ -50,7 +50,7 @@ def knobs(member: int) -> list[str]:
     return [f"model.beta={2 ** (member % 4)}", f"seed={member // 4}"]
 
 
-def job(folder: Path, overrides: Sequence[str]) -> RunJob:
+def job(folder: Path, overrides: Sequence[str]) -> PlannedRun:
     """A job as a launcher makes it."""
     folder.mkdir(parents=True)
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
@@ -59,7 +59,7 @@ def job(folder: Path, overrides: Sequence[str]) -> RunJob:
     with open_dict(composed):
         del composed["hydra"]
     OmegaConf.resolve(composed)
-    return RunJob(composed, folder, Results.from_config(composed, []))
+    return PlannedRun(composed, folder, Results.from_config(composed, []))
 
 
 def one_by_one(folder: Path, overrides: Sequence[str], members: int) -> None:

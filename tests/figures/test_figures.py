@@ -9,8 +9,9 @@ from matplotlib.text import Text
 
 from support.paths import MODELS
 from vaesweep import figures
+from vaesweep.figures.captions import run_caption
 from vaesweep.figures.latent_figures import symmetric_ticks
-from vaesweep.figures.model_figures import first_layer, model_figures, plane, run_caption
+from vaesweep.figures.model_figures import first_layer, model_figures, plane
 from vaesweep.metrics import activity
 from vaesweep.models import Batch, Spec
 

@@ -10,9 +10,9 @@ from support.handmade import leave, rates
 from vaesweep.records.results import FILE
 from vaesweep.report.collection import read
 from vaesweep.report.conclusions import curve_conclusions, headline
-from vaesweep.report.data_frames import summary, table
 from vaesweep.report.metric_differences import Differences
-from vaesweep.report.origin import command
+from vaesweep.report.run_tables import summary, table
+from vaesweep.report.training_command import command
 
 STEPS = {1: (0.0,), 4: (-0.2, -0.1, 0.1, 0.2)}
 """What the seeds of a setting add to its distortion, by their number."""

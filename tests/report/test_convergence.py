@@ -6,8 +6,8 @@ import pytest
 
 from vaesweep.report.collection import read
 from vaesweep.report.convergence import further_gain
-from vaesweep.report.data_frames import table
 from vaesweep.report.diagnostics import diagnostics
+from vaesweep.report.run_tables import table
 from vaesweep.training.run_and_record import run
 
 EPOCHS = 60

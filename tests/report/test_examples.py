@@ -5,8 +5,8 @@ import numpy as np
 
 from support.handmade import leave, rates
 from vaesweep.report.collection import read
-from vaesweep.report.data_frames import table
 from vaesweep.report.examples import examples
+from vaesweep.report.run_tables import table
 
 
 def leave_strips(folder, originals, **knobs):

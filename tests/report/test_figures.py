@@ -10,7 +10,6 @@ from support.handmade import leave, rates
 from vaesweep.records.results import FILE
 from vaesweep.report.chart_style import panel_title
 from vaesweep.report.collection import read
-from vaesweep.report.data_frames import summary, table
 from vaesweep.report.learning_curve_chart import learning_curves
 from vaesweep.report.per_dimension_chart import latent_dimensions, row_labels
 from vaesweep.report.rate_distortion_plane_chart import plane
@@ -18,6 +17,7 @@ from vaesweep.report.rate_distortion_slope_chart import slope
 from vaesweep.report.rate_distortion_slopes import slopes
 from vaesweep.report.reconstruction_penalty_chart import penalty
 from vaesweep.report.report import VEGA_LITE, report
+from vaesweep.report.run_tables import summary, table
 
 
 def read_table(folder):

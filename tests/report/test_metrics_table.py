@@ -2,8 +2,8 @@
 
 from support.handmade import leave, rates
 from vaesweep.report.collection import read
-from vaesweep.report.data_frames import summary, table
 from vaesweep.report.metrics_table import notes
+from vaesweep.report.run_tables import summary, table
 
 
 def test_a_model_for_a_range_of_weights_is_said_to_be_at_one(tmp_path):

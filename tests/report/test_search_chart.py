@@ -11,9 +11,9 @@ from vaesweep.records.results import FILE
 from vaesweep.records.search_record import SearchRecord
 from vaesweep.report.collection import read
 from vaesweep.report.conclusions import search_conclusion
-from vaesweep.report.data_frames import summary, table
 from vaesweep.report.per_dimension_chart import latent_dimensions
 from vaesweep.report.report import report
+from vaesweep.report.run_tables import summary, table
 from vaesweep.report.search_chart import areas, heights, parallel_coordinates, search_figure
 
 GOALS = ["val/kl", "val/distortion"]

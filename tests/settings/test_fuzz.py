@@ -25,10 +25,11 @@ from vaesweep.settings.error_lines import one_line
 from vaesweep.settings.instantiate import build
 from vaesweep.settings.rules_by_class import RULES
 from vaesweep.settings.validate import validate
+from vaesweep.training.build_parts import build_callbacks
 from vaesweep.training.check_callbacks import check_callbacks
 from vaesweep.training.check_machine import check_machine
 from vaesweep.training.lightning_module import LitAutoencoder
-from vaesweep.training.train_and_test import build_callbacks, silence_lightning
+from vaesweep.training.train_and_test import silence_lightning
 
 EXAMPLES = int(os.environ.get("VAESWEEP_FUZZ", "40"))
 GROUPS = (

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from support.interruption import interrupted_at
 from vaesweep.records.results import Results
 from vaesweep.stacking.train_and_test import run_stack
-from vaesweep.training.run_job import RunJob
+from vaesweep.training.planned_run import PlannedRun
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ def jobs(config, tmp_path):
         for seed in ("seed=0", "seed=1"):
             composed = config(*SMALL, seed, *overrides, folder=tmp_path / study / seed[-1])
             OmegaConf.resolve(composed)
-            made.append(RunJob(composed, tmp_path / study / seed[-1], Results.from_config(composed, [seed])))
+            made.append(PlannedRun(composed, tmp_path / study / seed[-1], Results.from_config(composed, [seed])))
         return made
 
     return make

@@ -31,8 +31,8 @@ from vaesweep.stacking.stacked_model import Stack
 from vaesweep.stacking.train_and_test import run_stack
 from vaesweep.studies.pool import LOG, Command, Pool
 from vaesweep.studies.study_job import StudyJob
+from vaesweep.training.planned_run import PlannedRun
 from vaesweep.training.run_and_record import run
-from vaesweep.training.run_job import RunJob
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ def job(config, tmp_path):
     def make(name, *overrides, small=SMALL):
         composed = config(*small, *overrides, folder=tmp_path / name)
         OmegaConf.resolve(composed)
-        return RunJob(composed, tmp_path / name, Results.from_config(composed, list(overrides)))
+        return PlannedRun(composed, tmp_path / name, Results.from_config(composed, list(overrides)))
 
     return make
 

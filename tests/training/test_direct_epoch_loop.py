@@ -11,8 +11,8 @@ from support.interruption import interrupted_at
 from vaesweep.records.results import Results
 from vaesweep.stacking.train_and_test import run_stack
 from vaesweep.training import direct_epoch_loop, train_and_test
+from vaesweep.training.planned_run import PlannedRun
 from vaesweep.training.run_and_record import run
-from vaesweep.training.run_job import RunJob
 
 HOOKS = [
     name
@@ -157,7 +157,7 @@ def test_a_stack_is_trained_by_the_direct_loop(config, tmp_path, monkeypatch, ad
         for seed in (0, 1):
             composed = config("model=vae", f"seed={seed}", "trainer.max_epochs=1", folder=tmp_path / f"{name}{seed}")
             OmegaConf.resolve(composed)
-            jobs.append(RunJob(composed, tmp_path / f"{name}{seed}", Results.from_config(composed, [])))
+            jobs.append(PlannedRun(composed, tmp_path / f"{name}{seed}", Results.from_config(composed, [])))
         with monkeypatch.context() as patch:
             if name == "usual":
                 patch.setattr(direct_epoch_loop, "is_plain", lambda trainer: False)

@@ -20,7 +20,8 @@ from vaesweep.atomic_files import atomically
 from vaesweep.errors import ConfigError
 from vaesweep.figures import model_figures
 from vaesweep.stop_signals import Interrupted
-from vaesweep.training import resumption, train_and_test
+from vaesweep.training import train_and_test
+from vaesweep.training.callbacks import resumption
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.run_and_record import run
 

@@ -12,9 +12,9 @@ from support.recordings import recorded
 from support.runs import recorded_metrics
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
+from vaesweep.training.build_parts import start_loggers
+from vaesweep.training.planned_run import PlannedRun
 from vaesweep.training.run_and_record import run
-from vaesweep.training.run_job import RunJob
-from vaesweep.training.train_and_test import start_loggers
 
 SHORT = ["model=vae", "trainer.max_epochs=2", "callbacks=default", "callbacks.figures.examples=50"]
 
@@ -106,5 +106,5 @@ def test_without_a_logger_a_run_is_complete_and_compares(config, tmp_path):
 def test_any_logger_of_lightning_can_be_added(config, tmp_path):
     mine = "+logger.mine={_target_:lightning.pytorch.loggers.CSVLogger,save_dir:${folder},name:mine}"
     composed = chosen(config, "tensorboard", mine)
-    loggers = start_loggers(RunJob(composed, tmp_path, Results.from_config(composed, [])))
+    loggers = start_loggers(PlannedRun(composed, tmp_path, Results.from_config(composed, [])))
     assert [type(logger) for logger in loggers] == [TensorBoardLogger, CSVLogger]

@@ -22,12 +22,12 @@ from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.models import VAE
 from vaesweep.records import wandb_lifecycle
 from vaesweep.records.results import Results
+from vaesweep.training.build_parts import build_data, build_module
 from vaesweep.training.callbacks import FigureLogger, GracefulStop
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.metric_tracker import MetricTracker
+from vaesweep.training.planned_run import PlannedRun
 from vaesweep.training.run_and_record import run
-from vaesweep.training.run_job import RunJob
-from vaesweep.training.train_and_test import build_data, build_module
 
 SHORT = "trainer.max_epochs=2"
 
@@ -87,7 +87,7 @@ def test_in_float64_a_knob_is_the_number_that_was_written_and_the_weights_are_th
     states = {}
     for precision in ("32-true", "64-true"):
         made = config(*settings, f"trainer.precision={precision}", folder=folder / precision)
-        job = RunJob(made, folder / precision, Results.from_config(made, []))
+        job = PlannedRun(made, folder / precision, Results.from_config(made, []))
         states[precision] = build_module(job, build_data(made)).model.state_dict()
     single, double = states.values()
     assert double["beta"].item() == 0.1 != single["beta"].item()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import LambdaCallback, ModelCheckpoint
 
-from vaesweep.training import train_and_test
+from vaesweep.training import build_parts, train_and_test
 from vaesweep.training.run_and_record import run
 from vaesweep.training.step_overhead import STEP_HOOKS, spare_steps
 
@@ -81,4 +81,4 @@ def test_callbacks_of_the_user_are_told_of_every_step(config, monkeypatch, resto
     monkeypatch.setattr(train_and_test, "build_callbacks", lambda given: [*build_callbacks(given), counting])
     composed = config("model=ae", "trainer.max_epochs=2")
     run(composed)
-    assert (counting.steps, counting.epochs) == (2 * len(train_and_test.build_data(composed).train_dataloader()), 2)
+    assert (counting.steps, counting.epochs) == (2 * len(build_parts.build_data(composed).train_dataloader()), 2)

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from vaesweep.errors import ConfigError
+from vaesweep.training.build_parts import build_data
 from vaesweep.training.run_and_record import run
-from vaesweep.training.train_and_test import build_data
 
 
 @pytest.mark.slow

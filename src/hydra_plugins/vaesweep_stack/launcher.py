@@ -12,14 +12,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict, read_write
 
 from hydra_plugins.vaesweep_pool.launcher import PoolLauncher, exit_when_told
-from vaesweep.settings.value_rules import check_float
+from vaesweep.settings.check_values import check_float
 from vaesweep.stacking.stack_script import TOO_LARGE, stack_command
 from vaesweep.studies.pool import LOG, Command, Pool
 from vaesweep.studies.pool_progress import heading, run_with_progress
 from vaesweep.studies.study_job import StudyJob
 
 if TYPE_CHECKING:
-    from vaesweep.training.run_job import RunJob
+    from vaesweep.training.planned_run import PlannedRun
 
 LOGS = ".stacks"
 """The folder in that of a study where each stack has one of its own, for what it prints."""
@@ -84,7 +84,7 @@ class StackLauncher(PoolLauncher):
             super().work(study, alone)
 
     def train(
-        self, study: Path, pool: Pool, stacks: Sequence[Sequence["RunJob"]], jobs: Mapping[StudyJob, "RunJob"]
+        self, study: Path, pool: Pool, stacks: Sequence[Sequence["PlannedRun"]], jobs: Mapping[StudyJob, "PlannedRun"]
     ) -> list[StudyJob]:
         """Train stacks of `jobs` by the pool; returns those jobs that are to be run alone after all."""
         from vaesweep.stacking.grouping import halves
@@ -92,7 +92,7 @@ class StackLauncher(PoolLauncher):
         of = {job.folder: plan for plan, job in jobs.items()}
         todo, alone = dict[Command, list[StudyJob]](), list[StudyJob]()
 
-        def add(stack: Sequence["RunJob"]) -> Command:
+        def add(stack: Sequence["PlannedRun"]) -> Command:
             folder = study / LOGS / stack[0].folder.name
             command = Command(stack_command(stack, folder), folder)
             todo[command] = [of[job.folder] for job in stack]
@@ -127,9 +127,9 @@ class StackLauncher(PoolLauncher):
             self.say(summary)
         return alone
 
-    def job(self, plan: StudyJob) -> "RunJob":
+    def job(self, plan: StudyJob) -> "PlannedRun":
         """A job of the study with its configuration resolved, which several of one process could not be later on."""
-        from vaesweep.training.run_job import RunJob
+        from vaesweep.training.planned_run import PlannedRun
 
         with read_write(plan.config.hydra.runtime), open_dict(plan.config.hydra.runtime):
             plan.config.hydra.runtime.output_dir = str(plan.folder)
@@ -141,4 +141,4 @@ class StackLauncher(PoolLauncher):
         OmegaConf.save(OmegaConf.masked_copy(plan.config, "hydra"), record / "hydra.yaml")
         OmegaConf.save(plan.overrides, record / "overrides.yaml")
         OmegaConf.resolve(own)
-        return RunJob(own, plan.folder, plan.results)
+        return PlannedRun(own, plan.folder, plan.results)

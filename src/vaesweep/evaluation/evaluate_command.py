@@ -15,8 +15,8 @@ from vaesweep.evaluation.terminal import print_evaluations
 from vaesweep.records import results
 from vaesweep.records.evaluation_record import FIGURES
 from vaesweep.report.collection import read, without_repeats
-from vaesweep.report.data_frames import table
 from vaesweep.report.evaluation_table import absences, cautions, markdown, side_by_side
+from vaesweep.report.run_tables import table
 
 TABLE = "evaluation.md"
 

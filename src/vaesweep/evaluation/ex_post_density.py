@@ -12,8 +12,8 @@ from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
 from vaesweep.evaluation.samples import COLUMNS, row_names, rows_of_labels
-from vaesweep.figures.model_figures import expectation
-from vaesweep.settings.value_rules import check_int
+from vaesweep.figures.captions import expectation
+from vaesweep.settings.check_values import check_int
 
 IMAGES = 10
 """Images per component and dimension; with fewer, full covariances overfit."""

@@ -8,9 +8,9 @@ from torch import Tensor
 from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
-from vaesweep.figures.model_figures import expectation
+from vaesweep.figures.captions import expectation
 from vaesweep.models.types import Batch
-from vaesweep.settings.value_rules import check_float, check_int
+from vaesweep.settings.check_values import check_float, check_int
 
 COLUMNS, TRAINING_IMAGES = 10, 5000
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable
-from vaesweep.figures.model_figures import expectation, label_text
-from vaesweep.settings.value_rules import check_int
+from vaesweep.figures.captions import expectation, label_text
+from vaesweep.settings.check_values import check_int
 
 
 def lerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:

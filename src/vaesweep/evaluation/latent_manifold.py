@@ -10,8 +10,8 @@ from vaesweep import figures
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable
-from vaesweep.figures.model_figures import expectation, label_text
-from vaesweep.settings.value_rules import check_int
+from vaesweep.figures.captions import expectation, label_text
+from vaesweep.settings.check_values import check_int
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,13 @@ from vaesweep.evaluation.command_settings import chosen_device, chosen_measures,
 from vaesweep.evaluation.context import EvalContext, Track
 from vaesweep.evaluation.load import load_context
 from vaesweep.evaluation.measure_interface import Measure, MeasureResult, NotApplicable
-from vaesweep.figures.model_figures import run_caption
+from vaesweep.figures.captions import run_caption
 from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
 from vaesweep.report.collection import read
 from vaesweep.run_script import TRACEBACKS
+from vaesweep.settings.check_values import check_choice, check_float, check_int
 from vaesweep.settings.config_groups import CONF
 from vaesweep.settings.instantiate import build
-from vaesweep.settings.value_rules import check_choice, check_float, check_int
 
 
 def measure(config: DictConfig, loaded: dict[str, ImageDataModule] | None = None, quiet: bool = False) -> list[str]:

@@ -12,11 +12,11 @@ from vaesweep import figures
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
-from vaesweep.figures.model_figures import expectation
+from vaesweep.figures.captions import expectation
 from vaesweep.metrics import Average
 from vaesweep.models.corruption import CORRUPTIONS, check_level, corrupt_image
 from vaesweep.models.types import Batch
-from vaesweep.settings.value_rules import check_choice, check_int
+from vaesweep.settings.check_values import check_choice, check_int
 
 COLUMNS = 10
 LEVELS = {

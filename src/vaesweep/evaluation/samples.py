@@ -8,7 +8,7 @@ from torch import Tensor
 from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable
-from vaesweep.figures.model_figures import expectation
+from vaesweep.figures.captions import expectation
 
 ROWS, COLUMNS = 8, 12
 

@@ -9,10 +9,11 @@ from torch import Tensor
 from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult
-from vaesweep.figures.model_figures import dimension_names, expectation, label_text, traversal_codes
+from vaesweep.figures.captions import dimension_names, expectation, label_text
+from vaesweep.figures.model_figures import traversal_codes
 from vaesweep.metrics import activity
 from vaesweep.models.distributions import Dirac
-from vaesweep.settings.value_rules import check_int
+from vaesweep.settings.check_values import check_int
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.special import ndtri
 
 from vaesweep import figures
+from vaesweep.figures.captions import dimension_names, expectation, label_text
 from vaesweep.metrics import activity
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.models.distributions import DiagonalGaussian, Dirac
@@ -21,26 +22,6 @@ def model_figures(
     """(name, figure) for every figure that applies to `model`; `source` draws the noise, `caption` names the run."""
     for name, figure in uncaptioned(model, batch, source):
         yield name, figures.add_caption(figure, caption)
-
-
-def run_caption(model: Autoencoder, name: str, data: str, seed: int) -> str:
-    """The run of a figure in one line: `name` of the model, `data`, weight or target of the rate, seed."""
-    parts, declared = [part for part in (name, data) if part], model.declaration
-    if declared.rate_weight is not None:
-        parts.append(f"{declared.rate_weight} {float(getattr(model, declared.rate_weight)):g}")
-    elif declared.rate_target is not None:
-        parts.append(f"rate target {declared.rate_target:g} nats")
-    return " · ".join([*parts, f"seed {seed}"])
-
-
-def expectation(model: Autoencoder) -> str:
-    """What `model.generate` computes, as figures write it."""
-    return "E[x|z, y]" if model.declaration.conditional else "E[x|z]"
-
-
-def label_text(model: Autoencoder, label: Tensor) -> str:
-    """The class that `label` [F] conditions on, as figures write it; nothing if the model is not conditional."""
-    return f"y = class {int(label[0])}" if model.declaration.conditional else ""
 
 
 def uncaptioned(model: Autoencoder, batch: Batch, source: torch.Generator) -> Iterator[tuple[str, Figure]]:
@@ -103,12 +84,6 @@ def traversals(
     others = "other dimensions at the code of the first validation image" if model.latent_dim > 1 else ""
     fixed = "; ".join(filter(None, (others, label_text(model, label[0]))))
     return figures.traversals(images, values, names, model.latent_dim, expectation(model), fixed)
-
-
-def dimension_names(posterior: Dirac | DiagonalGaussian, dims: Tensor, activities: Tensor) -> list[str]:
-    """Each of `dims` with its KL, or its variance if it is a point code, from `activities` [d]."""
-    unit = "KL {:.2f} nats" if isinstance(posterior, DiagonalGaussian) else "variance {:.2g}"
-    return [f"z{i} · {unit.format(activities[i])}" for i in dims.tolist()]
 
 
 def traversal_codes(

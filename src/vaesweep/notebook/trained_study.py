@@ -9,10 +9,10 @@ import pandas as pd
 from vaesweep.errors import ConfigError
 from vaesweep.report.beta_range_curves import curves
 from vaesweep.report.collection import read
-from vaesweep.report.data_frames import summary, table
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.rate_distortion_plane_chart import plane
 from vaesweep.report.read_run import Run
+from vaesweep.report.run_tables import summary, table
 
 
 class Study:

@@ -9,7 +9,8 @@ from typing import Any, Self
 from vaesweep.atomic_files import atomically
 from vaesweep.records import json_checks as rules
 from vaesweep.records.results import versions
-from vaesweep.settings.value_rules import Rule, number
+from vaesweep.settings.number_rules import number
+from vaesweep.settings.rule import Rule
 
 FILE, FIGURES = "evaluation.json", "evaluation"
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from vaesweep.errors import ConfigError
-from vaesweep.settings.value_rules import Rule, integer, is_number, number
+from vaesweep.settings.number_rules import integer, number
+from vaesweep.settings.rule import Rule, is_number
 
 Check = Callable[[str, Any], None]
 """A function of a field's name and value that raises `ConfigError` unless the value is one that a run records."""

@@ -18,7 +18,7 @@ from vaesweep.model_declaration import Declaration
 from vaesweep.records import json_checks as rules
 from vaesweep.records.config_hash import config_hash, hashed_config
 from vaesweep.records.flat_config import flat
-from vaesweep.settings.value_rules import choice
+from vaesweep.settings.rule import choice
 
 FILE = "results.json"
 STUDY = "multirun.yaml"

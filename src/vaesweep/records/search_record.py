@@ -8,7 +8,8 @@ from typing import Any, Self
 
 from vaesweep.atomic_files import atomically
 from vaesweep.records import json_checks as rules
-from vaesweep.settings.value_rules import choice, number
+from vaesweep.settings.number_rules import number
+from vaesweep.settings.rule import choice
 
 FILE = "search.json"
 TRIAL = rules.every(

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from vaesweep.records.flat_config import flat
-from vaesweep.report.data_frames import COMPARABLE
+from vaesweep.report.comparable_runs import COMPARABLE
 from vaesweep.report.evaluation_table import measures
 from vaesweep.report.read_run import CURVES, Run
 

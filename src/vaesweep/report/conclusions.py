@@ -10,7 +10,7 @@ import pandas as pd
 
 from vaesweep.records.search_record import SearchRecord
 from vaesweep.report.beta_range_curves import ROUNDING
-from vaesweep.report.data_frames import COMPARABLE
+from vaesweep.report.comparable_runs import COMPARABLE
 from vaesweep.report.lowest_within_error import choosing_split, equal_to_lowest, lowest
 from vaesweep.report.metric_differences import Difference, Differences
 from vaesweep.report.metrics_table import with_error

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
 from vaesweep.report.beta_range_curves import POINT
-from vaesweep.report.data_frames import COMPARABLE
+from vaesweep.report.comparable_runs import COMPARABLE
 from vaesweep.report.read_run import Run, finite
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from vaesweep.report.data_frames import COMPARABLE
+from vaesweep.report.comparable_runs import COMPARABLE
 from vaesweep.report.metric_differences import Differences
 
 LOWER_IS_BETTER = ("distortion", "nelbo", "mse")

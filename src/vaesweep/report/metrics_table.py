@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from vaesweep.report.data_frames import metric_names
 from vaesweep.report.lowest_within_error import LOWER_IS_BETTER, best
 from vaesweep.report.metric_differences import Differences
+from vaesweep.report.run_tables import metric_names
 
 DIGITS = {"mse": 4, "active_units": 1, "seconds": 1}
 """Decimals of a metric, where not 2."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from vaesweep.report.data_frames import COMPARABLE
+from vaesweep.report.comparable_runs import COMPARABLE
 
 
 def pareto(means: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from vaesweep.records.flat_config import flat
-from vaesweep.report.data_frames import COMPARABLE
+from vaesweep.report.comparable_runs import COMPARABLE
 from vaesweep.report.read_run import Run
 
 

@@ -14,7 +14,8 @@ from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.records.per_image_scores import read_image_scores
 from vaesweep.records.results import FILE, Results
-from vaesweep.settings.value_rules import FLOAT32_MAX, INT_MAX, is_int, is_number
+from vaesweep.settings.number_rules import FLOAT32_MAX, INT_MAX
+from vaesweep.settings.rule import is_int, is_number
 
 HISTORY, EXAMPLES = "history.csv", "examples"
 COLUMNS = (

@@ -13,7 +13,6 @@ from vaesweep.report.beta_range_curves import curves
 from vaesweep.report.collection import RunCollection
 from vaesweep.report.conclusions import conclusions
 from vaesweep.report.curve_difference_chart import whole_curve
-from vaesweep.report.data_frames import summary, table
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.disentanglement_chart import disentanglement
 from vaesweep.report.evaluation_table import KEYS, absences, cautions, side_by_side, values_by_run
@@ -23,7 +22,6 @@ from vaesweep.report.linear_optimum_chart import linear_optimum
 from vaesweep.report.metric_differences import Differences
 from vaesweep.report.metrics_table import FOOTNOTE, cells, heads, notes
 from vaesweep.report.noise_robustness_chart import noise_robustness
-from vaesweep.report.origin import command, data_and_training
 from vaesweep.report.per_dimension_chart import latent_dimensions
 from vaesweep.report.rate_distortion_plane_chart import plane
 from vaesweep.report.rate_distortion_slope_chart import slope
@@ -31,7 +29,10 @@ from vaesweep.report.rate_distortion_slopes import slopes
 from vaesweep.report.read_run import Run
 from vaesweep.report.reconstruction_penalty_chart import penalty
 from vaesweep.report.report_figure import ReportFigure
+from vaesweep.report.run_tables import summary, table
 from vaesweep.report.search_chart import search_figure
+from vaesweep.report.subtitle import data_and_training
+from vaesweep.report.training_command import command
 from vaesweep.report.vega_bundle import VEGA_LITE, vega_bundle
 
 PAGE, RUNS = "index.html", "runs.csv"

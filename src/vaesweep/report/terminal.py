@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from vaesweep.report.collection import read
-from vaesweep.report.data_frames import summary, table
 from vaesweep.report.metric_differences import Differences
+from vaesweep.report.run_tables import summary, table
 from vaesweep.report.terminal_tables import table_of_settings
 
 if TYPE_CHECKING:

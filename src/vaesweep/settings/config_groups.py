@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from vaesweep.errors import ConfigError
-from vaesweep.settings.non_numeric_rules import is_text
+from vaesweep.settings.text_and_path_rules import is_text
 
 CONF = Path(__file__).parents[3] / "conf"
 

@@ -8,8 +8,10 @@ not imported, because this is read before torch is.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from vaesweep.settings.non_numeric_rules import (
-    BETAS,
+from vaesweep.settings.mapping_rules import NAMES, PART, PARTS, PLAIN
+from vaesweep.settings.number_rules import BETAS, SHARE, integer, integers, number
+from vaesweep.settings.rule import BOOL, NULL, SET_BY_RUN, Rule, choice, optional
+from vaesweep.settings.text_and_path_rules import (
     CREATABLE,
     DURATION,
     FILE_IN_RUN,
@@ -17,19 +19,10 @@ from vaesweep.settings.non_numeric_rules import (
     FOLDER,
     FOLDER_IN_RUN,
     LONG_TEXT,
-    NAMES,
-    NULL,
-    PART,
-    PARTS,
     PATH,
-    PLAIN,
-    SET_BY_RUN,
-    SHARE,
     TEXT,
     TEXTS,
-    optional,
 )
-from vaesweep.settings.value_rules import BOOL, Rule, choice, integer, integers, number
 
 Rules = dict[str, Rule]
 

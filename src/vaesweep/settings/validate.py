@@ -11,9 +11,9 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vaesweep.errors import ConfigError
 from vaesweep.settings.config_groups import options
-from vaesweep.settings.non_numeric_rules import PART, PARTS
+from vaesweep.settings.mapping_rules import PART, PARTS
+from vaesweep.settings.rule import Rule
 from vaesweep.settings.rules_by_class import ADDED, GROUPS, RULES, TOP, Rules
-from vaesweep.settings.value_rules import Rule
 
 HYDRA_KEYS = ("_target_", "_convert_", "_partial_", "_recursive_")
 """What Hydra reads of a part before its class does."""

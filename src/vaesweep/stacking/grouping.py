@@ -20,10 +20,10 @@ from vaesweep.settings.validate import validate
 from vaesweep.stacking.member_callbacks import PER_MEMBER_CALLBACKS, SHARED_CALLBACKS
 from vaesweep.stacking.memory import MEMORY_SHARE, footprint, free_bytes
 from vaesweep.stacking.stacked_model import architecture_key
+from vaesweep.training.build_parts import build_data
 from vaesweep.training.check_machine import check_machine
 from vaesweep.training.checkpoint_files import CHECKPOINT
-from vaesweep.training.run_job import RunJob
-from vaesweep.training.train_and_test import build_data
+from vaesweep.training.planned_run import PlannedRun
 
 CONFIG_MAY_DIFFER = ("folder", "seed", "resume", "logger", "model", "choices")
 """Settings that jobs of a stack may differ in; of `model` only what becomes a tensor."""
@@ -37,18 +37,18 @@ UNSUPPORTED_CHECKPOINT_SETTINGS = ("every_n_train_steps", "train_time_interval",
 class Grouping:
     """`stacks` of jobs to be trained as one; those `alone`, with the reason; what there is to say about either."""
 
-    stacks: list[list[RunJob]] = field(default_factory=list)
-    alone: list[tuple[RunJob, str]] = field(default_factory=list)
+    stacks: list[list[PlannedRun]] = field(default_factory=list)
+    alone: list[tuple[PlannedRun, str]] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
 
 
-def group_jobs(jobs: Sequence[RunJob], memory: float | None, slots: int = 1) -> Grouping:
+def group_jobs(jobs: Sequence[PlannedRun], memory: float | None, slots: int = 1) -> Grouping:
     """Sort `jobs` into the largest stacks that fit into `memory` GiB each, or together into what is free of it.
 
     There are enough of them for all of `slots`, the number of stacks that are trained at a time, where each can have
     two members.
     """
-    groups, data, alike = Grouping(), dict[str, ImageDataModule](), dict[str, list[tuple[RunJob, Autoencoder]]]()
+    groups, data, alike = Grouping(), dict[str, ImageDataModule](), dict[str, list[tuple[PlannedRun, Autoencoder]]]()
     for job in jobs:
         try:
             obstacle = why_not_stackable(job)
@@ -80,7 +80,7 @@ def group_jobs(jobs: Sequence[RunJob], memory: float | None, slots: int = 1) -> 
 
 
 def split_by_memory(
-    jobs: list[RunJob], member: Autoencoder, data: ImageDataModule, room: float, least: int, groups: Grouping
+    jobs: list[PlannedRun], member: Autoencoder, data: ImageDataModule, room: float, least: int, groups: Grouping
 ) -> None:
     """Add jobs of one kind, of which `member` is one, to `groups`, as many to a stack as there is room for in bytes.
 
@@ -103,16 +103,16 @@ def split_by_memory(
     groups.alone += [(part[0], f"no room for a second of {size}") for part in parts if len(part) == 1]
 
 
-def equal_parts(jobs: Sequence[RunJob], count: int) -> list[list[RunJob]]:
+def equal_parts(jobs: Sequence[PlannedRun], count: int) -> list[list[PlannedRun]]:
     """`jobs` in their order, in parts whose sizes differ by one at most, the larger ones first."""
     small, larger = divmod(len(jobs), count)
     ends = [small * k + min(k, larger) for k in range(count + 1)]
     return [list(jobs[start:end]) for start, end in pairwise(ends)]
 
 
-def halves(jobs: Sequence[RunJob]) -> list[list[RunJob]]:
+def halves(jobs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
     """Jobs of a stack that was too large as stacks of half the size, each of jobs that go on from the same step."""
-    alike: dict[int, list[RunJob]] = {}
+    alike: dict[int, list[PlannedRun]] = {}
     for job in jobs:
         alike.setdefault(start_step(job), []).append(job)
     half = math.ceil(len(jobs) / 2)
@@ -126,7 +126,7 @@ def free_bytes_of_a_slot(config: DictConfig, slots: int) -> float:
     return MEMORY_SHARE * free_bytes(gpu) / math.ceil(slots / devices)
 
 
-def why_not_stackable(job: RunJob) -> str | None:
+def why_not_stackable(job: PlannedRun) -> str | None:
     """Why a job cannot be in a stack, or None. Raises `ConfigError` for one that cannot be run at all."""
     config, trainer = job.config, job.config.trainer
     validate(config)
@@ -149,7 +149,7 @@ def why_not_stackable(job: RunJob) -> str | None:
     return None
 
 
-def why_slower_in_a_stack(job: RunJob, member: Autoencoder) -> str | None:
+def why_slower_in_a_stack(job: PlannedRun, member: Autoencoder) -> str | None:
     """Why a job is trained faster by the pool, or None.
 
     A stack of convolutions is one grouped convolution: on a CPU 16 members take twice as long in it as one by one.
@@ -160,7 +160,7 @@ def why_slower_in_a_stack(job: RunJob, member: Autoencoder) -> str | None:
     )
 
 
-def stack_key(job: RunJob, member: Autoencoder) -> str:
+def stack_key(job: PlannedRun, member: Autoencoder) -> str:
     """All that jobs of one stack have in common: how they are trained, how their members are built, and the step that
     they go on from."""
     plain: Any = OmegaConf.to_container(job.config)
@@ -171,7 +171,7 @@ def stack_key(job: RunJob, member: Autoencoder) -> str:
     return key.replace(json.dumps(str(job.folder))[1:-1], "")
 
 
-def start_step(job: RunJob) -> int:
+def start_step(job: PlannedRun) -> int:
     """The optimizer step that the job goes on from."""
     path = job.folder / CHECKPOINT
     if not job.config.resume or not path.is_file():

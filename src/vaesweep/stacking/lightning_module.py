@@ -13,8 +13,8 @@ from vaesweep.records.log_to_loggers import log_metrics
 from vaesweep.stacking.optimizer import memberwise_adam, param_group_slices
 from vaesweep.stacking.stacked_model import Stack
 from vaesweep.stacking.trainer_view import MemberTrainerView
+from vaesweep.training.check_resumption import check_epochs
 from vaesweep.training.lightning_module import LitAutoencoder, draw_noise
-from vaesweep.training.resumption import check_epochs
 
 
 class LitStack(LitAutoencoder):

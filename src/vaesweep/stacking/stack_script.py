@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 if TYPE_CHECKING:
-    from vaesweep.training.run_job import RunJob
+    from vaesweep.training.planned_run import PlannedRun
 
 JOBS = "jobs.json"
 """The file that hands the jobs to the script."""
@@ -22,7 +22,7 @@ TOO_LARGE = 3
 """Exit code of a stack that the device has no room for; 1 is that of any other error that is not a member's own."""
 
 
-def stack_command(jobs: Sequence["RunJob"], folder: Path) -> list[str]:
+def stack_command(jobs: Sequence["PlannedRun"], folder: Path) -> list[str]:
     """The command that trains `jobs` as one stack; they are written to `folder` for it."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptions = [
@@ -58,13 +58,13 @@ def train_stack(file: Path) -> int:
     return 0
 
 
-def job(folder: str, config: dict[str, Any], overrides: list[str]) -> "RunJob":
+def job(folder: str, config: dict[str, Any], overrides: list[str]) -> "PlannedRun":
     """A job as `stack_command` wrote it."""
     from vaesweep.records.results import Results
-    from vaesweep.training.run_job import RunJob
+    from vaesweep.training.planned_run import PlannedRun
 
     composed = OmegaConf.create(config)
-    return RunJob(composed, Path(folder), Results.from_config(composed, overrides))
+    return PlannedRun(composed, Path(folder), Results.from_config(composed, overrides))
 
 
 if __name__ == "__main__":

@@ -15,28 +15,21 @@ from vaesweep.stacking.lightning_module import LitStack
 from vaesweep.stacking.member_callbacks import SHARED_CALLBACKS, MemberCallbacks
 from vaesweep.stacking.optimizer import param_group_slices
 from vaesweep.stacking.trainer_view import MemberTrainerView
+from vaesweep.training.build_parts import build_callbacks, build_data, build_module, start_loggers
 from vaesweep.training.check_callbacks import check_callbacks
 from vaesweep.training.check_machine import check_machine
+from vaesweep.training.check_resumption import check_cycle
 from vaesweep.training.checkpoint_files import CHECKPOINT, best_checkpoint, load_weights
-from vaesweep.training.resumption import check_cycle, restart_cut_epochs_only
-from vaesweep.training.run_job import RunJob
+from vaesweep.training.planned_run import PlannedRun
+from vaesweep.training.record_training import Stopwatch, record_duration, record_metrics
+from vaesweep.training.resume_with_max_steps import restart_cut_epochs_only
 from vaesweep.training.run_lock import lock_run_dirs
 from vaesweep.training.run_recorder import RunRecorder
 from vaesweep.training.step_overhead import spare_steps
-from vaesweep.training.train_and_test import (
-    Stopwatch,
-    build_callbacks,
-    build_data,
-    build_module,
-    device_name,
-    record_duration,
-    record_metrics,
-    silence_lightning,
-    start_loggers,
-)
+from vaesweep.training.train_and_test import device_name, silence_lightning
 
 
-def run_stack(jobs: Sequence[RunJob]) -> None:
+def run_stack(jobs: Sequence[PlannedRun]) -> None:
     """Train and test jobs as one stack, and leave a record of each, however it ends.
 
     Raises what went wrong for all of them; a job that fails alone raises nothing, its record says why.
@@ -45,14 +38,14 @@ def run_stack(jobs: Sequence[RunJob]) -> None:
         train_and_test_stack(jobs)
 
 
-def begin(jobs: Sequence[RunJob], trainer: L.Trainer, stack: LitStack) -> None:
+def begin(jobs: Sequence[PlannedRun], trainer: L.Trainer, stack: LitStack) -> None:
     """Have jobs know that training has begun, when nothing can refuse to resume them any more."""
     check_cycle(trainer, stack.steps)
     for job in jobs:
         job.has_begun = True
 
 
-def train_and_test_stack(jobs: Sequence[RunJob]) -> None:
+def train_and_test_stack(jobs: Sequence[PlannedRun]) -> None:
     """`train_and_test` for several jobs at once. What they share is built from the first's configuration."""
     config = jobs[0].config
     for job in jobs:

@@ -10,7 +10,7 @@ from torch import Tensor
 from vaesweep.errors import DivergenceError
 from vaesweep.metrics import active_units, standard_error
 from vaesweep.models import Autoencoder, Terms
-from vaesweep.training.check_checkpoint_settings import check_settings
+from vaesweep.training.check_resumption import check_settings
 
 
 @dataclass(eq=False)

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.settings.instantiate import add_import_path
-from vaesweep.training.run_job import RunJob
+from vaesweep.training.planned_run import PlannedRun
 from vaesweep.training.run_lock import lock_run_dirs
 from vaesweep.training.run_recorder import RunRecorder, is_other_rank
 from vaesweep.training.train_and_test import train_and_test
@@ -28,7 +28,7 @@ def run(config: DictConfig) -> float | list[float]:
     """
     hydra = HydraConfig.get()
     add_import_path(hydra.runtime.cwd)
-    job = RunJob(config, Path(config.folder), Results.from_config(config, hydra.overrides.task))
+    job = PlannedRun(config, Path(config.folder), Results.from_config(config, hydra.overrides.task))
     if int(os.environ.get("SLURM_RESTART_COUNT", 0)) > 0:
         config.resume = True  # SLURM put the job back into the queue, and nobody is there to ask for it
     if is_other_rank():  # the first process holds the lock for all
@@ -37,7 +37,7 @@ def run(config: DictConfig) -> float | list[float]:
         return run_unless_completed(job)
 
 
-def run_unless_completed(job: RunJob) -> float | list[float]:
+def run_unless_completed(job: PlannedRun) -> float | list[float]:
     """What `run` says of earlier runs; every process of SLURM's asks, as none is started by the first."""
     earlier = Results.load_or_none(job.folder)
     if (
@@ -57,7 +57,7 @@ def run_unless_completed(job: RunJob) -> float | list[float]:
     return job.results.optimized_metric(job.config)
 
 
-def run_and_record(job: RunJob) -> None:
+def run_and_record(job: PlannedRun) -> None:
     """Train and test, and leave a record however that ends. Raises what `RunRecorder` says."""
     with RunRecorder([job]):
         train_and_test(job)

@@ -12,9 +12,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from vaesweep.errors import ConfigError, DivergenceError, reason, system_message
 from vaesweep.records import wandb_lifecycle
 from vaesweep.records.results import Results
-from vaesweep.records.terminal import print_line, print_summary
 from vaesweep.stop_signals import REQUEUE, SIGNALS, Interrupted, interrupt
-from vaesweep.training.run_job import RunJob
+from vaesweep.training.planned_run import PlannedRun
+from vaesweep.training.terminal import print_line, print_summary
 from vaesweep.vanished_folders import is_gone
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -28,7 +28,7 @@ class RunRecorder:
     handled that signal before gets it in the end, submitit for example. `summary` prints how the jobs ended.
     """
 
-    def __init__(self, jobs: Sequence[RunJob], summary: bool = True) -> None:
+    def __init__(self, jobs: Sequence[PlannedRun], summary: bool = True) -> None:
         self.jobs = [] if is_other_rank() else jobs  # the first process speaks for all
         self.summary = summary
         self.alone = HydraConfig.get().mode != RunMode.MULTIRUN
@@ -85,7 +85,7 @@ def status_of(error: BaseException | None) -> tuple[str, str | None]:
     return "failed", reason(error) if isinstance(error, Exception) else None
 
 
-def never_resumed(job: RunJob) -> bool:
+def never_resumed(job: PlannedRun) -> bool:
     """Whether a resumption ended before it began: what an earlier session left is worth more than its record."""
     went_on = job.has_begun or job.results.status == "completed" or not job.config.resume
     return not went_on and Results.load_or_none(job.folder) is not None
@@ -96,7 +96,7 @@ def is_other_rank() -> bool:
     return getattr(rank_zero_only, "rank", 0) > 0
 
 
-def write_record(job: RunJob, status: str, reason_given: str | None) -> Exception | None:
+def write_record(job: PlannedRun, status: str, reason_given: str | None) -> Exception | None:
     """Write the record of a job, which ended so where nothing else is known of it; returns why that failed."""
     results = job.results
     if results.status != "completed" and results.reason is None:

@@ -9,7 +9,7 @@ from vaesweep.data import ImageDataModule
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.records.log_to_loggers import log_figure
 from vaesweep.seeded_generator import generator
-from vaesweep.settings.value_rules import check_int
+from vaesweep.settings.check_values import check_int
 from vaesweep.training.lightning_module import LitAutoencoder
 
 
@@ -40,7 +40,8 @@ class FigureLogger(L.Callback):
         if (pair := model_and_images(trainer, module, self.examples)) is None:
             return
         from vaesweep.figures import save  # here, because training need not wait for matplotlib
-        from vaesweep.figures.model_figures import model_figures, run_caption
+        from vaesweep.figures.captions import run_caption
+        from vaesweep.figures.model_figures import model_figures
 
         assert isinstance(module, LitAutoencoder)
         caption = run_caption(module.model, *module.names, module.seed)

@@ -9,7 +9,7 @@ from vaesweep.records.results import Results
 
 
 @dataclass(eq=False)
-class RunJob:
+class PlannedRun:
     """A run before it starts: its configuration, its folder, and the record that it will leave there."""
 
     config: DictConfig

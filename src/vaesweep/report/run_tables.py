@@ -4,11 +4,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from vaesweep.records.flat_config import canonical, flat
 from vaesweep.report.collection import printable
+from vaesweep.report.comparable_runs import COMPARABLE, scored_data, widest_dense_code
+from vaesweep.report.overfit_gap import overfit_gap
 from vaesweep.report.read_run import Run, finite
 from vaesweep.report.varied_settings import format_setting, short_names, varied_knobs
 
@@ -17,11 +18,6 @@ COMMON = ("distortion", "rate", "nelbo", "mse", "active_units")
 COSTS = ("overfit_gap", "seconds")
 IMAGE_MEANS = ("distortion", "rate", "nelbo", "mse")
 """Metrics that are means over images: each has its standard error, and its value on the validation split."""
-COMPARABLE = ("data", "scored", "likelihood", "conditional", "wide")
-"""Columns that are equal for runs that compare: they describe the same data, under one likelihood, with or without
-the label, and none or all of them by a sparse code that is wider than every other model's."""
-NOT_SCORED = ("data._target_", "data.batch_size", "data.val_fraction", "data.seed")
-"""Settings of the data that change what is trained on, or its draw, but not what is described."""
 
 
 def penalty_units(runs: Sequence[Run]) -> dict[str, str]:
@@ -115,56 +111,10 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
     return frame
 
 
-def widest_dense_code(runs: Sequence[Run], configs: Sequence[dict[str, Any]]) -> float:
-    """The most latent dimensions of a model whose code is not sparse; infinite where there is none.
-
-    A run that failed before there was a model declares nothing, and does not count.
-    """
-    results = [run.results for run in runs]
-    widths = [
-        finite(config.get("model.latent_dim", 0))
-        for result, config in zip(results, configs, strict=True)
-        if result.declaration and not result.declared.sparse
-    ]
-    return max((width for width in widths if not np.isnan(width)), default=np.inf)
-
-
-def scored_data(config: dict[str, Any]) -> str:
-    """The settings of a run's data that change what is scored, as text."""
-    return " ".join(
-        f"{key.removeprefix('data.')}={value}"
-        for key, value in sorted(config.items())
-        if key.startswith("data.") and key not in NOT_SCORED
-    )
-
-
 def natural_sort_key(value: Any) -> tuple[bool, float, str]:
     """Sort key: numbers by size, before words."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return not number, value if number else 0.0, str(value)
-
-
-def overfit_gap(run: Run) -> float:
-    """Test minus training nats per image: nelbo for a model with a rate, distortion for the others.
-
-    NaN where training was for a range of weights, and the test is of one.
-    """
-    if run.has_range:
-        return np.nan
-    term = "nelbo" if "test/nelbo" in run.results.metrics else "distortion"
-    if f"train/{term}" not in run.history or f"test/{term}" not in run.results.metrics:
-        return np.nan
-    tested = run.history[f"train/{term}"].iloc[tested_row(run)]
-    return round(finite(run.results.metrics[f"test/{term}"]) - float(tested), 6)
-
-
-def tested_row(run: Run) -> int:
-    """The row of a run's history whose weights were tested: the last, or with `test_checkpoint=best` the best."""
-    config = flat(run.results.config)
-    scores = run.history.get(config.get("callbacks.best.monitor"), pd.Series(dtype=float))
-    if config.get("test_checkpoint") != "best" or scores.isna().all():
-        return len(run.history) - 1
-    return int(np.nanargmax(scores) if config.get("callbacks.best.mode") == "max" else np.nanargmin(scores))
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:

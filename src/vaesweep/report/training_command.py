@@ -1,36 +1,10 @@
-"""Where the runs of a report come from: data, models, epochs, seeds, date, and the command that makes them."""
+"""The command that makes the runs of a report."""
 
 import math
 import shlex
 from collections.abc import Sequence
-from datetime import datetime
 
-from vaesweep.records.results import FILE
-from vaesweep.report.data_frames import natural_sort_key
-from vaesweep.report.read_run import Run
-
-
-def data_and_training(runs: Sequence[Run]) -> list[str]:
-    """Data, models, epochs, seeds and date of some runs."""
-    results = [run.results for run in runs]
-    parts = [
-        ", ".join(sorted({r.data for r in results})),
-        ", ".join(sorted({r.model for r in results})),
-        span(sorted({r.epochs for r in results if r.epochs}), "epoch"),
-        span(sorted({r.seed for r in results}), "seed"),
-        datetime.fromtimestamp(max((run.folder / FILE).stat().st_mtime for run in runs)).strftime("%Y-%m-%d"),
-    ]
-    return [part for part in parts if part]
-
-
-def span(values: Sequence[int], noun: str) -> str:
-    """Numbers of epochs, or the seeds themselves, as text."""
-    if not values:
-        return ""
-    if noun == "epoch":
-        low, high = values[0], values[-1]
-        return f"{high} epoch{'s' * (high != 1)}" if low == high else f"{low} to {high} epochs"
-    return f"{noun}{'s' * (len(values) > 1)} {', '.join(map(str, values))}"
+from vaesweep.report.run_tables import natural_sort_key
 
 
 def command(overrides: Sequence[Sequence[str]]) -> str:

@@ -1,23 +1,18 @@
-"""Rules beyond numbers and names: text, paths, durations, parts with a `_target_`."""
+"""Rules for settings that are text, paths or durations."""
 
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vaesweep.settings.value_rules import Rule, integer, is_number, number
+from vaesweep.settings.number_rules import number
+from vaesweep.settings.rule import Rule
 
 TEXT_LENGTH = 200
 """Characters of a name: file systems take 255 bytes."""
 PATH_LENGTH = 4000
 UNITS = ("weeks", "days", "hours", "minutes", "seconds")
-
-
-def optional(rule: Rule) -> Rule:
-    """The same rule for a setting that may be left out."""
-    return replace(rule, required=False)
 
 
 def is_text(given: Any, length: int = TEXT_LENGTH) -> bool:
@@ -61,26 +56,6 @@ def is_duration(given: Any) -> bool:
     return is_span and any(digit in given for digit in "123456789")
 
 
-def is_part(given: Any) -> bool:
-    """Whether `given` describes an object: a mapping with the name of a class or a function."""
-    return isinstance(given, Mapping) and is_target(given.get("_target_"))
-
-
-def is_target(given: Any) -> bool:
-    """Whether `given` is a dotted name."""
-    return isinstance(given, str) and "." in given and all(word.isidentifier() for word in given.split("."))
-
-
-def is_plain(given: Any) -> bool:
-    """Whether `given` is a scalar, or lists and mappings of scalars."""
-    if isinstance(given, Mapping):
-        return all(is_plain(value) for value in given.values())
-    if isinstance(given, list):
-        return all(is_plain(value) for value in given)
-    return given is None or isinstance(given, str | bool) or is_number(given)
-
-
-NULL = Rule(lambda given: given is None, "null")
 TEXT = Rule(is_text, f"a line of text of at most {TEXT_LENGTH} characters (a number in quotes)")
 LONG_TEXT = Rule(lambda given: isinstance(given, str), "text")
 TEXTS = Rule(lambda given: isinstance(given, list) and all(map(is_text, given)), "a list of names, such as [a,b]")
@@ -91,21 +66,3 @@ CREATABLE = Rule(is_creatable, "a folder, which is created where its parent exis
 FOLDER_IN_RUN = Rule(is_path, "a folder in the folder of the run, such as ${folder}/checkpoints", in_run="folder")
 FILE_IN_RUN = Rule(is_path, "a file in the folder of the run, such as ${folder}/history.csv", in_run="file")
 DURATION = Rule(is_duration, "DAYS:HOURS:MINUTES:SECONDS such as 00:01:30:00, or a mapping such as {hours: 2}")
-PART = Rule(is_part, "a mapping with _target_")
-PARTS = Rule(lambda given: isinstance(given, Mapping), "a mapping of parts, each with _target_", inner=PART)
-NAMES = Rule(lambda given: isinstance(given, Mapping), "a mapping of names", inner=TEXT)
-PLAIN = Rule(is_plain, "a number, text, true, false, null, or lists and mappings of them")
-SHARE = Rule(
-    lambda given: (isinstance(given, float) and 0 < given <= 1) or integer(1).accepts(given),
-    "a whole number of batches of at least 1, or a share of them in (0, 1]",
-)
-BETAS = Rule(
-    lambda given: isinstance(given, list) and len(given) == 2 and all(map(is_beta, given)),
-    "two numbers in [0, 1), such as [0.9, 0.999]",
-)
-SET_BY_RUN = optional(Rule(lambda given: False, "nothing: the run sets it"))
-
-
-def is_beta(given: Any) -> bool:
-    """Whether `given` is a decay rate of Adam's."""
-    return is_number(given) and 0 <= given < 1

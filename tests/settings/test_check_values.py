@@ -3,7 +3,9 @@ import math
 import pytest
 
 from vaesweep.errors import ConfigError, as_yaml
-from vaesweep.settings.value_rules import BOOL, check_choice, check_float, check_int, integer, number
+from vaesweep.settings.check_values import check_choice, check_float, check_int
+from vaesweep.settings.number_rules import integer, number
+from vaesweep.settings.rule import BOOL
 
 
 @pytest.mark.parametrize("given", [0, 0.5, 1])
