@@ -252,22 +252,6 @@ def test_a_damaged_file_costs_no_more_than_itself(tmp_path):
     assert table(collection.runs).overfit_gap.isna().all()
 
 
-def test_the_same_job_in_two_folders_counts_once(tmp_path):
-    leave(tmp_path / "a", beta=1, metrics=rates(5, 5))
-    leave(tmp_path / "b", beta=1, metrics=rates(5, 5))
-    collection = read([tmp_path])
-    assert [run.folder.name for run in collection.runs] == ["a"]
-    assert collection.warnings == ["b: left out, the same configuration as a"]
-
-
-def test_copies_of_a_run_below_two_folders_count_once(tmp_path):
-    for folder in ("one", "two"):
-        leave(tmp_path / folder / "a", beta=1, metrics=rates(5, 5))
-    collection = read([tmp_path])
-    assert len(collection.runs) == 1
-    assert collection.warnings == ["two/a: left out, the same configuration as one/a"]
-
-
 def test_a_part_that_only_some_runs_have_makes_another_setting(tmp_path):
     stop = {"_target_": "lightning.pytorch.callbacks.EarlyStopping", "patience": 3}
     leave(tmp_path / "without", "vae", metrics=rates(5, 5))
@@ -294,24 +278,6 @@ def test_two_studies_are_told_apart(ladder, tmp_path):
     again = tmp_path / "2027-01-02_03-04-05-000000_ladder"
     leave(again / "x", beta=1, metrics=rates(5, 5))
     assert set(table(read([ladder, again, other]).runs).study) == {"ladder 1", "ladder 2", "other"}
-
-
-def test_what_is_no_run_is_said_and_the_rest_is_read(tmp_path):
-    leave(tmp_path / "fine", beta=1, metrics=rates(5, 5))
-    (tmp_path / "running" / ".hydra").mkdir(parents=True)
-    for name, text in {"cut": '{"status": "comp', "foreign": json.dumps({"accuracy": 1})}.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / FILE).write_text(text)
-    (tmp_path / "empty").mkdir()
-    collection = read([tmp_path, tmp_path / "empty", tmp_path / "nowhere"])
-    assert [run.folder.name for run in collection.runs] == ["fine"]
-    assert collection.warnings == [
-        f"running: no {FILE}: it still runs, or it was killed",
-        f"cut: {FILE} is cut short or not JSON",
-        f"foreign: {FILE}: model is missing",
-        f"{tmp_path / 'empty'}: no runs in it (a run leaves a {FILE})",
-        f"{tmp_path / 'nowhere'}: no such folder",
-    ]
 
 
 def test_what_to_beware_of_is_said_once_a_setting(tmp_path):
@@ -391,9 +357,3 @@ def test_one_test_image_has_no_spread_to_overfit_beyond(tmp_path):
     write_image_scores(tmp_path / "a", {"nelbo": torch.tensor([25.0])})
     runs = read([tmp_path]).runs
     assert not any("overfit" in line for line in diagnostics(table(runs), runs))
-
-
-def test_a_folder_that_is_given_twice_is_read_once(ladder):
-    once, twice = read([ladder]), read([ladder, ladder / ".." / ladder.name])
-    assert len(twice.runs) == len(once.runs)
-    assert len(twice.studies) == 1

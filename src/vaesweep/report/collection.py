@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -31,7 +31,10 @@ class RunCollection:
 
 
 def read(folders: list[Path]) -> RunCollection:
-    """All runs in and below `folders`, each of which is a study, a run, or a folder of such."""
+    """All runs in and below `folders`, each of which is a study, a run, or a folder of such.
+
+    Of two folders one of which lies in the other, the inner one has its runs.
+    """
     present = list({folder.resolve(): folder for folder in folders if folder.is_dir()}.values())
     searches = [path.parent for folder in present for path in sorted(folder.rglob(SEARCH))]
     studies = list(dict.fromkeys([*present, *searches]))
@@ -46,12 +49,14 @@ def read(folders: list[Path]) -> RunCollection:
             collection.warnings.append(f"{title[folder]}: {error}; its runs are shown without the search")
     for folder in present:
         runs = []
-        records = sorted(folder.rglob(FILE))
-        unfinished_folders = {path.parent for path in folder.rglob(HYDRA)} - {path.parent for path in records}
+        below = [other for other in present if other != folder and other.resolve().is_relative_to(folder.resolve())]
+        records = sorted(outside(folder.rglob(FILE), below))
+        unfinished_folders = {path.parent for path in outside(folder.rglob(HYDRA), below)}
+        unfinished_folders -= {path.parent for path in records}
         collection.warnings += [
             f"{path.name}: no {FILE}: it still runs, or it was killed" for path in sorted(unfinished_folders)
         ]
-        if not records and not unfinished_folders:
+        if not records and not unfinished_folders and not below:
             collection.warnings.append(f"{folder}: no runs in it (a run leaves a {FILE})")
         for record in records:
             study = title[next((above for above in record.parents if above in searches), folder)]
@@ -68,6 +73,12 @@ def read(folders: list[Path]) -> RunCollection:
     collection.warnings += [f"{folder}: no such folder" for folder in folders if not folder.is_dir()]
     collection.warnings = [one_line(warning) for warning in collection.warnings]
     return collection
+
+
+def outside(paths: Iterable[Path], folders: Sequence[Path]) -> list[Path]:
+    """Those of `paths` that lie in none of `folders`."""
+    resolved = [folder.resolve() for folder in folders]
+    return [path for path in paths if not any(path.resolve().is_relative_to(folder) for folder in resolved)]
 
 
 def as_trial(run: Run, search: SearchRecord) -> Run:
