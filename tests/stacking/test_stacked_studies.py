@@ -32,7 +32,7 @@ from vaesweep.stacking.train_and_test import run_stack
 from vaesweep.studies.pool import LOG, Command, Pool
 from vaesweep.studies.study_job import StudyJob
 from vaesweep.training.planned_run import PlannedRun
-from vaesweep.training.run_and_record import run
+from vaesweep.training.run_and_record import run, run_and_record
 
 pytestmark = pytest.mark.slow
 
@@ -323,6 +323,8 @@ def test_jobs_that_differ_in_knobs_and_seeds_make_a_stack(job):
         job("ddp", "trainer=ddp", "trainer.devices=2"),
         job("half", "trainer.precision=16-mixed"),
         job("profiled", "+trainer.profiler._target_=lightning.pytorch.profilers.SimpleProfiler"),
+        job("limited", "trainer.max_time=00:00:00:10"),
+        job("clocked", "callbacks.timer.duration=00:00:00:10"),
         job("wrong", "seed=-1"),
         job("rate", "optimizer.lr=oops"),
         job("timed", "+callbacks.best.every_n_train_steps=5"),
@@ -331,7 +333,11 @@ def test_jobs_that_differ_in_knobs_and_seeds_make_a_stack(job):
     groups = group_jobs([*alike, *others], None)
     assert [sorted(one.folder.name for one in stack) for stack in groups.stacks] == [list("0123"), ["wide", "wider"]]
     reasons = {one.folder.name: reason for one, reason in groups.alone}
-    assert reasons.keys() == {"order", "long", "ddp", "half", "profiled", "wrong", "rate", "timed", "early"}
+    refused = {"wrong", "rate", "timed", "early", "limited", "clocked"}
+    assert reasons.keys() == {"order", "long", "ddp", "half", "profiled"} | refused
+    shared = "the members of a stack would share the time"
+    assert reasons["limited"] == f"trainer.max_time=00:00:00:10: {shared}"
+    assert reasons["clocked"] == f"callbacks.timer.duration: {shared}"
     lonely = "no other job differs from it in knobs and seeds alone, at the same step"
     assert reasons["order"] == reasons["long"] == lonely
     assert reasons["rate"] == "optimizer.lr: got oops; allowed: a number above 0"
@@ -407,6 +413,30 @@ def test_what_cannot_be_stacked_runs_alone_and_it_is_said_why(plan, monkeypatch,
     assert (
         "a stack of 2 cannot be trained (RuntimeError: vmap: no such rule): 2 jobs run alone" in capsys.readouterr().out
     )
+
+
+def test_a_folder_that_cannot_be_made_costs_its_job_alone(plan, monkeypatch, tmp_path):
+    launcher = StackLauncher(None, None, None)
+    launcher.config = OmegaConf.create({"hydra": {"sweeper": {}}})
+    jobs = [plan(name, f"seed={seed}") for seed, name in enumerate(("a", "b", "unmade"))]
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "unmade").touch()
+    stacked, left = [], []
+    monkeypatch.setattr(launcher, "train", lambda study, pool, stacks, *rest: stacked.extend(stacks) or [])
+    monkeypatch.setattr(launcher, "run_pool", lambda study, plans: left.extend(plans))
+    launcher.work(tmp_path / "study", jobs)
+    assert [[one.folder.name for one in stack] for stack in stacked] == [["a", "b"]]
+    assert left == [jobs[2]]
+
+
+def test_the_training_loss_can_choose_the_best_as_in_a_run_alone(job):
+    told = "callbacks.best.monitor=loss", "test_checkpoint=best", "trainer.max_epochs=2"
+    members, alone = [job(str(k), *told, f"seed={k}") for k in (0, 1)], job("alone", *told, "seed=1")
+    run_stack(members)
+    run_and_record(alone)
+    states = [checkpoint(each)["callbacks"] for each in (members[1], alone)]
+    best = [next(state["best_model_score"] for key, state in each.items() if "'loss'" in key) for each in states]
+    assert best[0].item() == pytest.approx(best[1].item(), rel=1e-4)
 
 
 def test_what_the_gpu_has_no_room_for_is_halved(plan, monkeypatch, capsys):

@@ -98,6 +98,12 @@ class PoolLauncher(Launcher):
 
     def work(self, study: Path, plans: Sequence[StudyJob]) -> None:
         """Run what there is to run. Raises SystemExit when told to stop."""
+        if not self.is_search:
+            self.say(heading(os.path.relpath(study), plans))
+        self.run_pool(study, plans)
+
+    def run_pool(self, study: Path, plans: Sequence[StudyJob]) -> None:
+        """Run those of `plans` that are not completed."""
         script = [sys.executable, str(Path(sys.argv[0]).absolute()), *config_flags(self.config.hydra, sys.argv[0])]
         of_hydra: Any = OmegaConf.to_container(self.config.hydra.overrides.hydra, resolve=False)
         for_all = [o for o in of_hydra if not o.startswith(LAUNCHER_ONLY)]
@@ -105,8 +111,6 @@ class PoolLauncher(Launcher):
             Command([*script, *plan.arguments, *for_all], plan.folder): [plan] for plan in plans if not plan.completed
         }
         pool = Pool(self.slots(), self.timeout)
-        if not self.is_search:
-            self.say(heading(os.path.relpath(study), plans))
         with exit_when_told(study):
             summary = run_with_progress(pool, todo, len(plans), self.console, todo.__getitem__)
         if summary and not self.is_search:

@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict, read_write
 
 from hydra_plugins.vaesweep_pool.launcher import PoolLauncher, exit_when_told
+from vaesweep.errors import reason
 from vaesweep.settings.check_values import check_float
 from vaesweep.stacking.stack_script import TOO_LARGE, stack_command
 from vaesweep.studies.pool import LOG, Command, Pool
@@ -62,31 +63,49 @@ class StackLauncher(PoolLauncher):
     def work(self, study: Path, plans: Sequence[StudyJob]) -> None:
         from vaesweep.stacking.grouping import group_jobs
         from vaesweep.training import fast_lightning_import  # noqa: F401  here, as it imports torch, and Hydra every launcher at every start
+        from vaesweep.training.planned_run import PlannedRun
 
         of = {plan.folder: plan for plan in plans}
-        jobs = {plan: self.job(plan) for plan in plans if not plan.completed}
+        jobs, unmade = dict[StudyJob, PlannedRun](), dict[StudyJob, str]()
+        for plan in (plan for plan in plans if not plan.completed):
+            try:
+                jobs[plan] = self.job(plan)
+            except OSError as error:  # its folder cannot be made: the pool says so of this job alone
+                unmade[plan] = reason(error)
+        if not jobs:
+            super().work(study, plans)
+            return
         pool = Pool(self.slots(), self.timeout)
         groups = group_jobs(list(jobs.values()), self.memory, len(pool.slots))
         counts = [] if self.is_search else [heading(os.path.relpath(study), plans)]
         counts += [f"a stack of {len(stack)}" for stack in groups.stacks]
-        counts += [f"{len(groups.alone)} alone"] if groups.alone else []
+        not_stacked = [(of[job.folder], obstacle) for job, obstacle in groups.alone] + list(unmade.items())
+        counts += [f"{len(not_stacked)} alone"] if not_stacked else []
         if counts:
             self.say("; ".join(counts))
         for line in groups.messages:
             self.say(line)
-        for obstacle in dict.fromkeys(obstacle for _, obstacle in groups.alone):
-            names = [job.folder.name for job, own in groups.alone if own == obstacle]
+        for obstacle in dict.fromkeys(obstacle for _, obstacle in not_stacked):
+            names = [plan.folder.name for plan, own in not_stacked if own == obstacle]
             self.say(f"alone: {names[0] if len(names) == 1 else f'{len(names)} jobs'}: {obstacle}")
-        alone = [of[job.folder] for job, _ in groups.alone]
+        alone = [plan for plan, _ in not_stacked]
         if groups.stacks:
-            alone += self.train(study, pool, groups.stacks, jobs)
+            alone += self.train(study, pool, groups.stacks, jobs, len(plans) - len(jobs) - len(unmade))
         if alone:
-            super().work(study, alone)
+            self.run_pool(study, alone)
 
     def train(
-        self, study: Path, pool: Pool, stacks: Sequence[Sequence["PlannedRun"]], jobs: Mapping[StudyJob, "PlannedRun"]
+        self,
+        study: Path,
+        pool: Pool,
+        stacks: Sequence[Sequence["PlannedRun"]],
+        jobs: Mapping[StudyJob, "PlannedRun"],
+        earlier: int = 0,
     ) -> list[StudyJob]:
-        """Train stacks of `jobs` by the pool; returns those jobs that are to be run alone after all."""
+        """Train stacks of `jobs` by the pool; returns those jobs that are to be run alone after all.
+
+        `earlier` jobs of the study were completed before.
+        """
         from vaesweep.stacking.grouping import halves
 
         of = {job.folder: plan for plan, job in jobs.items()}
@@ -122,7 +141,7 @@ class StackLauncher(PoolLauncher):
         for stack in stacks:
             add(stack)
         with exit_when_told(study):
-            summary = run_with_progress(pool, todo, sum(map(len, stacks)), self.console, jobs_ended)
+            summary = run_with_progress(pool, todo, sum(map(len, stacks)) + earlier, self.console, jobs_ended)
         if summary and not self.is_search:
             self.say(summary)
         return alone

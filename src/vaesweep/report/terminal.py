@@ -30,7 +30,7 @@ def print_report(content: "Report", page: Path) -> None:
 
 
 def print_study(study: Path) -> None:
-    """Print the table of the completed runs of a study, and the command that compares them."""
+    """Print the table of the completed runs of a study, and the command that compares its runs where there are any."""
     console = Console(highlight=False, emoji=False)
     collection = read([study])
     runs = [run for run in collection.runs if run.results.status == "completed"]
@@ -38,5 +38,6 @@ def print_study(study: Path) -> None:
         frame = table(runs)
         title = " and ".join(collection.studies)
         console.print(table_of_settings(title, summary(frame), Differences(frame, runs), console))
-    folder = shlex.quote(os.path.relpath(study))
-    console.print(f"compare    python src/compare.py {folder}", markup=False, soft_wrap=True)
+    if collection.runs:
+        folder = shlex.quote(os.path.relpath(study))
+        console.print(f"compare    python src/compare.py {folder}", markup=False, soft_wrap=True)

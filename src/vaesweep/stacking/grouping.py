@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch.accelerators import CUDAAccelerator
+from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import nn
 
@@ -138,10 +139,14 @@ def why_not_stackable(job: PlannedRun) -> str | None:
         return "trainer.precision=16-mixed: one scale of the loss for all would couple the members"
     if trainer.get("profiler"):
         return "trainer.profiler: a profile is of one run"
+    if trainer.get("max_time"):
+        return f"trainer.max_time={trainer.max_time}: the members of a stack would share the time"
     for name, node in config.callbacks.items():
         built = build(config, f"callbacks.{name}")
         if type(built) not in PER_MEMBER_CALLBACKS and not isinstance(built, SHARED_CALLBACKS):
             return f"callbacks.{name}: a {type(built).__name__} may act on the whole run"
+        if isinstance(built, Timer) and node.get("duration"):
+            return f"callbacks.{name}.duration: the members of a stack would share the time"
         for key in UNSUPPORTED_CHECKPOINT_SETTINGS:
             if node.get(key):
                 return f"callbacks.{name}.{key}: a stack is saved at the end of epochs"

@@ -71,7 +71,12 @@ class LitStack(LitAutoencoder):
     def log_terms(self, values: Tensor, steps: tuple[int, ...]) -> Tensor:
         """Log the terms [n, M, 2 + t] of n `steps` to each member's loggers; their mean losses."""
         by_view = dict(zip(self.views, values.unbind(1), strict=True))
-        return torch.stack(self.for_each_active(lambda view: view.module.log_terms(by_view[view], steps)))
+
+        def log(view: MemberTrainerView) -> Tensor:
+            view.loss = view.module.log_terms(by_view[view], steps)
+            return view.loss
+
+        return torch.stack(self.for_each_active(log))
 
     def log_split(self, stage: str) -> None:
         """Log the objective of each member over the whole split, to its own loggers."""

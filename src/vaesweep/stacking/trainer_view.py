@@ -16,7 +16,8 @@ class MemberTrainerView:
     """Trainer proxy that shows one member's metrics, loggers and checkpoints to its callbacks and its module.
 
     `module` is the member's own, whose tensors are slices of the stack's. `failure` says why the member was dropped,
-    and `epochs` how many it lasted. What is not defined here is the trainer's own.
+    and `epochs` how many it lasted. `loss` is the latest mean of its training loss. What is not defined
+    here is the trainer's own.
     """
 
     def __init__(self, module: LitAutoencoder, callbacks: Sequence[L.Callback], folder: Path) -> None:
@@ -26,6 +27,7 @@ class MemberTrainerView:
         self.loggers: list[Logger] = []
         self.failure: Exception | None = None
         self.epochs: int | None = None
+        self.loss: Tensor | None = None
         self.trainer: Any = None
         module.trainer = self  # type: ignore[assignment]
 
@@ -39,7 +41,7 @@ class MemberTrainerView:
 
     @property
     def callback_metrics(self) -> dict[str, Tensor]:
-        return self.module.tracker.metrics
+        return self.module.tracker.metrics | ({} if self.loss is None else {"loss": self.loss})
 
     def save_checkpoint(self, path: Any, weights_only: bool | None = None, storage_options: Any | None = None) -> None:
         """The member's own; see `PerMemberCheckpointIO`."""

@@ -18,7 +18,8 @@ def study_name(*, _root_: DictConfig) -> str:
 
 
 def job_name(*, _root_: DictConfig) -> str:
-    """A job's folder MODEL_NETWORK_DATA_KNOB=VALUE_..._HASH, or the one in the study that ends in the same hash.
+    """A job's folder MODEL_NETWORK_DATA_KNOB=VALUE_..._HASH, with the whole name of a knob where its last part is that
+    of another one too, or the one in the study that ends in the same hash.
 
     The hash is that of the job's configuration, so that a job keeps its folder when its study is started again, with
     other jobs too; the rest is for the reader.
@@ -26,12 +27,13 @@ def job_name(*, _root_: DictConfig) -> str:
     name = config_hash(_root_)[:8]
     earlier = next(Path(_root_.hydra.sweep.dir).glob(f"*_{name}"), None)
     settings = [override.lstrip("+~").partition("=") for override in _root_.hydra.overrides.task]
-    knobs = [
-        f"{key.rpartition('.')[2]}={value}"
-        for key, _, value in settings
-        if key == "seed" or ("." in key and affects_result(key))
+    knobs = [(key, value) for key, _, value in settings if key == "seed" or ("." in key and affects_result(key))]
+    last_parts = [key.rpartition(".")[2] for key, _ in knobs]
+    named = [
+        f"{key if last_parts.count(last) > 1 else last}={value}"
+        for (key, value), last in zip(knobs, last_parts, strict=True)
     ]
-    words = re.sub(r"[^-\w.=]+", "-", "_".join([*_root_.choices.values(), *knobs]), flags=re.ASCII)
+    words = re.sub(r"[^-+\w.=]+", "-", "_".join([*_root_.choices.values(), *named]), flags=re.ASCII)
     return earlier.name if earlier else f"{words[:MAX_NAME_LENGTH]}_{name}"
 
 

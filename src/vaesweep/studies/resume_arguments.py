@@ -80,7 +80,16 @@ def study_arguments(folder: Path, script: str, options: Namespace, flags: list[s
     launcher = ("hydra/launcher=", "hydra.launcher.") if any(o.startswith("hydra/launcher=") for o in mine) else ()
     of_hydra = [o for o in hydra if not o.startswith(("hydra.mode=", "hydra.sweep.dir=", *launcher))]
     where = config_flags(record, script, options)
-    return [*where, *flags, "-m", *task, *of_hydra, *mine, "resume=true", f"hydra.sweep.dir={quote(folder)}"]
+    return [
+        *where,
+        *flags,
+        "-m",
+        *not_added_again(task, mine),
+        *of_hydra,
+        *mine,
+        "resume=true",
+        f"hydra.sweep.dir={quote(folder)}",
+    ]
 
 
 def values_left_out(mine: list[str], task: list[str], hydra: DictConfig) -> list[str]:
@@ -124,10 +133,16 @@ def run_arguments(folder: Path, script: str, options: Namespace, flags: list[str
     dropped = ["resume="]
     if any(override.startswith("logger=") for override in mine):  # the settings of other loggers would have no place
         dropped += [f"{sign}logger{end}" for sign in ("", "+", "++", "~") for end in ("=", ".")]
-    past = [o for o in past_overrides(folder) if not o.startswith(tuple(dropped))]
+    past = not_added_again([o for o in past_overrides(folder) if not o.startswith(tuple(dropped))], mine)
     record = OmegaConf.load(folder / HYDRA).hydra if (folder / HYDRA).is_file() else OmegaConf.create()
     where = [f"hydra.run.dir={quote(folder)}", "hydra.output_subdir=null"]
     return [*config_flags(record, script, options), *flags, *past, *mine, "resume=true", *where]
+
+
+def not_added_again(past: list[str], mine: list[str]) -> list[str]:
+    """Those of the `past` overrides that add no setting which one of `mine` adds, as Hydra adds a setting once."""
+    added = {override.partition("=")[0] for override in mine if override.startswith("+")}
+    return [override for override in past if override.partition("=")[0] not in added]
 
 
 def past_overrides(folder: Path) -> list[str]:
