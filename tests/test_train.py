@@ -152,8 +152,9 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
     [
         pytest.param(["model=sparse"], marks=pytest.mark.nightly),
         ["model=beta_tcvae", "data.binarize=dynamic"],
+        ["model=cvae", "data.batch_size=400"],  # one batch to validate with, for two processes
     ],
-    ids=["sparse", "beta_tcvae"],
+    ids=["sparse", "beta_tcvae", "fewer batches than processes"],
 )
 def test_two_processes_give_the_weights_of_one(config, tmp_path, settings):
     exact = [*settings, *QUICK, "trainer.precision=64-true"]

@@ -98,6 +98,11 @@ def test_mixed_precision_sums_squares_in_float32():
     assert norm.item() == pytest.approx(made(images().float()).item(), rel=2e-2)
 
 
+class Doubled(nn.Conv2d):
+    def forward(self, x):
+        return super().forward(2 * x)
+
+
 @pytest.mark.parametrize(
     "encoder",
     [
@@ -105,9 +110,10 @@ def test_mixed_precision_sums_squares_in_float32():
         Encoder(nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Flatten()), planes=True),
         Encoder(nn.Sequential(nn.Conv2d(2, 3, 3, padding="same"), nn.Flatten()), planes=True),
         Encoder(nn.Sequential(nn.Conv2d(2, 3, 3, padding_mode="circular"), nn.Flatten()), planes=True),
+        Encoder(nn.Sequential(Doubled(2, 3, 3), nn.Flatten()), planes=True),
         nn.Conv2d(2, 3, 3),
     ],
-    ids=["dense", "norm", "padding by name", "circular", "no encoder of ours"],
+    ids=["dense", "norm", "padding by name", "circular", "own forward", "no encoder of ours"],
 )
 def test_other_encoders_are_left_to_autograd(encoder):
     assert known_layers(encoder, nn.Identity()) is None

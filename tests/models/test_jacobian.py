@@ -9,7 +9,7 @@ from torch.autograd.functional import jacobian as oracle
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from vaesweep.models.jacobian import dense_layers, jacobian, squared_norms, vector_jacobian_products
-from vaesweep.models.networks import ACTIVATIONS, MLP, Conv, activation
+from vaesweep.models.networks import ACTIVATIONS, MLP, Conv, Encoder, activation
 
 SHAPE = (1, 3, 4)
 HIDDEN = {"none": [], "one": [6], "wider than the image": [15], "two": [7, 5], "two, wide": [14, 5]}
@@ -139,3 +139,27 @@ def test_only_dense_encoders_have_dense_layers():
     mixing.body[1] = nn.Softmax(dim=1)
     assert dense_layers(mixing, identity) is None
     assert len(dense_layers(MLP([6, 5]).encoder(SHAPE, 4), identity)) == 3
+
+
+class Shifted(Encoder):
+    def forward(self, image, condition=None):
+        return super().forward(2 * image - 1, condition)
+
+
+class Residual(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+@pytest.mark.parametrize("kind", ["encoder", "body"])
+def test_the_contraction_of_an_encoder_with_a_forward_of_its_own_is_by_autograd(model, batch, kind):
+    made = model("model=contractive", "network.hidden=[6]")
+    pixels = batch.image[0].numel()
+    body = nn.Sequential(nn.Linear(pixels, 6), nn.Sigmoid(), nn.Linear(6, made.latent_dim))
+    own = Shifted(body, False)
+    if kind == "body":
+        own = Encoder(nn.Sequential(Residual(nn.Linear(pixels, pixels)), nn.Linear(pixels, made.latent_dim)), False)
+    made.encoder = own
+    rows = jacobian(lambda image: made.posterior(image, batch.label).mean, batch.image)
+    contraction = made(batch, torch.zeros(made.noise_shape(batch))).penalties[0]
+    torch.testing.assert_close(contraction, rows.square().sum() / len(batch.image))

@@ -42,3 +42,10 @@ def test_batch_norm_keeps_its_statistics_while_shapes_are_found():
 def test_layers_that_are_no_sequence_are_refused():
     with pytest.raises(ConfigError, match=r"network: got Linear; allowed: .*nn\.Sequential"):
         Modulated(nn.Linear(2, 2), 4, torch.zeros(1, 2))
+    with pytest.raises(ConfigError, match=r"network: got Residual; allowed: .*nn\.Sequential"):
+        Modulated(Residual(nn.Linear(2, 2)), 4, torch.zeros(1, 2))
+
+
+class Residual(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)

@@ -10,7 +10,7 @@ from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, 
 from vaesweep.metrics import Average
 from vaesweep.metrics.linear_optimum import optimum, optimum_with_learned_sigma, spectrum
 from vaesweep.models import Autoencoder
-from vaesweep.models.analytic_distortion import expected_nll, is_affine
+from vaesweep.models.analytic_distortion import expected_nll, has_affine_decoder, is_affine
 from vaesweep.models.distributions import DiagonalGaussian, Gaussian
 
 CURVE = [2.0 ** (i / 4) for i in range(-16, 25)]
@@ -67,7 +67,7 @@ class LinearOptimum:
 
 def is_linear(model: Autoencoder) -> bool:
     """Whether encoder and decoder are affine functions, of the image and the code alone."""
-    return not model.declaration.conditional and is_affine(model.encoder) and is_affine(model.decoder)
+    return not model.declaration.conditional and is_affine(model.encoder) and has_affine_decoder(model)
 
 
 def exact_terms(context: EvalContext) -> tuple[float, float]:

@@ -33,7 +33,10 @@ class CodeVariance(Metric):
             self.add_state(name, torch.zeros(shape), dist_reduce_fx=None)  # several processes' lie along a new axis
 
     def update(self, means: Tensor) -> None:
-        """Posterior means [..., B, d]."""
+        """Posterior means [..., B, d]; a process without images gives B = 0."""
+        if means.shape[-2] == 0:  # several processes' states have one type
+            self.mean, self.squares = self.mean.to(means.dtype), self.squares.to(means.dtype)
+            return
         mean, number = means.mean(-2), means.shape[-2]
         total, distance = self.count + number, mean - self.mean
         squares = (means - mean.unsqueeze(-2)).square().sum(-2)

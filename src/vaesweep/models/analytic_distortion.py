@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from vaesweep.models.distributions import DiagonalGaussian, Gaussian
+from vaesweep.models.modulated import Modulated
+from vaesweep.models.networks import Encoder
 
 if TYPE_CHECKING:
     from vaesweep.models.autoencoder import Autoencoder
@@ -15,8 +17,17 @@ AFFINE = (nn.Linear, nn.Flatten, nn.Unflatten, nn.Identity)
 
 
 def is_affine(module: nn.Module) -> bool:
-    """Whether all that `module` is made of is in `AFFINE`."""
-    return all(isinstance(part, AFFINE) for part in module.modules() if not list(part.children()))
+    """Whether `module` is made of `AFFINE` alone, one after the other; a class of one's own may compute anything."""
+    if type(module) is Encoder:
+        return is_affine(module.body)
+    if type(module) is Modulated:
+        return is_affine(module.layers)
+    return all(map(is_affine, module)) if type(module) is nn.Sequential else type(module) in AFFINE
+
+
+def has_affine_decoder(model: "Autoencoder") -> bool:
+    """Whether the likelihood's parameter is an affine function of the code; not told of a `decode` of one's own."""
+    return is_affine(model.decoder) and type(model).decode.__module__.startswith(f"{__package__}.")
 
 
 def expected_nll(model: "Autoencoder", posterior: DiagonalGaussian, image: Tensor, label: Tensor) -> Tensor:
@@ -31,5 +42,6 @@ def expected_nll(model: "Autoencoder", posterior: DiagonalGaussian, image: Tenso
         [1, model.latent_dim]
     )
     lengths = (columns - bias).square().flatten(1).sum(1)
-    spread = posterior.sigma.square() @ lengths * (-2 * model.likelihood.log_sigma).exp() / 2
+    # no product of matrices, which mixed precision would compute in half
+    spread = (posterior.sigma.square() * lengths).sum(1) * (-2 * model.likelihood.log_sigma).exp() / 2
     return model.likelihood.nll(model.decode(posterior.mean, label), image) + spread

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from vaesweep.errors import ConfigError
 from vaesweep.model_declaration import Declaration
 from vaesweep.models.across_processes import mean_over_ranks
-from vaesweep.models.analytic_distortion import expected_nll, is_affine
+from vaesweep.models.analytic_distortion import expected_nll, has_affine_decoder
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Gaussian, Likelihood
 from vaesweep.models.half_precision import upcast_half
 from vaesweep.models.networks import Network, activation
@@ -75,7 +75,7 @@ class Autoencoder(nn.Module):
         """What an evaluation takes from a batch. The distortion is exact where its expectation has a closed form."""
         distortion, means, posterior, eta = self.parts(batch, noise)
         if isinstance(posterior, DiagonalGaussian):
-            if isinstance(self.likelihood, Gaussian) and is_affine(self.decoder):
+            if isinstance(self.likelihood, Gaussian) and has_affine_decoder(self):
                 distortion = expected_nll(self, posterior, *batch)
             output, kl = self.decode(posterior.mean, batch.label), posterior.kl().sum(1)
         else:

@@ -16,17 +16,20 @@ Pull = Callable[[Tensor], Tensor]
 
 
 def known_layers(encoder: nn.Module, code: nn.Module) -> list[nn.Module] | None:
-    """The layers of an encoder and its code; None if `pull_through` does not know one of them."""
-    if not (isinstance(encoder, Encoder) and encoder.planes and isinstance(encoder.body, nn.Sequential)):
+    """The layers of an encoder and its code; None if `pull_through` does not know one of them.
+
+    It knows no class of one's own, which may compute anything.
+    """
+    if not (type(encoder) is Encoder and encoder.planes and type(encoder.body) is nn.Sequential):
         return None
     layers: list[nn.Module] = [*encoder.body, code]
     known = (nn.Linear, nn.Flatten, *ACTIVATIONS.values())
-    return layers if all(isinstance(layer, known) or is_plain_convolution(layer) for layer in layers) else None
+    return layers if all(type(layer) in known or is_plain_convolution(layer) for layer in layers) else None
 
 
 def is_plain_convolution(layer: nn.Module) -> bool:
     """Whether a layer is a convolution that pads with zeros, and by a number."""
-    return isinstance(layer, nn.Conv2d) and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+    return type(layer) is nn.Conv2d and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
 
 def squared_norms_by_rows(layers: Sequence[nn.Module], x: Tensor, channels: int) -> Tensor:

@@ -32,14 +32,17 @@ def vector_jacobian_products(encode: Callable[[Tensor], Tensor], image: Tensor, 
 
 
 def dense_layers(encoder: nn.Module, code: nn.Module) -> list[tuple[nn.Linear, nn.Module]] | None:
-    """Each linear layer with the elementwise activation after it, `code` the last; None if there are other layers."""
-    if not (isinstance(encoder, Encoder) and isinstance(encoder.body, nn.Sequential)):
+    """Each linear layer with the elementwise activation after it, `code` the last; None if there are other layers.
+
+    A class of one's own is another layer, as it may compute anything.
+    """
+    if not (type(encoder) is Encoder and type(encoder.body) is nn.Sequential):
         return None
     modules: list[nn.Module] = [*encoder.body, code]
     layers = [
         (linear, act)
         for linear, act in zip(modules[::2], modules[1::2], strict=False)
-        if isinstance(linear, nn.Linear) and isinstance(act, tuple(ACTIVATIONS.values()))
+        if type(linear) is nn.Linear and type(act) in ACTIVATIONS.values()
     ]
     return layers if 2 * len(layers) == len(modules) else None
 

@@ -16,7 +16,7 @@ class Modulated(nn.Module):
 
     def __init__(self, layers: nn.Module, features: int, example: Tensor) -> None:
         super().__init__()
-        if not isinstance(layers, nn.Sequential):
+        if type(layers) is not nn.Sequential:
             raise ConfigError("network", type(layers).__name__, "a network whose encoder and decoder are nn.Sequential")
         self.layers = layers
         weighted = [i for i, layer in enumerate(layers) if list(layer.parameters())][:-1]

@@ -82,8 +82,8 @@ class MultiRateVAE(VAE):
         self.register_buffer("beta_min", torch.tensor(low))
         self.register_buffer("beta_max", torch.tensor(high))
         self.set_rate_weight(beta)
-        if not isinstance(self.encoder, Encoder):
-            raise ConfigError("network", type(self.encoder).__name__, "a network whose encoder is an Encoder")
+        if type(self.encoder) is not Encoder:  # what one of another class computes would be passed by
+            raise ConfigError("network", type(self.encoder).__name__, "a network whose encoder is an Encoder itself")
         image = self.encoder.join(torch.zeros(1, *spec.shape))
         self.encoder.body = Modulated(self.encoder.body, FEATURES, image)
         self.decoder = Modulated(self.decoder, FEATURES, torch.zeros(1, latent_dim))

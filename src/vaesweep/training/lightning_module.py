@@ -161,10 +161,14 @@ class LitAutoencoder(L.LightningModule):
 
     def eval_step(self, batch: Batch, stage: str, batch_idx: int) -> None:
         """Add one batch to the scores of the split."""
-        if len(batch.image) == 0:  # it is there for the other processes
+        number = batch_idx * self.trainer.world_size + self.trainer.global_rank
+        if len(batch.image) == 0:  # it is there for the other processes, whose means have as many numbers
             self.image_scores.update(batch.image.new_zeros(0, 1), 0)
+            blank = Batch(*(part.new_zeros(1, *part.shape[1:]) for part in batch))
+            scores = self.mean_scores(blank, stage, number)
+            self.split_means.update(torch.zeros_like(scores.means), 0)
+            self.code_variance.update(scores.codes[:0])
         else:
-            number = batch_idx * self.trainer.world_size + self.trainer.global_rank
             scores = self.mean_scores(batch, stage, number)
             self.split_means.update(scores.means, len(batch.image))
             self.code_variance.update(scores.codes)
