@@ -11,7 +11,8 @@ from support.paths import MODELS
 from vaesweep import figures
 from vaesweep.figures.captions import run_caption
 from vaesweep.figures.latent_figures import symmetric_ticks
-from vaesweep.figures.model_figures import first_layer, model_figures, plane
+from vaesweep.figures.model_figures import first_layer, model_figures, plane, prior_samples
+from vaesweep.figures.mosaic import grid_size
 from vaesweep.metrics import activity
 from vaesweep.models import Batch, Spec
 
@@ -95,7 +96,7 @@ def test_traversals_move_one_of_the_most_active_dimensions_at_a_time(model, batc
     assert z[0, :, 3].tolist() == pytest.approx([-3 + 0.75 * i for i in range(9)])
     names = [t.get_text() for t in gallery_of["traversals"].axes[0].get_yticklabels()]
     assert names == [f"z{i} · KL {use[i]:.2f} nats" for i in order.tolist()]
-    assert gallery_of["traversals"].get_suptitle().endswith("the 10 most active of 12 dimensions")
+    assert gallery_of["traversals"].get_suptitle().endswith("the 10 most informative of 12 dimensions")
 
 
 @torch.no_grad()
@@ -353,3 +354,30 @@ def test_a_narrow_spectrum_has_plain_numbers_on_its_axis():
 def test_many_classes_get_a_colour_scale():
     figure = figures.latent_scatter(torch.randn(50, 2), torch.arange(50), (0, 1))
     assert len(figure.axes) == 2
+
+
+@pytest.mark.parametrize(("shape", "tile"), [((64, 8), (2.8, 0.35)), ((8, 64), (11 / 9 / 8, 11 / 9))])
+def test_tiles_have_the_shape_of_the_images_and_room_for_their_names(shape, tile):
+    names = ["original", "corrupted"]
+    size = grid_size(torch.zeros(2, 9, 1, *shape), names)
+    assert size == pytest.approx((max(5.0, 9 * tile[1] + 1.5), 2 * tile[0] + 0.7))
+    square = grid_size(torch.zeros(2, 9, 1, 28, 28), names)
+    assert square == pytest.approx((9 * 0.7 + 1.5, 2 * 0.7 + 0.7))
+
+
+def test_of_many_dimensions_and_classes_the_first_are_drawn_and_it_is_said():
+    made = figures.posterior(torch.randn(20, 300), torch.ones(20, 300), torch.rand(300))
+    made.draw_without_rendering()
+    assert made.get_size_inches()[0] < 40
+    assert "300 dimensions active" in made.get_suptitle()
+    assert made.axes[2].get_xlabel().endswith("most informative first: 100 of 300")
+
+
+@torch.no_grad()
+def test_samples_of_many_classes_are_those_of_the_first(model, batch):
+    made = model("model=cvae")
+    made.classes = 800
+    made.condition = lambda label: torch.zeros(len(label), 10)
+    drawn = prior_samples(made, batch.label, torch.Generator().manual_seed(0))
+    assert len(drawn.axes[0].get_yticks()) == 20
+    assert drawn.axes[0].get_xlabel() == "20 of 800 classes"

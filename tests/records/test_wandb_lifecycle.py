@@ -139,7 +139,7 @@ def test_the_summary_has_the_size_the_collapse_and_a_chart_of_the_dimensions(tmp
         folder = tmp_path / str(active)
         folder.mkdir()
         logger = wandb_logger.wandb_logger(folder, mode="offline", **OPTIONS)
-        log_results([logger], results(metrics={"test/active_units": active}))
+        log_results([logger], results(metrics={"test/active_units": active}), {})
         wandb_lifecycle.finish(folder, failed=False)
         summary = recorded(folder)["summary"]
         assert (summary["parameters"], summary["collapsed"]) == (7, active == 0)
@@ -152,7 +152,7 @@ def test_the_summary_has_the_size_the_collapse_and_a_chart_of_the_dimensions(tmp
 def test_results_that_w_and_b_does_not_take_do_not_fail_the_run(tmp_path, monkeypatch, caplog):
     logger = wandb_logger.wandb_logger(tmp_path, mode="offline", **OPTIONS)
     monkeypatch.setattr(wandb_logger, "dimension_chart", lambda *_: 1 / 0)
-    log_results([logger], results())
+    log_results([logger], results(), {})
     assert "W&B did not take the results (division by zero)" in caplog.text
 
 

@@ -89,7 +89,7 @@ def test_the_learning_rate_and_the_scheduled_weight_are_logged_with_the_training
 def test_a_model_without_a_rate_logs_no_weight(config, tmp_path):
     run(chosen(config, "csv", "model=ae", "trainer.num_sanity_val_steps=2"))
     rows = pd.read_csv(tmp_path / "run" / "csv" / "version_0" / "metrics.csv")
-    assert rows[rows["val/loss"].notna()].epoch.tolist() == [0, 1]  # a part of the images, before training, is none
+    assert rows[rows["val/loss"].notna()].epoch.tolist() == [1, 2]  # a part of the images, before training, is none
     assert rows.lr.notna().any()
     assert "beta" not in rows
 

@@ -18,8 +18,8 @@ from vaesweep.settings.check_values import check_int
 class LatentManifold:
     """E[x|z] at `size` x `size` quantiles of the prior, Phi^-1(p) for p in equal steps over `range`.
 
-    As in Kingma & Welling 2014, fig. 4. With more than two latent dimensions the plane is that of the two most active
-    ones, all others at the prior's mean.
+    As in Kingma & Welling 2014, fig. 4. With more than two latent dimensions the plane is that of the two most
+    informative ones, all others at the prior's mean.
     """
 
     size: int

@@ -42,7 +42,7 @@ def print_evaluations(value_table: pd.DataFrame, cautions: Sequence[str], absenc
                 table.add_row(f"  {value}", *(Text(columns[i][row]) for i in block))
         console.print(table)
     for caution in cautions:
-        console.print(f"- {caution}", markup=False, soft_wrap=True)
+        console.print(f"- {caution}", markup=False, soft_wrap=not console.is_terminal)
     if absences:
         subjects = ", ".join(subject for subject, _ in absences)
-        console.print(f"does not apply: {subjects} ({FILE} says why)", markup=False, soft_wrap=True)
+        console.print(f"does not apply: {subjects} ({FILE} says why)", markup=False, soft_wrap=not console.is_terminal)

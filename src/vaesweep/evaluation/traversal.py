@@ -18,7 +18,7 @@ from vaesweep.settings.check_values import check_int
 
 @dataclass(frozen=True)
 class Traversal:
-    """A film of the `dims` most active latent dimensions, each moving through its range and back in `frames`.
+    """A film of the `dims` most informative latent dimensions, each moving through its range and back in `frames`.
 
     Each row starts from the code of one image; each column moves one dimension of it, and is named by its KL or its
     variance over the test split.

@@ -14,6 +14,7 @@ from vaesweep.metrics.latent_activity import THRESHOLD
 GLYPHS = 500
 """Codes that a scatter by class shows: more digits than these cover each other."""
 LABELLED = 20
+SHOWN = 100
 """Latent dimensions up to which each bar carries its number."""
 
 
@@ -105,11 +106,11 @@ def traversals(
     """Decoded images [R, K, C, H, W]: in each row one of `latent_dim` dimensions takes `values` [R, K], the rest is
     `fixed`.
     """
-    width, height = grid_size(len(images), images.shape[1], rows)
+    width, height = grid_size(images, rows)
     which = (
         "each latent dimension"
         if len(rows) == latent_dim
-        else f"the {len(rows)} most active of {latent_dim} dimensions"
+        else f"the {len(rows)} most informative of {latent_dim} dimensions"
     )
     title = f"{expectation} along {which}"
     figure, axes = canvas(width, height + 0.5 + 0.2 * bool(fixed), title)
@@ -124,15 +125,17 @@ def posterior(mean: Tensor, sigma: Tensor, kl: Tensor, split: str = "validation"
     """Per dimension, sorted by KL: the KL in nats, the variance of the means mu, and mu and sigma on one scale.
 
     From posterior means [N, d], widths `sigma` [N, d] and `kl` [d] of images of `split`; inactive dimensions are grey.
+    At most the first `SHOWN` dimensions are drawn.
     The code has no unit of its own: its scale is that of the prior, whose standard deviation is 1.
     """
     order = kl.argsort(descending=True)
     means, widths, nats = (t[..., order].float().cpu().numpy() for t in (mean, sigma, kl))
+    count, total, active = len(nats), nats.sum(), (means.var(0) > THRESHOLD).sum()
+    order, means, widths, nats = order[:SHOWN], means[:, :SHOWN], widths[:, :SHOWN], nats[:SHOWN]
     d, positions, variances = len(nats), np.arange(len(nats)), means.var(0)
     colors = [BLUE if active else GREY for active in variances > THRESHOLD]
     figure = Figure(figsize=(max(6, (0.4 if d <= LABELLED else 0.28) * d + 2), 7.6), layout="constrained")
-    active = f"{(variances > THRESHOLD).sum()} of {d} dimensions active"
-    title = f"Posterior of {len(means)} {split} images: {nats.sum():.1f} nats in all, {active}"
+    title = f"Posterior of {len(means)} {split} images: {total:.1f} nats in all, {active} of {count} dimensions active"
     figure.suptitle(title, fontsize=11)
     top, middle, bottom = figure.subplots(3, 1, sharex=True)
     bars = top.bar(positions, nats, color=colors)
@@ -153,7 +156,8 @@ def posterior(mean: Tensor, sigma: Tensor, kl: Tensor, split: str = "validation"
     bottom.axhline(1, color=GREY, ls=":", lw=1, label="prior sigma")
     bottom.set_ylabel("mu and sigma\n(prior standard deviations)")
     bottom.set_xticks(positions, [f"z{i}" for i in order.tolist()], rotation=90 if d > LABELLED else 0)
-    bottom.set_xlabel("latent dimension (the first is z0), most informative first")
+    part = f": {d} of {count}" if d < count else ""
+    bottom.set_xlabel(f"latent dimension (the first is z0), most informative first{part}")
     figure.legend(loc="outside lower center", fontsize=SMALL, frameon=False, ncols=4 if d > LABELLED else 2)
     bottom.margins(x=0.02)
     for axes in (top, middle, bottom):

@@ -13,7 +13,7 @@ from vaesweep.metrics import activity
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.models.distributions import DiagonalGaussian, Dirac
 
-ROW, STEPS, DIMS, SIDE = 12, 9, 10, 16
+ROW, STEPS, DIMS, SIDE, CLASSES = 12, 9, 10, 16, 20
 
 
 def model_figures(
@@ -51,16 +51,17 @@ def uncaptioned(model: Autoencoder, batch: Batch, source: torch.Generator) -> It
 
 
 def prior_samples(model: Autoencoder, label: Tensor, source: torch.Generator) -> Figure:
-    """A grid of decoded prior draws; one row per class if the model is conditional."""
+    """A grid of decoded prior draws; one row per class, up to `CLASSES`, if the model is conditional."""
     conditional = model.declaration.conditional
-    rows = model.classes if conditional else SIDE // 2
+    rows = min(model.classes, CLASSES) if conditional else SIDE // 2
     z = torch.randn(rows * ROW, model.latent_dim, generator=source, device=label.device)
     y = label[:1].repeat(rows * ROW, 1)
     names: list[str] = []
     if conditional:
         y[:, 0] = torch.arange(rows, device=label.device).repeat_interleave(ROW)
         names = [f"class {i}" for i in range(rows)]
-    return figures.samples(model.generate(z, y).unflatten(0, (rows, ROW)), names, expectation(model))
+    below = f"{rows} of {model.classes} classes" if conditional and rows < model.classes else ""
+    return figures.samples(model.generate(z, y).unflatten(0, (rows, ROW)), names, expectation(model), below)
 
 
 def plane(model: Autoencoder, label: Tensor) -> Figure:

@@ -30,9 +30,15 @@ def show(axes: Axes, images: Tensor, rows: Sequence[str] = (), columns: Sequence
         spine.set_visible(False)
 
 
-def grid_size(rows: int, columns: int, names: Sequence[str] = ()) -> tuple[float, float]:
-    """Inches for a mosaic: about 0.7 a tile, within a readable page, plus the margins of the rows' names and title."""
-    tile = min(0.7, 8.5 / columns)
+def grid_size(images: Tensor, names: Sequence[str] = ()) -> tuple[float, float]:
+    """Inches for a mosaic of [R, K, C, H, W], plus the margins of the rows' names and title.
+
+    About 0.7 for the longer side of a tile, within a readable page, and enough for a number below a column and a name
+    beside a row.
+    """
+    rows, columns, _, height, width = images.shape
+    tile = min(0.7, 8.5 / columns) / max(height, width)
+    tile = max(tile, min(0.35, 8.5 / columns) / width, min(0.2 / height, 11 / columns / width) if names else 0.0)
     longest = max(map(len, names), default=0)
     margin = max(1.5, 0.08 * longest + 0.4) if longest else 0.3
-    return max(5.0, columns * tile + margin), rows * tile + 0.7
+    return max(5.0, columns * tile * width + margin), rows * tile * height + 0.7

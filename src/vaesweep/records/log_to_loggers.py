@@ -25,11 +25,11 @@ def log_settings(loggers: Iterable[Logger], results: Results) -> None:
         logger.log_hyperparams(results.config)
 
 
-def log_results(loggers: Iterable[Logger], results: Results) -> None:
-    """The record of a completed run, to every logger that takes one."""
+def log_results(loggers: Iterable[Logger], results: Results, training_means: Mapping[str, float]) -> None:
+    """The record of a completed run, and the means of its last epoch, to every logger that takes a record."""
     for logger in loggers:
         if hasattr(logger, "log_results"):
-            logger.log_results(results)
+            logger.log_results(results, training_means)
 
 
 def log_figure(loggers: Iterable[Logger], name: str, path: Path, step: int) -> None:

@@ -1,7 +1,7 @@
 """Lightning's logger over a W&B run, which takes the record of the run as well."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +26,20 @@ class RunLogger(WandbLogger):
         super().__init__(save_dir=folder, experiment=run)
         self.folder, self.log_checkpoints = folder, log_checkpoints
 
-    def log_results(self, results: Results) -> None:
+    def log_results(self, results: Results, training_means: Mapping[str, float]) -> None:
         """Metrics and their errors, parameters, whether the posterior collapsed, what each latent dimension carries,
-        and the checkpoints.
+        and the checkpoints. `training_means` stand for the last point of the curves, a mean of a few steps.
         """
         try:
-            self.log_record(results)
+            self.log_record(results, training_means)
         except Exception as error:  # tables and artifacts ask the server, and the run itself is over
             log.warning("W&B did not take the results (%s)", " ".join(str(error).split()))
 
-    def log_record(self, results: Results) -> None:
+    def log_record(self, results: Results, training_means: Mapping[str, float]) -> None:
         """`log_results`, which raises what W&B raises."""
         run: wandb.Run = self.experiment
         errors = {f"{name}_se": value for name, value in results.errors.items()}
-        run.summary.update(results.metrics | errors)
+        run.summary.update(dict(training_means) | results.metrics | errors)
         run.summary.update({"parameters": results.parameters, "collapsed": has_collapsed(results)})
         run.log({"dimensions": dimension_chart(results)})
         if self.log_checkpoints:

@@ -25,7 +25,7 @@ def print_report(content: "Report", page: Path) -> None:
     if content.diagnostics:
         console.print("before you believe it:")
     for diagnostic in content.diagnostics:
-        console.print(f"- {diagnostic}", markup=False, soft_wrap=True)
+        console.print(f"- {diagnostic}", markup=False, soft_wrap=not console.is_terminal)
     console.print(f"report     {os.path.relpath(page)}", markup=False, soft_wrap=True)
 
 

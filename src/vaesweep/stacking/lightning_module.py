@@ -91,7 +91,9 @@ class LitStack(LitAutoencoder):
         def log(view: MemberTrainerView) -> None:
             metrics = view.module.tracker.finish_split(stage, *by_view[view], self.global_step)
             if self.trainer.state.fn != "validate" and not self.trainer.sanity_checking:
-                log_metrics(view.loggers, metrics | {"epoch": self.current_epoch}, self.global_step)
+                # trained epochs, as in history.csv; Lightning counts the last one before the test
+                epoch = self.current_epoch + (self.trainer.state.fn == "fit")
+                log_metrics(view.loggers, metrics | {"epoch": epoch}, self.global_step)
 
         self.for_each_active(log)
 

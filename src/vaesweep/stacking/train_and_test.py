@@ -102,4 +102,4 @@ def train_and_test_stack(jobs: Sequence[PlannedRun]) -> None:
     for view, job in zip(views, jobs, strict=True):
         if view.is_active:
             record_metrics(job, view.module.tracker)
-            log_results(view.loggers, job.results)
+            log_results(view.loggers, job.results, view.module.tracker.training_means())

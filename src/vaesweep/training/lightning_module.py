@@ -200,7 +200,7 @@ class LitAutoencoder(L.LightningModule):
             # at every epoch: where `log_dict` puts them too, in several times the time of a small validation
             self.trainer.callback_metrics.update(metrics)
             if not self.trainer.sanity_checking:
-                log_metrics(self.trainer.loggers, metrics | {"epoch": self.current_epoch}, self.global_step)
+                log_metrics(self.trainer.loggers, metrics | {"epoch": self.current_epoch + 1}, self.global_step)
         else:  # the curves end with training
             self.log_dict(metrics, sync_dist=True, logger=None if self.trainer.state.fn == "test" else False)
 

@@ -47,7 +47,9 @@ class MetricTracker:
         return self.metric_dict(values.mean(0), "train")
 
     def training_means(self) -> dict[str, float]:
-        """The mean training terms of the latest epoch, by name."""
+        """The mean training terms of the latest epoch, by name; none before there was one."""
+        if self.epoch["number"] < 0:
+            return {}
         means = self.metric_dict(self.epoch["sum"] / self.epoch["steps"], "train")
         return {name: value.item() for name, value in means.items()}
 

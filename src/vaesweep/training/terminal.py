@@ -8,6 +8,7 @@ from rich.table import Table
 
 from vaesweep.records import wandb_lifecycle
 from vaesweep.records.results import Results
+from vaesweep.settings.rule import is_int
 
 UNITS = {"mse": "per pixel", "active_units": "dimensions"}
 """Units of the metrics that every model has, where not nats per image."""
@@ -40,7 +41,9 @@ def print_summary(results: Results, folder: Path) -> None:
             value = number.format(results.metrics[name])
             table.add_row(metric, value, error, units.get(metric, "nats per image"))
         console.print(table)
-        took = f"{results.epochs} epoch{'s' * (results.epochs != 1)} in {results.seconds:.1f} s"
+        planned = results.config.get("trainer", {}).get("max_epochs")
+        of = f" of {planned}" if is_int(planned) and results.epochs < planned else ""  # early stopping, or a limit
+        took = f"{results.epochs}{of} epoch{'s' * (of != '' or results.epochs != 1)} in {results.seconds:.1f} s"
         on = f" on {results.device}" if results.device else ""
         speed = f"{results.seconds_per_epoch:.2f} s an epoch"
         console.print(f"{took} ({speed}){on}, {results.parameters:,} parameters", markup=False)

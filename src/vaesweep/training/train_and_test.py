@@ -78,7 +78,7 @@ def train_and_test(job: PlannedRun) -> None:
         progress: Any = trainer.fit_loop.epoch_progress.current
         record_duration(results, progress.processed, clock.seconds())
     record_metrics(job, module.tracker)
-    log_results(trainer.loggers, results)
+    log_results(trainer.loggers, results, module.tracker.training_means())
 
 
 def device_name(trainer: L.Trainer) -> str:

@@ -16,6 +16,8 @@ from vaesweep.training.lightning_module import LitAutoencoder
 class FigureLogger(L.Callback):
     """Draws the model's figures every `every_n_epochs` and after the test, from `examples` validation images.
 
+    An epoch without a validation at its end draws nothing.
+
     After the test, and not at the end of training, because a run that is resumed after its last step is only tested.
     `folder`/NAME.png holds the latest state, in the end that of the tested weights; loggers that take images keep every
     one, under figures/NAME.
@@ -27,8 +29,9 @@ class FigureLogger(L.Callback):
         self.examples = check_int("examples", examples)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        done = trainer.current_epoch + 1
-        if trainer.state.fn == "fit" and done % self.every_n_epochs == 0 and done != trainer.max_epochs:
+        loop, done = trainer.fit_loop.epoch_loop, trainer.current_epoch + 1
+        is_end = loop.batch_progress.is_last_batch
+        if trainer.state.fn == "fit" and is_end and done % self.every_n_epochs == 0 and done != trainer.max_epochs:
             self.draw(trainer, pl_module)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
