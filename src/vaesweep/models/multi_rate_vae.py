@@ -20,7 +20,7 @@ from vaesweep.settings.check_values import check_float
 
 FEATURES = 16
 """Soft steps along the range of log beta, of which all modulations are affine functions."""
-SPREAD, SHIFT = 1.4, 0.2
+SPREAD, SHIFT = 3.0, 0.3
 """Of log beta in training: above 1, both ends of its range are drawn more often than the middle; above 0, the upper."""
 
 
@@ -42,7 +42,7 @@ class MultiRateVAE(VAE):
     Bae et al. 2023: encoder and decoder are given beta_i, so that after one training the model is a beta-VAE for every
     beta from beta_min to beta_max. It is validated, tested and drawn at `beta`, which `set_rate_weight` changes.
 
-    log beta_i = log beta_min + Phi(1.4 n_i + 0.2) log(beta_max / beta_min) with standard normal n_i and their
+    log beta_i = log beta_min + Phi(3 n_i + 0.3) log(beta_max / beta_min) with standard normal n_i and their
     distribution function Phi. The paper's is uniform, Phi(n_i), which on MNIST leaves the middle of the range better
     than separate models of each beta, and its upper end worse.
 
