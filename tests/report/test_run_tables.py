@@ -331,6 +331,15 @@ def test_a_weight_of_what_is_no_rate_is_sorted_by_size_and_has_a_column(tmp_path
     assert frame.beta.isna().all()
 
 
+def test_a_setting_that_is_called_like_a_metric_takes_no_column_of_it(tmp_path):
+    leave(tmp_path / "a", beta=1, metrics=rates(5, 5))
+    leave(tmp_path / "b", beta=1, seed=1, metrics=rates(5, 5))
+    record = json.loads((tmp_path / "b" / FILE).read_text())
+    record["config"]["rate"] = "odd"
+    (tmp_path / "b" / FILE).write_text(json.dumps(record))
+    assert table(read([tmp_path]).runs).rate.tolist() == [5, 5]
+
+
 def test_a_ladder_has_one_column_for_its_weight(ladder):
     assert "model.beta" not in table(read([ladder]).runs)
 

@@ -498,6 +498,14 @@ def test_a_folder_that_holds_another_run_is_left_alone(config, folder):
     run(config("model=ae", SHORT))  # the same once more
 
 
+@pytest.mark.slow
+def test_a_folder_in_which_a_run_was_refused_is_free(config, folder):
+    with pytest.raises(ConfigError, match=r"data.batch_size: got 5000"):
+        run(config("model=ae", SHORT, "data.batch_size=5000"))
+    run(config("model=ae", SHORT))
+    assert record(folder)["status"] == "completed"
+
+
 def test_a_setting_that_is_refused_as_no_number_is_recorded(config, folder):
     with pytest.raises(ConfigError, match=r"model.beta: got nan; allowed: a number of at least 0"):
         run(config("model.beta=nan"))

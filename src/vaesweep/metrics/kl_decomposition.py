@@ -58,11 +58,12 @@ def rate_parts(posterior: DiagonalGaussian, z: Tensor, chunks: Iterable[Tensor])
     controls = torch.stack([above_prior - kl_of_images[rows], kl_of_images[rows] - kl])
     information = interval(least, most, controls, kl)
     marginal = Interval(kl - information.upper, kl - information.lower, information.error)
-    most_correlation = 0.0 if z.shape[1] == 1 else marginal.upper  # one dimension has none
+    if z.shape[1] == 1:  # one dimension correlates with no other
+        return RateParts(information, marginal, Interval(0.0, 0.0, 0.0), marginal)
     return RateParts(
         mutual_information=information,
         marginal_kl=marginal,
-        total_correlation=interval(least_by_dimension - most, most_by_dimension - least, controls, most_correlation),
+        total_correlation=interval(least_by_dimension - most, most_by_dimension - least, controls, marginal.upper),
         dimensionwise_kl=interval(above_prior - most_by_dimension, above_prior - least_by_dimension, controls, kl),
     )
 

@@ -92,7 +92,12 @@ def table(runs: Sequence[Run]) -> pd.DataFrame:
             | {"device": results.device, "has_range": run.has_range}
         )
     # such as `beta`, which is missing where it is not what a rate is weighted with
-    hidden = {key for row, own in zip(rows, settings, strict=True) for key in own if row[names[key]] != own[key]}
+    hidden = {
+        key
+        for row, own in zip(rows, settings, strict=True)
+        for key in own
+        if row[names[key]] != own[key] and key != names[key]
+    }
     for row, own in zip(rows, settings, strict=True):
         row.update({key: own[key] for key in sorted(hidden) if key in own})
     frame = pd.DataFrame(rows)

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.settings.instantiate import add_import_path
+from vaesweep.training.checkpoint_files import CHECKPOINT
 from vaesweep.training.planned_run import PlannedRun
 from vaesweep.training.run_lock import lock_run_dirs
 from vaesweep.training.run_recorder import RunRecorder, is_other_rank
@@ -50,7 +51,9 @@ def run_unless_completed(job: PlannedRun) -> float | list[float]:
         return earlier.optimized_metric(job.config)
     if earlier and not job.config.resume and HydraConfig.get().mode == RunMode.MULTIRUN:
         raise ConfigError("resume", f"false in the folder of an earlier job, {job.folder}", "true, or another folder")
-    if earlier and not job.config.resume and earlier.config_hash != job.results.config_hash:
+    # one that was refused before it trained anything is no loss
+    has_trained = earlier is not None and (earlier.epochs > 0 or (job.folder / CHECKPOINT).is_file())
+    if earlier and has_trained and not job.config.resume and earlier.config_hash != job.results.config_hash:
         raise ConfigError("hydra.run.dir", f"{job.folder}, which holds another run", "a folder of its own")
     run_and_record(job)
     COMPLETED_HERE.add(job.folder)
