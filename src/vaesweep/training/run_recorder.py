@@ -12,9 +12,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from vaesweep.errors import ConfigError, DivergenceError, reason, system_message
 from vaesweep.records import wandb_lifecycle
 from vaesweep.records.results import Results
+from vaesweep.records.run_summary import print_line, print_summary
 from vaesweep.stop_signals import REQUEUE, SIGNALS, Interrupted, interrupt
 from vaesweep.training.planned_run import PlannedRun
-from vaesweep.training.terminal import print_line, print_summary
 from vaesweep.vanished_folders import is_gone
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
