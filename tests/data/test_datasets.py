@@ -167,6 +167,8 @@ def folder(photos, **options):
 def test_a_folder_is_resized_and_classed_by_subfolder(photos):
     data = ready(folder(photos))
     assert data.spec[:2] == Spec((3, 16, 16), 2)[:2]
+    assert len(data.spec.class_names) == 2
+    assert list(data.spec.class_names) == sorted(data.spec.class_names)
     assert data.splits["train"].labels[:, 0].tolist() == [0] * 6 + [1] * 6
     assert ready(folder(photos, color="grey")).spec[:2] == Spec((1, 16, 16), 2)[:2]
 

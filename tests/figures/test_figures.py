@@ -9,7 +9,7 @@ from matplotlib.text import Text
 
 from support.paths import MODELS
 from vaesweep import figures
-from vaesweep.figures.captions import run_caption
+from vaesweep.figures.captions import label_text, run_caption
 from vaesweep.figures.latent_figures import symmetric_ticks
 from vaesweep.figures.model_figures import first_layer, model_figures, plane, prior_samples
 from vaesweep.figures.mosaic import grid_size
@@ -381,3 +381,19 @@ def test_samples_of_many_classes_are_those_of_the_first(model, batch):
     drawn = prior_samples(made, batch.label, torch.Generator().manual_seed(0))
     assert len(drawn.axes[0].get_yticks()) == 20
     assert drawn.axes[0].get_xlabel() == "20 of 800 classes"
+
+
+@torch.no_grad()
+def test_classes_with_names_are_called_by_them(model, batch):
+    names = ("cat", "", "$x$", "a\nb", "n" * 50, *"fghij")
+    made = model("model=cvae", spec=Spec((1, 8, 8), 10, 1294, names))
+    shown = ["cat", "(no folder)", r"\$x\$", r"a\nb", "n" * 20 + "…", *"fghij"]
+    drawn = dict(model_figures(made, batch, torch.Generator().manual_seed(0)))
+    assert [text.get_text() for text in drawn["samples"].axes[0].get_yticklabels()] == shown
+    (legend,) = drawn["latent_scatter"].legends
+    known = sorted(set(batch.label[:, 0].tolist()))
+    assert [text.get_text() for text in legend.get_texts()] == [f"{i}: {shown[i]}" for i in known]
+    assert drawn["traversals"].axes[0].get_xlabel().endswith(f"y = {shown[int(batch.label[0, 0])]}")
+    for figure in drawn.values():
+        figure.draw_without_rendering()
+    assert label_text(model("model=cvae"), torch.tensor([3])) == "y = class 3"

@@ -116,6 +116,7 @@ class Folder(ImageDataModule):
         images = torch.from_numpy(np.load(self.cache_file(files), mmap_mode="c"))
         parents = [f.relative_to(self.path).parts[0] if f.parent != self.path else "" for f in files]
         classes = {name: i for i, name in enumerate(sorted(set(parents)))}
+        self.class_names = tuple(classes) if len(classes) > 1 else ()
         return (images, torch.tensor([[classes[p]] for p in parents])), None
 
 

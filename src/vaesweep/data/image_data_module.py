@@ -31,6 +31,8 @@ class ImageDataModule(L.LightningDataModule):
 
     peak = 255
     """The stored value that means 1.0."""
+    class_names: tuple[str, ...] = ()
+    """The names of the classes, which `load` sets where there are any."""
 
     @property
     def title(self) -> str:
@@ -131,7 +133,8 @@ class ImageDataModule(L.LightningDataModule):
         """Shape, number of classes and number of training images, after `setup`."""
         images, labels = self.splits["train"].images, self.splits["train"].labels
         channels, height, width = images.shape[1:]
-        return Spec((channels, height, width), int(labels[:, 0].max()) + 1, len(self.splits["train"].indices))
+        classes, count = int(labels[:, 0].max()) + 1, len(self.splits["train"].indices)
+        return Spec((channels, height, width), classes, count, self.class_names)
 
     def to_float(self, stored_images: Tensor, whole_batch: int, share: slice, draw: Draw) -> Tensor:
         """Stored values [B, C, H, W] as floats in [0, 1]: this process's `share` of a batch of `whole_batch`."""

@@ -65,6 +65,8 @@ class TorchvisionData(ImageDataModule):
                 problem,
                 f"a folder with {self.dataset} in it (or VAESWEEP_DATA), a network to download it, or data=mnist5k",
             ) from error
+        if self.dataset != "mnist":  # whose classes are numbers
+            self.class_names = tuple(getattr(dataset, "classes", ()))
         images = torch.as_tensor(dataset.data)
         # MNIST comes as [N, H, W], CIFAR-10 as [N, H, W, C]
         images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()

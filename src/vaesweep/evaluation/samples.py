@@ -8,7 +8,7 @@ from torch import Tensor
 from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable
-from vaesweep.figures.captions import expectation
+from vaesweep.figures.captions import class_name, expectation
 
 ROWS, COLUMNS = 8, 12
 
@@ -48,4 +48,5 @@ def rows_of_labels(context: EvalContext) -> Tensor:
 
 def row_names(context: EvalContext) -> list[str]:
     """The names of the rows of `rows_of_labels`; none where they are no classes."""
-    return [f"class {i}" for i in range(context.model.classes)] if context.declaration.conditional else []
+    model = context.model
+    return [class_name(model, i) for i in range(model.classes)] if context.declaration.conditional else []

@@ -5,6 +5,9 @@ from torch import Tensor
 from vaesweep.models import Autoencoder
 from vaesweep.models.distributions import DiagonalGaussian, Dirac
 
+NAME_LENGTH = 20
+"""Characters of a class's name."""
+
 
 def run_caption(model: Autoencoder, name: str, data: str, seed: int) -> str:
     """The run of a figure in one line: `name` of the model, `data`, weight or target of the rate, seed."""
@@ -23,7 +26,16 @@ def expectation(model: Autoencoder) -> str:
 
 def label_text(model: Autoencoder, label: Tensor) -> str:
     """The class that `label` [F] conditions on, as figures write it; nothing if the model is not conditional."""
-    return f"y = class {int(label[0])}" if model.declaration.conditional else ""
+    return f"y = {class_name(model, int(label[0]))}" if model.declaration.conditional else ""
+
+
+def class_name(model: Autoencoder, number: int) -> str:
+    """What figures call a class: its name, shortened, or `class` and its number."""
+    if number >= len(model.class_names):
+        return f"class {number}"
+    name = model.class_names[number].encode("utf-8", "backslashreplace").decode() or "(no folder)"
+    name = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name).replace("$", r"\$")
+    return name if len(name) <= NAME_LENGTH else f"{name[:NAME_LENGTH]}…"
 
 
 def dimension_names(posterior: Dirac | DiagonalGaussian, dims: Tensor, activities: Tensor) -> list[str]:

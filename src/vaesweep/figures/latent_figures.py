@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from torch import Tensor
 
 from vaesweep.figures.figure_style import BLUE, CLASSES, GREY, ORANGE, SMALL, canvas
@@ -42,11 +43,13 @@ def symmetric_ticks(count: int) -> set[int]:
     return {position for i in left for position in (i, count - 1 - i)}
 
 
-def latent_scatter(codes: Tensor, classes: Tensor, dims: tuple[int, int], is_point: bool = False) -> Figure:
+def latent_scatter(
+    codes: Tensor, classes: Tensor, dims: tuple[int, int], is_point: bool = False, names: Sequence[str] = ()
+) -> Figure:
     """Codes [N, d] by class [N] in the plane of dimensions `dims`, and of two principal components if d > 2.
 
     With at most ten classes, the first `GLYPHS` codes are drawn as the digit of their class; otherwise all are dots.
-    Codes are posterior means unless `is_point`.
+    Codes are posterior means unless `is_point`. `names` of the classes, each with its number, stand in a legend.
     """
     values, labels = codes.cpu().double().numpy(), classes.cpu().numpy()
     is_plane = values.shape[1] == 2
@@ -60,15 +63,17 @@ def latent_scatter(codes: Tensor, classes: Tensor, dims: tuple[int, int], is_poi
     planes = [(values[:, dims], [f"{'code' if is_point else 'posterior mean of'} z{i}" for i in dims])]
     if not is_plane:
         scores, shares = principal_plane(values)
-        names = [f"principal component {i + 1} ({100 * share:.0f} % of the variance)" for i, share in enumerate(shares)]
-        planes.append((scores, names))
+        components = [
+            f"principal component {i + 1} ({100 * share:.0f} % of the variance)" for i, share in enumerate(shares)
+        ]
+        planes.append((scores, components))
     all_axes = figure.subplots(1, len(planes), squeeze=False)[0]
-    for axes, (points, names) in zip(all_axes, planes, strict=True):
+    for axes, (points, labels_of_axes) in zip(all_axes, planes, strict=True):
         x, y = points[shown].T
         if are_glyphs:
-            for name in np.unique(labels):
-                glyph, own = f"${name}$", labels[shown] == name
-                axes.scatter(x[own], y[own], s=45, marker=glyph, color=CLASSES[name], linewidths=0)
+            for number in np.unique(labels):
+                glyph, own = f"${number}$", labels[shown] == number
+                axes.scatter(x[own], y[own], s=45, marker=glyph, color=CLASSES[number], linewidths=0)
         elif has_classes:
             dots = axes.scatter(x, y, s=9, c=labels, cmap="viridis", linewidths=0)
         else:
@@ -79,11 +84,14 @@ def latent_scatter(codes: Tensor, classes: Tensor, dims: tuple[int, int], is_poi
             if np.ptp(extent) < least:
                 middle = (extent.min() + extent.max()) / 2
                 limits(middle - least / 2, middle + least / 2)
-        axes.set_xlabel(names[0])
-        axes.set_ylabel(names[1])
+        axes.set_xlabel(labels_of_axes[0])
+        axes.set_ylabel(labels_of_axes[1])
         axes.grid(alpha=0.25)
     if has_classes and not are_glyphs:
         figure.colorbar(dots, ax=all_axes.tolist(), label="class")
+    if are_glyphs and names:
+        patches = [Patch(color=CLASSES[number], label=names[number]) for number in np.unique(labels)]
+        figure.legend(handles=patches, loc="outside lower center", fontsize=SMALL, frameon=False, ncols=5)
     return figure
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.special import ndtri
 
 from vaesweep import figures
-from vaesweep.figures.captions import dimension_names, expectation, label_text
+from vaesweep.figures.captions import class_name, dimension_names, expectation, label_text
 from vaesweep.metrics import activity
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.models.distributions import DiagonalGaussian, Dirac
@@ -40,7 +40,8 @@ def uncaptioned(model: Autoencoder, batch: Batch, source: torch.Generator) -> It
     if model.latent_dim > 1:
         dims = (0, 1) if model.latent_dim == 2 else (int(order[0]), int(order[1]))
         is_point = isinstance(posterior, Dirac)
-        yield "latent_scatter", figures.latent_scatter(posterior.mean, batch.label[:, 0], dims, is_point)
+        names = [f"{i}: {class_name(model, i)}" for i in range(len(model.class_names))]
+        yield "latent_scatter", figures.latent_scatter(posterior.mean, batch.label[:, 0], dims, is_point, names)
     if isinstance(posterior, DiagonalGaussian):
         yield "posterior", figures.posterior(posterior.mean, posterior.sigma, activities)
         yield "samples", prior_samples(model, batch.label, source)
@@ -59,7 +60,7 @@ def prior_samples(model: Autoencoder, label: Tensor, source: torch.Generator) ->
     names: list[str] = []
     if conditional:
         y[:, 0] = torch.arange(rows, device=label.device).repeat_interleave(ROW)
-        names = [f"class {i}" for i in range(rows)]
+        names = [class_name(model, i) for i in range(rows)]
     below = f"{rows} of {model.classes} classes" if conditional and rows < model.classes else ""
     return figures.samples(model.generate(z, y).unflatten(0, (rows, ROW)), names, expectation(model), below)
 

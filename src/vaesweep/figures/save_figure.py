@@ -1,5 +1,6 @@
 """Saves figures to files."""
 
+import warnings
 from io import BytesIO
 from pathlib import Path
 
@@ -15,7 +16,8 @@ FRAME = 120
 def save(figure: Figure | list[Figure], stem: Path) -> Path:
     """Save a figure as `stem`.png, or the frames of a film as `stem`.gif, atomically; return its path."""
     path = stem.with_name(f"{stem.name}.{'png' if isinstance(figure, Figure) else 'gif'}")
-    with atomically(path) as part_path:
+    with atomically(path) as part_path, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it, as in any program
         if isinstance(figure, Figure):
             figure.savefig(part_path, format="png", dpi=120)
         else:

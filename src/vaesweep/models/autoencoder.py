@@ -42,7 +42,7 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.latent_dim = check_int("latent_dim", latent_dim)
         self.image_shape = spec.shape
-        self.classes = spec.classes
+        self.classes, self.class_names = spec.classes, spec.class_names
         self.encoder = network.encoder(spec.shape, self.features_per_latent * latent_dim, conditions)
         self.decoder = network.decoder(latent_dim + conditions, spec.shape)
         self.likelihood = likelihood

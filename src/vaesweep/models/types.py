@@ -6,11 +6,15 @@ from torch import Tensor
 
 
 class Spec(NamedTuple):
-    """The data's image shape (C, H, W), number of classes (1: no labels) and number of training images."""
+    """The data's image shape (C, H, W), number of classes (1: no labels) and number of training images.
+
+    `class_names` are the names of the classes where they have other names than their numbers.
+    """
 
     shape: tuple[int, int, int]
     classes: int
     images: int = 1
+    class_names: tuple[str, ...] = ()
 
 
 class Batch(NamedTuple):
