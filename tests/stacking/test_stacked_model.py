@@ -18,7 +18,7 @@ from vaesweep.stacking.member_callbacks import MemberCallbacks
 from vaesweep.stacking.stacked_model import Stack, architecture_key
 from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.lightning_module import LitAutoencoder
-from vaesweep.training.step_overhead import spare_steps
+from vaesweep.training.skip_step_overhead import spare_steps
 
 SETTINGS = {"accelerator": "cpu", "num_sanity_val_steps": 0, "inference_mode": False, "max_epochs": 5}
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}

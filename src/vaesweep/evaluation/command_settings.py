@@ -6,7 +6,7 @@ import torch
 from omegaconf import DictConfig, ListConfig
 
 from vaesweep.errors import ConfigError
-from vaesweep.settings.check_values import check_choice
+from vaesweep.settings.check_arguments import check_choice
 
 
 def parse_folders(value: str | ListConfig) -> list[Path]:

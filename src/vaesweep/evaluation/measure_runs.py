@@ -23,7 +23,7 @@ from vaesweep.figures.captions import run_caption
 from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
 from vaesweep.report.collection import read
 from vaesweep.run_script import TRACEBACKS
-from vaesweep.settings.check_values import check_choice, check_float, check_int
+from vaesweep.settings.check_arguments import check_choice, check_float, check_int
 from vaesweep.settings.config_groups import CONF
 from vaesweep.settings.instantiate import build
 

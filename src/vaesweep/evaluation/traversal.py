@@ -13,7 +13,7 @@ from vaesweep.figures.captions import dimension_names, expectation, label_text
 from vaesweep.figures.model_figures import traversal_codes
 from vaesweep.metrics import activity
 from vaesweep.models.distributions import Dirac
-from vaesweep.settings.check_values import check_int
+from vaesweep.settings.check_arguments import check_int
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import vl_convert
 
 from vaesweep.atomic_files import atomically
 from vaesweep.report.beta_range_curves import curves
+from vaesweep.report.beta_range_difference_chart import whole_curve
 from vaesweep.report.collection import RunCollection
 from vaesweep.report.conclusions import conclusions
-from vaesweep.report.curve_difference_chart import whole_curve
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.disentanglement_chart import disentanglement
 from vaesweep.report.evaluation_table import KEYS, absences, cautions, side_by_side, values_by_run

@@ -25,7 +25,7 @@ from vaesweep.training.record_training import Stopwatch, record_duration, record
 from vaesweep.training.resume_with_max_steps import restart_cut_epochs_only
 from vaesweep.training.run_lock import lock_run_dirs
 from vaesweep.training.run_recorder import RunRecorder
-from vaesweep.training.step_overhead import spare_steps
+from vaesweep.training.skip_step_overhead import spare_steps
 from vaesweep.training.train_and_test import device_name, silence_lightning
 
 

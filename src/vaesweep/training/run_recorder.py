@@ -11,8 +11,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from vaesweep.errors import ConfigError, DivergenceError, reason, system_message
 from vaesweep.records import wandb_lifecycle
+from vaesweep.records.print_run_summary import print_line, print_summary
 from vaesweep.records.results import Results
-from vaesweep.records.run_summary import print_line, print_summary
 from vaesweep.stop_signals import REQUEUE, SIGNALS, Interrupted, interrupt
 from vaesweep.training.planned_run import PlannedRun
 from vaesweep.vanished_folders import is_gone

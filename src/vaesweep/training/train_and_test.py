@@ -20,7 +20,7 @@ from vaesweep.training.checkpoint_io import AtomicCheckpointIO
 from vaesweep.training.planned_run import PlannedRun
 from vaesweep.training.record_training import Stopwatch, record_duration, record_metrics
 from vaesweep.training.resume_with_max_steps import restart_cut_epochs_only
-from vaesweep.training.step_overhead import spare_steps
+from vaesweep.training.skip_step_overhead import spare_steps
 
 IRRELEVANT_WARNINGS = (
     "isinstance.treespec, LeafSpec",  # deprecated between Lightning and torch

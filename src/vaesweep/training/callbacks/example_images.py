@@ -9,7 +9,7 @@ from torch import Tensor
 from vaesweep.atomic_files import atomically
 from vaesweep.models.distributions import DiagonalGaussian
 from vaesweep.seeded_generator import generator
-from vaesweep.settings.check_values import check_int
+from vaesweep.settings.check_arguments import check_int
 from vaesweep.training.callbacks.figure_logger import model_and_images
 
 

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import LambdaCallback, ModelCheckpoint
 
 from vaesweep.training import build_parts, train_and_test
 from vaesweep.training.run_and_record import run
-from vaesweep.training.step_overhead import STEP_HOOKS, spare_steps
+from vaesweep.training.skip_step_overhead import STEP_HOOKS, spare_steps
 
 
 class Counting(L.Callback):

@@ -1,4 +1,4 @@
-"""Checks of single values, for the classes that are given them."""
+"""Checks of arguments, for the classes that are given them."""
 
 import math
 from collections.abc import Iterable
