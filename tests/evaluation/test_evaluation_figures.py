@@ -53,7 +53,7 @@ def test_a_figure_of_training_names_the_run_as_its_record_does(config, monkeypat
     assert named == ["cvae · digits · beta 1 · seed 5"]
 
 
-@pytest.mark.parametrize(("name", "unit"), [("vae", "KL {:.2f} nats"), ("ae", "variance\n{:.2g}")])
+@pytest.mark.parametrize(("name", "unit"), [("vae", "KL\n{:.2f} nats"), ("ae", "variance\n{:.2g}")])
 def test_columns_of_a_traversal_carry_what_their_dimension_does_over_the_test_split(context, name, unit):
     made = context(f"model={name}")
     posterior = Dirac(made.codes("test").mean) if name == "ae" else made.posterior("test")

@@ -39,8 +39,9 @@ class Traversal:
         order = activities.argsort(descending=True)[: self.dims]
         film = []
         paths = [traversal_codes(posterior, order, self.frames, row) for row in range(min(self.rows, len(batch.image)))]
-        # a column is narrow: a line for the dimension, and one or two for its KL or variance
-        names = [re.sub(" · |(?<=variance) ", "\n", name) for name in dimension_names(posterior, order, activities)]
+        # a column is narrow: a line for the dimension, and two for its KL or variance
+        named = dimension_names(posterior, order, activities)
+        names = [re.sub(" · |(?<=variance) |(?<=KL) ", "\n", name) for name in named]
         rows = [label_text(model, batch.label[row]) for row in range(len(paths))]
         title = f"{expectation(model)}: each column moves one latent dimension"
         for frame in context.track(range(self.frames), self.frames):
