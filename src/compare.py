@@ -43,10 +43,10 @@ def compare(arguments: argparse.Namespace) -> int:
     """
     from rich.progress import track
 
-    from vaesweep.report.collection import read
     from vaesweep.report.missing_measures import missing_measures
+    from vaesweep.report.print_report import print_report
     from vaesweep.report.report import PAGE, report, write
-    from vaesweep.report.terminal import print_report
+    from vaesweep.report.run_collection import read
 
     collection = read(arguments.folders)
     if missing := missing_measures(collection.runs):

@@ -37,7 +37,7 @@ def train(config: DictConfig) -> float | list[float]:
 
 def print_study(study: Path) -> None:
     """Print the table of a study and the command that compares its runs."""
-    from vaesweep.report.terminal import print_study  # here, because pandas takes a second to import
+    from vaesweep.report.print_study import print_study  # here, because pandas takes a second to import
 
     print_study(study)
 

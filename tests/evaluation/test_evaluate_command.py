@@ -28,8 +28,8 @@ from vaesweep.evaluation.evaluate_command import evaluate
 from vaesweep.evaluation.load import load_context
 from vaesweep.evaluation.measure_runs import measure_by_name
 from vaesweep.records.evaluation_record import EvaluationRecord
-from vaesweep.report.collection import read
 from vaesweep.report.report import report
+from vaesweep.report.run_collection import read
 
 QUICK = [
     "nll.k=5", "kl_decomposition.images=50", "inpainting.images=20", "inpainting.steps=3", "traversal.dims=3",
@@ -345,7 +345,7 @@ def test_a_measure_that_fails_does_not_stop_the_others(copied, monkeypatch):
     def fail(self, subject):
         raise MemoryError("too much")
 
-    monkeypatch.setattr("vaesweep.evaluation.probe.Probe.__call__", fail)
+    monkeypatch.setattr("vaesweep.evaluation.measures.probe.Probe.__call__", fail)
     folder = copied("model=ae")
     assert measure(folder, "measures=[probe,reconstruction]") == ["run, probe: MemoryError: too much"]
     assert list(kept(folder)["measures"]) == ["reconstruction"]

@@ -13,10 +13,10 @@ from vaesweep import evaluation as measures
 from vaesweep import figures
 from vaesweep.data import Digits, Folder, ImageDataModule, Shapes
 from vaesweep.errors import ConfigError
-from vaesweep.evaluation.anomaly import scores
 from vaesweep.evaluation.context import Codes
-from vaesweep.evaluation.interpolation import image_pairs, lerp, slerp
 from vaesweep.evaluation.measure_interface import NotApplicable
+from vaesweep.evaluation.measures.anomaly import scores
+from vaesweep.evaluation.measures.interpolation import image_pairs, lerp, slerp
 from vaesweep.metrics import importance_weighted_bound as bound
 from vaesweep.models import Batch
 from vaesweep.models.distributions import DiagonalGaussian

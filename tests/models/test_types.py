@@ -17,7 +17,7 @@ from vaesweep.evaluation.evaluate_command import evaluate
 from vaesweep.models import VAE, Batch, Declaration, Spec
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.records.results import Results
-from vaesweep.report.collection import read
+from vaesweep.report.run_collection import read
 from vaesweep.report.run_tables import table
 from vaesweep.settings.instantiate import build
 from vaesweep.stacking.lightning_module import LitStack

@@ -15,11 +15,11 @@ from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.records.results import FILE
 from vaesweep.report.beta_range_curves import curves, marks, mean_curves
 from vaesweep.report.beta_range_difference_chart import whole_curve
-from vaesweep.report.collection import read
 from vaesweep.report.curves_at_equal_rate import at_equal_rate, interpolators
 from vaesweep.report.missing_measures import lacks_curve
 from vaesweep.report.rate_distortion_plane_chart import plane
 from vaesweep.report.report import VEGA_LITE, page, report
+from vaesweep.report.run_collection import read
 from vaesweep.report.run_tables import summary, table
 
 BETAS = np.exp(np.linspace(np.log(0.1), np.log(20), 25))

@@ -8,9 +8,9 @@ import pytest
 
 from support.handmade import leave, rates
 from vaesweep.records.results import FILE
-from vaesweep.report.collection import read
 from vaesweep.report.conclusions import curve_conclusions, headline
 from vaesweep.report.metric_differences import Differences
+from vaesweep.report.run_collection import read
 from vaesweep.report.run_tables import summary, table
 from vaesweep.report.training_command import command
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaesweep.report.collection import read
 from vaesweep.report.convergence import further_gain
 from vaesweep.report.diagnostics import diagnostics
+from vaesweep.report.run_collection import read
 from vaesweep.report.run_tables import table
 from vaesweep.training.run_and_record import run
 

@@ -4,8 +4,8 @@ import matplotlib.image
 import numpy as np
 
 from support.handmade import leave, rates
-from vaesweep.report.collection import read
 from vaesweep.report.examples import examples
+from vaesweep.report.run_collection import read
 from vaesweep.report.run_tables import table
 
 

@@ -9,7 +9,6 @@ import vl_convert
 from support.handmade import leave, rates
 from vaesweep.records.results import FILE
 from vaesweep.report.chart_style import panel_title
-from vaesweep.report.collection import read
 from vaesweep.report.learning_curve_chart import learning_curves
 from vaesweep.report.per_dimension_chart import latent_dimensions, row_labels
 from vaesweep.report.rate_distortion_plane_chart import plane
@@ -17,6 +16,7 @@ from vaesweep.report.rate_distortion_slope_chart import slope
 from vaesweep.report.rate_distortion_slopes import slopes
 from vaesweep.report.reconstruction_penalty_chart import penalty
 from vaesweep.report.report import VEGA_LITE, report
+from vaesweep.report.run_collection import read
 from vaesweep.report.run_tables import summary, table
 
 

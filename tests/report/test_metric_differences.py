@@ -6,8 +6,8 @@ from scipy import stats
 
 from support.handmade import leave
 from vaesweep.records.per_image_scores import FILE
-from vaesweep.report.collection import read
 from vaesweep.report.metric_differences import Differences, SettingScores, image_terms, seed_terms, t_quantile
+from vaesweep.report.run_collection import read
 from vaesweep.report.run_tables import summary, table
 
 

@@ -1,8 +1,8 @@
 """What stands around the table of settings."""
 
 from support.handmade import leave, rates
-from vaesweep.report.collection import read
 from vaesweep.report.metrics_table import notes
+from vaesweep.report.run_collection import read
 from vaesweep.report.run_tables import summary, table
 
 

@@ -20,9 +20,9 @@ from support.handmade import leave, rates
 from vaesweep.records.evaluation_record import FILE as EVALUATION
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.records.results import FILE
-from vaesweep.report.collection import read
 from vaesweep.report.read_run import EXAMPLES, HISTORY
 from vaesweep.report.report import page, report
+from vaesweep.report.run_collection import read
 from vaesweep.report.terminal_tables import table_of_settings
 
 DRAWS = int(os.environ.get("VAESWEEP_FUZZ", "20"))

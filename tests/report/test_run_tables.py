@@ -11,13 +11,13 @@ import torch
 from support.handmade import leave, rates
 from vaesweep.records.per_image_scores import write_image_scores
 from vaesweep.records.results import FILE
-from vaesweep.report.collection import read
 from vaesweep.report.conclusions import headline
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.lowest_within_error import best
 from vaesweep.report.metric_differences import Differences
 from vaesweep.report.pareto_front import pareto
 from vaesweep.report.rate_distortion_slopes import slopes
+from vaesweep.report.run_collection import read
 from vaesweep.report.run_tables import summary, table
 
 

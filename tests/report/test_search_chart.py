@@ -9,10 +9,10 @@ import pytest
 from support.handmade import leave, rates
 from vaesweep.records.results import FILE
 from vaesweep.records.search_record import SearchRecord
-from vaesweep.report.collection import read
 from vaesweep.report.conclusions import search_conclusion
 from vaesweep.report.per_dimension_chart import latent_dimensions
 from vaesweep.report.report import report
+from vaesweep.report.run_collection import read
 from vaesweep.report.run_tables import summary, table
 from vaesweep.report.search_chart import areas, heights, parallel_coordinates, search_figure
 

@@ -14,7 +14,7 @@ from support.recordings import recorded
 from support.wandb_server import WandbServer
 from vaesweep.errors import ConfigError
 from vaesweep.models import Declaration
-from vaesweep.report.collection import read
+from vaesweep.report.run_collection import read
 from vaesweep.report.wandb_dashboard import declarations, publish, workspace
 from vaesweep.training.run_and_record import run
 

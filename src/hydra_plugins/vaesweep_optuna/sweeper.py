@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import STUDY, optimized_metrics
 from vaesweep.records.search_record import SearchRecord
-from vaesweep.settings.check_arguments import check_choice, check_int
+from vaesweep.settings.check_value import check_choice, check_int
 from vaesweep.studies.search_journal import JOURNAL, open_journal
 from vaesweep.studies.search_trials import (
     SWEEPER,

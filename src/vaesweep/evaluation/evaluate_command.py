@@ -9,13 +9,13 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from vaesweep.atomic_files import atomically
-from vaesweep.evaluation.command_settings import parse_folders
 from vaesweep.evaluation.measure_in_parallel import measure_all
-from vaesweep.evaluation.terminal import print_evaluations
+from vaesweep.evaluation.print_evaluations import print_evaluations
+from vaesweep.evaluation.selection import parse_folders
 from vaesweep.records import results
 from vaesweep.records.evaluation_record import FIGURES
-from vaesweep.report.collection import read, without_repeats
 from vaesweep.report.evaluation_table import absences, cautions, markdown, side_by_side
+from vaesweep.report.run_collection import read, without_repeats
 from vaesweep.report.run_tables import table
 
 TABLE = "evaluation.md"

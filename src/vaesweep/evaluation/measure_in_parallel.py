@@ -14,10 +14,10 @@ from omegaconf import DictConfig
 from rich.progress import Progress
 
 from vaesweep.data import ImageDataModule
-from vaesweep.evaluation.command_settings import chosen_device, parse_folders
 from vaesweep.evaluation.measure_runs import error_line, measure
-from vaesweep.report.collection import read
-from vaesweep.settings.check_arguments import check_int
+from vaesweep.evaluation.selection import chosen_device, parse_folders
+from vaesweep.report.run_collection import read
+from vaesweep.settings.check_value import check_int
 from vaesweep.settings.cpu_processes import cores, default_processes
 from vaesweep.settings.instantiate import add_import_path
 from vaesweep.settings.literal_folders import escape

@@ -15,15 +15,15 @@ from rich.progress import Progress
 from vaesweep import figures
 from vaesweep.data import ImageDataModule
 from vaesweep.errors import ConfigError
-from vaesweep.evaluation.command_settings import chosen_device, chosen_measures, measure_names, parse_folders
 from vaesweep.evaluation.context import EvalContext, Track
 from vaesweep.evaluation.load import load_context
 from vaesweep.evaluation.measure_interface import Measure, MeasureResult, NotApplicable
+from vaesweep.evaluation.selection import chosen_device, chosen_measures, measure_names, parse_folders
 from vaesweep.figures.captions import run_caption
 from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
-from vaesweep.report.collection import read
+from vaesweep.report.run_collection import read
 from vaesweep.run_script import TRACEBACKS
-from vaesweep.settings.check_arguments import check_choice, check_float, check_int
+from vaesweep.settings.check_value import check_choice, check_float, check_int
 from vaesweep.settings.config_groups import CONF
 from vaesweep.settings.instantiate import build
 

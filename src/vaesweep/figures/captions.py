@@ -1,9 +1,24 @@
-"""Words of captions and titles that name a run, a label or a dimension."""
+"""Captions, and the words in them and in titles that name a run, a label or a dimension."""
 
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from torch import Tensor
 
+from vaesweep.figures.figure_style import SMALL
 from vaesweep.models import Autoencoder
 from vaesweep.models.distributions import DiagonalGaussian, Dirac
+
+
+def add_caption(figure: Figure, caption: str) -> Figure:
+    """The same figure, made higher by a small line below its title that says which run it shows."""
+    if caption:
+        # the layout leaves room for the empty line
+        title = figure.suptitle(f"{figure.get_suptitle()}\n", fontsize=11)
+        line = Annotation(caption, (0.5, 0), xycoords=title, ha="center", va="bottom", fontsize=SMALL, color="#555555")
+        figure.add_artist(line)
+        figure.set_figheight(figure.get_figheight() + 0.2)
+    return figure
+
 
 NAME_LENGTH = 20
 """Characters of a class's name."""

@@ -1,8 +1,7 @@
-"""Shared parts of figures: colours, sizes of type, empty figures, captions."""
+"""Shared parts of figures: colours, sizes of type, empty figures."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8A8A8A"
 SMALL = 8
@@ -16,14 +15,3 @@ def canvas(width: float, height: float, title: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="compressed")
     figure.suptitle(title, fontsize=11)
     return figure, figure.add_subplot()
-
-
-def add_caption(figure: Figure, caption: str) -> Figure:
-    """The same figure, made higher by a small line below its title that says which run it shows."""
-    if caption:
-        # the layout leaves room for the empty line
-        title = figure.suptitle(f"{figure.get_suptitle()}\n", fontsize=11)
-        line = Annotation(caption, (0.5, 0), xycoords=title, ha="center", va="bottom", fontsize=SMALL, color="#555555")
-        figure.add_artist(line)
-        figure.set_figheight(figure.get_figheight() + 0.2)
-    return figure

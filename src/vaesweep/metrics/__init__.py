@@ -2,6 +2,7 @@
 
 from vaesweep.metrics.average import Average
 from vaesweep.metrics.latent_activity import CodeVariance, active_units, activity
-from vaesweep.metrics.per_image_scores import PerImageScores, standard_error
+from vaesweep.metrics.per_image_scores import PerImageScores
+from vaesweep.metrics.standard_error import standard_error
 
 __all__ = ["Average", "CodeVariance", "PerImageScores", "active_units", "activity", "standard_error"]

@@ -8,7 +8,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from vaesweep.metrics.factors import check_finite, varying_factors
+from vaesweep.metrics.check_codes import check_finite
+from vaesweep.metrics.factors import varying_factors
 
 TREES = 20
 LEAF = 1 / 128

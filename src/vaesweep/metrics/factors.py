@@ -4,13 +4,6 @@ import torch
 from torch import Tensor
 
 
-def check_finite(codes: Tensor) -> Tensor:
-    """`codes` in double precision. Raises `ValueError` if any is NaN or infinite, which decision trees accept."""
-    if not codes.isfinite().all():
-        raise ValueError("the codes are not all finite")
-    return codes.double()
-
-
 def varying_factors(factors: Tensor) -> Tensor:
     """Which factors take more than one value, [F], from `factors` [N, F]. Raises `ValueError` if none does."""
     is_varying = (factors != factors[:1]).any(0)

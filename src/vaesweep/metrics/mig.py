@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from vaesweep.metrics.factors import varying_factors
-from vaesweep.metrics.mutual_information import entropy, mutual_information, top_two_gap
+from vaesweep.metrics.mutual_information import entropy, mutual_information
+from vaesweep.metrics.top_two_gap import top_two_gap
 
 
 def mig(codes: Tensor, factors: Tensor, bins: int = 20) -> float:

@@ -2,15 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
-from vaesweep.metrics.factors import check_finite
-
-
-def top_two_gap(scores: Tensor) -> Tensor:
-    """The largest of each column of `scores` [d, F], all >= 0, minus the second largest, [F]; of one row, minus 0."""
-    first, second = pad(scores, (0, 0, 0, 1)).topk(2, dim=0).values
-    return first - second
+from vaesweep.metrics.check_codes import check_finite
 
 
 def mutual_information(codes: Tensor, factors: Tensor, bins: int) -> Tensor:

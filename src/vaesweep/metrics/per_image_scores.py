@@ -25,8 +25,3 @@ class PerImageScores(Metric):
     def compute(self) -> Tensor:
         batches, scores = dim_zero_cat(self.batches), dim_zero_cat(self.scores)
         return scores.view(len(batches), -1)[batches.argsort(stable=True)]
-
-
-def standard_error(values: Tensor) -> float:
-    """Standard error of the mean of `values` [N], sqrt(sum_i (x_i - mean)^2 / (N - 1) / N)."""
-    return (values.double().std() / len(values) ** 0.5).item()

@@ -8,8 +8,9 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor
 
-from vaesweep.metrics.factors import check_finite, varying_factors
-from vaesweep.metrics.mutual_information import top_two_gap
+from vaesweep.metrics.check_codes import check_finite
+from vaesweep.metrics.factors import varying_factors
+from vaesweep.metrics.top_two_gap import top_two_gap
 
 
 def sap(train_codes: Tensor, train_factors: Tensor, test_codes: Tensor, test_factors: Tensor, seed: int) -> float:

@@ -16,7 +16,7 @@ from vaesweep.models.networks import Encoder, Network
 from vaesweep.models.schedules import Constant, ramp
 from vaesweep.models.types import Batch, Spec
 from vaesweep.models.vae import VAE
-from vaesweep.settings.check_arguments import check_float
+from vaesweep.settings.check_value import check_float
 
 FEATURES = 16
 """Soft steps along the range of log beta, of which all modulations are affine functions."""

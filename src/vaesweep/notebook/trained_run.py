@@ -13,12 +13,12 @@ from torch import Tensor
 
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.evaluation.interpolation import lerp
 from vaesweep.evaluation.load import CONFIG, load_context
+from vaesweep.evaluation.measures.interpolation import lerp
 from vaesweep.metrics.importance_weighted_bound import bounds
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.seeded_generator import generator
-from vaesweep.settings.check_arguments import check_int
+from vaesweep.settings.check_value import check_int
 
 Array = Tensor | np.ndarray
 """Images [B, C, H, W], [C, H, W] or, with one channel, [H, W]: floats in [0, 1], or uint8 from 0 to 255."""

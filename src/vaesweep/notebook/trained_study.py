@@ -8,10 +8,10 @@ import pandas as pd
 
 from vaesweep.errors import ConfigError
 from vaesweep.report.beta_range_curves import curves
-from vaesweep.report.collection import read
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.rate_distortion_plane_chart import plane
 from vaesweep.report.read_run import Run
+from vaesweep.report.run_collection import read
 from vaesweep.report.run_tables import summary, table
 
 

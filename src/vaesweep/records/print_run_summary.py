@@ -47,7 +47,7 @@ def print_summary(results: Results, folder: Path) -> None:
         on = f" on {results.device}" if results.device else ""
         speed = f"{results.seconds_per_epoch:.2f} s an epoch"
         console.print(f"{took} ({speed}){on}, {results.parameters:,} parameters", markup=False)
-    if declared.rate and results.metrics.get("test/active_units") == 0:
+    if results.has_collapsed:
         is_setting = declared.rate_weight in results.config.get("model", {})
         weight = f", try a lower model.{declared.rate_weight}" if is_setting else ""
         advice = f"unless it is too early to tell{weight}"

@@ -149,6 +149,11 @@ class Results:
         """What the model declares that it records."""
         return Declaration.from_record(self.declaration)
 
+    @property
+    def has_collapsed(self) -> bool:
+        """Whether a tested model with a rate uses none of its latent dimensions."""
+        return self.declared.rate is not None and self.metrics.get("test/active_units") == 0
+
     def optimized_metric(self, config: DictConfig) -> float | list[float]:
         """What a search is told of a completed run, a number or several; NaN for a metric that it does not have."""
         values = [self.metrics.get(name, math.nan) for name in optimized_metrics(config)]

@@ -40,7 +40,7 @@ class RunLogger(WandbLogger):
         run: wandb.Run = self.experiment
         errors = {f"{name}_se": value for name, value in results.errors.items()}
         run.summary.update(dict(training_means) | results.metrics | errors)
-        run.summary.update({"parameters": results.parameters, "collapsed": has_collapsed(results)})
+        run.summary.update({"parameters": results.parameters, "collapsed": results.has_collapsed})
         run.log({"dimensions": dimension_chart(results)})
         if self.log_checkpoints:
             artifact = wandb.Artifact(f"model-{run.id}", type="model", metadata=dict(results.metrics))
@@ -89,11 +89,6 @@ def wandb_logger(
     for name in ("trainer/global_step", "epoch"):
         run.define_metric(name, hidden=True)  # they would be panels of their own
     return RunLogger(folder, run, log_model)
-
-
-def has_collapsed(results: Results) -> bool:
-    """Whether a completed run uses no latent dimension."""
-    return results.metrics.get("test/active_units") == 0
 
 
 def dimension_chart(results: Results) -> Any:

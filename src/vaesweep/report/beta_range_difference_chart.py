@@ -7,7 +7,7 @@ import pandas as pd
 
 from vaesweep.report.chart_style import DARK, GREY, HEIGHT, NATS, numbers, padded_limits, series_scale
 from vaesweep.report.curves_at_equal_rate import at_equal_rate
-from vaesweep.report.metrics_table import with_error
+from vaesweep.report.number_format import with_error
 from vaesweep.report.read_run import Run
 from vaesweep.report.report_figure import ReportFigure
 

@@ -13,7 +13,7 @@ from vaesweep.report.beta_range_curves import ROUNDING
 from vaesweep.report.comparable_runs import COMPARABLE
 from vaesweep.report.lowest_within_error import choosing_split, equal_to_lowest, lowest
 from vaesweep.report.metric_differences import Difference, Differences
-from vaesweep.report.metrics_table import with_error
+from vaesweep.report.number_format import with_error
 
 
 def headline(means: pd.DataFrame, differences: Differences) -> str:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from vaesweep.report.collection import one_line
 from vaesweep.report.convergence import further_gain
+from vaesweep.report.printable_text import one_line
 from vaesweep.report.rate_distortion_slopes import slopes
 from vaesweep.report.read_run import Run, finite
 

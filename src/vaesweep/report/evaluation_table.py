@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from vaesweep.report.metrics_table import with_error
+from vaesweep.report.number_format import format_value
 from vaesweep.report.read_run import Run, finite
 
 KEYS = ["measure", "value", "unit"]
@@ -61,12 +61,6 @@ def all_measures(runs: Sequence[Run]) -> list[str]:
 def display_name(name: str) -> str:
     """A value's name for display."""
     return " ".join(word.upper() if word in ACRONYMS else word for word in name.split("_"))
-
-
-def format_value(mean: float, spread: float) -> str:
-    """A number to about three significant digits, with its spread."""
-    digits = 4 if 0 < abs(mean) < 0.1 else 3 if 0 < abs(mean) <= 1 else 2 if abs(mean) < 100 else 1
-    return with_error(mean, spread, digits)
 
 
 def cautions(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:

@@ -1,12 +1,12 @@
 """The table of settings as text: a mean with its error in each cell, and a mark at the lowest."""
 
-import math
 from dataclasses import dataclass
 
 import pandas as pd
 
 from vaesweep.report.lowest_within_error import LOWER_IS_BETTER, best
 from vaesweep.report.metric_differences import Differences
+from vaesweep.report.number_format import with_error
 from vaesweep.report.run_tables import metric_names
 
 DIGITS = {"mse": 4, "active_units": 1, "seconds": 1}
@@ -89,11 +89,3 @@ def metric_cell(value: float, spread: float, digits: int, mark: bool) -> Cell:
     if pd.isna(value):
         return Cell("", None)
     return Cell(with_error(value, spread, digits), float(value), mark)
-
-
-def with_error(value: float, error: float, digits: int = 1) -> str:
-    """A value ± its error, with further decimals, four at most, where the error would read as zero."""
-    if math.isnan(error):
-        return f"{value:.{digits}f}"
-    digits += next((more for more in range(4) if not 0 < error < 0.5 * 10 ** -(digits + more)), 4)
-    return f"{value:.{digits}f} ± {error:.{digits}f}"

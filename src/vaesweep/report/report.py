@@ -11,7 +11,6 @@ import vl_convert
 from vaesweep.atomic_files import atomically
 from vaesweep.report.beta_range_curves import curves
 from vaesweep.report.beta_range_difference_chart import whole_curve
-from vaesweep.report.collection import RunCollection
 from vaesweep.report.conclusions import conclusions
 from vaesweep.report.diagnostics import diagnostics
 from vaesweep.report.disentanglement_chart import disentanglement
@@ -29,6 +28,7 @@ from vaesweep.report.rate_distortion_slopes import slopes
 from vaesweep.report.read_run import Run
 from vaesweep.report.reconstruction_penalty_chart import penalty
 from vaesweep.report.report_figure import ReportFigure
+from vaesweep.report.run_collection import RunCollection
 from vaesweep.report.run_tables import summary, table
 from vaesweep.report.search_chart import search_figure
 from vaesweep.report.subtitle import data_and_training

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from vaesweep.records.flat_config import canonical, flat
-from vaesweep.report.collection import printable
 from vaesweep.report.comparable_runs import COMPARABLE, scored_data, widest_dense_code
 from vaesweep.report.overfit_gap import overfit_gap
+from vaesweep.report.printable_text import printable
 from vaesweep.report.read_run import Run, finite
 from vaesweep.report.varied_settings import format_setting, short_names, varied_knobs
 

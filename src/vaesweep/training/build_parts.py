@@ -1,10 +1,8 @@
 """The parts of a run, each built from the configuration: data, model and module, callbacks, loggers."""
 
 import copy
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 from lightning.pytorch.loggers import CSVLogger, Logger
@@ -17,7 +15,7 @@ from vaesweep.models import Autoencoder, Spec
 from vaesweep.records.log_to_loggers import log_settings
 from vaesweep.records.run_name import run_name
 from vaesweep.settings.instantiate import build, check_type
-from vaesweep.settings.rule import is_int
+from vaesweep.training.check_batch_limits import check_shares
 from vaesweep.training.check_resumption import checkpoint_settings
 from vaesweep.training.checkpoint_files import best_checkpoint
 from vaesweep.training.lightning_module import LitAutoencoder
@@ -34,26 +32,6 @@ def build_data(config: DictConfig) -> ImageDataModule:
     # training leaves out a last batch that is smaller
     check_shares(config.trainer, batches | {"train": len(data.train_dataloader())})
     return data
-
-
-def check_shares(trainer: Mapping[str, Any], batches: Mapping[str, int]) -> None:
-    """Refuse a share of a split's `batches` that is less than one of them, or an interval of more than all.
-
-    Raises `ConfigError`.
-    """
-    shares = {f"limit_{split}_batches": count for split, count in batches.items()}
-    # Lightning overfits a share of the validation as well
-    fewest = {"overfit_batches": min(batches["train"], batches["val"]), "val_check_interval": batches["train"]}
-    for key, count in {**shares, **fewest}.items():
-        share = trainer.get(key)
-        if isinstance(share, float) and 0 < share < 1 and int(share * count) == 0:
-            allowed = f"a number of batches, or a share of at least 1/{count}"
-            raise ConfigError(f"trainer.{key}", share, allowed)
-    interval: Any = trainer.get("val_check_interval")
-    limit: Any = trainer.get("limit_train_batches") or 1.0
-    count = min(limit, batches["train"]) if is_int(limit) else int(limit * batches["train"])
-    if is_int(interval) and interval > count and trainer.get("check_val_every_n_epoch", 1) is not None:
-        raise ConfigError("trainer.val_check_interval", interval, f"a number of batches up to {count}, or a share")
 
 
 def build_module(job: PlannedRun, data: ImageDataModule) -> LitAutoencoder:

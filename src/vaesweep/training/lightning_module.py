@@ -12,7 +12,7 @@ from vaesweep.metrics import Average, CodeVariance, PerImageScores
 from vaesweep.models import Autoencoder, Batch, Scores
 from vaesweep.records.log_to_loggers import log_metrics
 from vaesweep.seeded_generator import generator
-from vaesweep.settings.check_arguments import check_int
+from vaesweep.settings.check_value import check_int
 from vaesweep.training.check_model_declaration import check_declaration
 from vaesweep.training.check_resumption import check_epochs
 from vaesweep.training.metric_tracker import MetricTracker, flatten_terms

@@ -12,7 +12,7 @@ from vaesweep.records.log_to_loggers import log_results
 from vaesweep.settings.instantiate import build, check_type
 from vaesweep.settings.validate import validate
 from vaesweep.training.build_parts import build_callbacks, build_data, build_module, start_loggers
-from vaesweep.training.callbacks.resumption import Resumption
+from vaesweep.training.callbacks.resumed_run import Resumption
 from vaesweep.training.check_callbacks import check_callbacks
 from vaesweep.training.check_machine import check_machine
 from vaesweep.training.checkpoint_files import CHECKPOINT, best_checkpoint, load_weights

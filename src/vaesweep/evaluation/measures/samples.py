@@ -1,0 +1,34 @@
+"""New images, decoded from draws of the prior."""
+
+from dataclasses import dataclass
+
+import torch
+
+from vaesweep import figures
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable
+from vaesweep.evaluation.rows_of_draws import COLUMNS, row_names, rows_of_labels
+from vaesweep.figures.captions import expectation
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Decoded draws of N(0, I), the prior.
+
+    For conditional models each row of draws is decoded as one class, and another figure decodes the same draws as
+    every class.
+    """
+
+    def __call__(self, context: EvalContext) -> MeasureResult:
+        if not context.declaration.rate:
+            raise NotApplicable("a point code has no prior")
+        model, label = context.model, rows_of_labels(context)
+        rows = row_names(context)
+        z = torch.randn(len(label), model.latent_dim, generator=context.draw("samples"), device=context.device)
+        title = expectation(model)
+        found = {"samples": figures.samples(model.generate(z, label).unflatten(0, (-1, COLUMNS)), rows, title)}
+        if context.declaration.conditional:
+            # the first row of draws, decoded as every class
+            images = model.generate(z[:COLUMNS].repeat(len(rows), 1), label).unflatten(0, (-1, COLUMNS))
+            found["conditional"] = figures.panel(f"{title} of the same draws z as every class y", images, rows)
+        return MeasureResult(figures=found)

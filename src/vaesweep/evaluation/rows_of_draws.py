@@ -1,0 +1,27 @@
+"""The labels and the names of the rows of a figure of draws."""
+
+import torch
+from torch import Tensor
+
+from vaesweep.evaluation.context import EvalContext
+from vaesweep.figures.captions import class_name
+
+ROWS, COLUMNS, CLASSES = 8, 12, 20
+"""Rows where they are no classes, and classes at most."""
+
+
+def rows_of_labels(context: EvalContext) -> Tensor:
+    """Labels [N, factors] of N images to be drawn, in rows of `COLUMNS`; of a conditional model a row a class."""
+    model, conditional = context.model, context.declaration.conditional
+    rows = min(model.classes, CLASSES) if conditional else ROWS
+    label = context.examples(1).label.repeat(rows * COLUMNS, 1)
+    if conditional:
+        label[:, 0] = torch.arange(rows, device=label.device).repeat_interleave(COLUMNS)
+    return label
+
+
+def row_names(context: EvalContext) -> list[str]:
+    """The names of the rows of `rows_of_labels`; none where they are no classes."""
+    if not context.declaration.conditional:
+        return []
+    return [class_name(context.model, i) for i in range(min(context.model.classes, CLASSES))]
