@@ -21,20 +21,6 @@ MORE = {"sparse": {"filters"}, "vae": {"posterior", "samples"}}
 MORE |= dict.fromkeys(("beta_vae", "beta_tcvae", "cvae", "multi_rate"), MORE["vae"])
 
 
-def test_mosaic_puts_every_image_in_its_place():
-    images = torch.arange(6.0).view(2, 3, 1, 1, 1).expand(2, 3, 1, 4, 5) / 6
-    picture = figures.mosaic(images, gap=1)
-    assert picture.shape == (9, 17, 1)
-    assert np.allclose(picture[5:9, 12:17], 5 / 6)
-    assert np.allclose(picture[4], 1)
-    assert np.allclose(picture[0:4, 6:11], 1 / 6)
-
-
-def test_mosaic_keeps_colours():
-    red = torch.tensor([1.0, 0.0, 0.0]).view(1, 1, 3, 1, 1).expand(1, 1, 3, 2, 2)
-    assert np.allclose(figures.mosaic(red), np.broadcast_to([1.0, 0.0, 0.0], (2, 2, 3)))
-
-
 @pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", MODELS)

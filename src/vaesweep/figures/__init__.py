@@ -11,7 +11,6 @@ from vaesweep.figures.latent_figures import (
     reconstruction_field,
     traversals,
 )
-from vaesweep.figures.mosaic import mosaic
 from vaesweep.figures.save_figure import save
 
 __all__ = [
@@ -24,7 +23,6 @@ __all__ = [
     "latent_manifold",
     "latent_scatter",
     "lines",
-    "mosaic",
     "panel",
     "posterior",
     "reconstruction_field",

@@ -1,25 +1,17 @@
-"""Mosaics of images."""
+"""Mosaics: images in rows and columns on the axes of a figure."""
 
 from collections.abc import Sequence
 
-import numpy as np
-import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-
-def mosaic(images: Tensor, gap: int = 1) -> np.ndarray:
-    """Images [R, K, C, H, W] as one picture [R (H + gap) - gap, K (W + gap) - gap, C], white between them."""
-    rows, columns, channels, height, width = images.shape
-    tiles = torch.ones(rows, height + gap, columns, width + gap, channels)
-    tiles[:, :height, :, :width] = images.float().cpu().clamp(0, 1).permute(0, 3, 1, 4, 2)
-    return tiles.reshape(rows * (height + gap), -1, channels)[: -gap or None, : -gap or None].numpy()
+from vaesweep.data.tile_images import tile_images
 
 
 def show(axes: Axes, images: Tensor, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> None:
     """A mosaic of [R, K, C, H, W] on `axes`, with a label for each row and column where given."""
     gap = max(1, images.shape[-1] // 28)
-    picture = mosaic(images, gap)
+    picture = tile_images(images, gap)
     axes.imshow(picture.squeeze(-1) if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=1)
     height, width = images.shape[-2] + gap, images.shape[-1] + gap
     axes.set_yticks([i * height + (height - gap - 1) / 2 for i in range(len(rows))], rows)

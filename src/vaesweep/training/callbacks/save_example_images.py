@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from vaesweep.atomic_files import atomically
+from vaesweep.data.tile_images import tile_images
 from vaesweep.models.distributions import DiagonalGaussian
 from vaesweep.seeded_generator import generator
 from vaesweep.settings.check_value import check_int
@@ -40,10 +43,7 @@ class ExampleImages(L.Callback):
 
     def save_strip(self, name: str, images: Tensor) -> None:
         """Images [K, C, H, W] as one strip."""
-        import matplotlib.image  # here, because training need not wait for it
-
-        from vaesweep.figures import mosaic
-
-        strip = mosaic(images[None])
+        strip = tile_images(images[None])
+        pixels = (strip * 255).astype(np.uint8).repeat(3 // strip.shape[-1], axis=-1)
         with atomically(self.folder / f"{name}.png") as path:
-            matplotlib.image.imsave(path, strip.repeat(3 // strip.shape[-1], axis=-1), format="png")
+            Image.fromarray(pixels).save(path, format="png")
