@@ -55,7 +55,10 @@ def compare(arguments: argparse.Namespace) -> int:
         from vaesweep.run_script import limit_spinning
 
         limit_spinning()
-        from vaesweep.evaluation.measure_runs import measure_by_name  # here, because torch takes seconds to import
+        from vaesweep.training import fast_lightning_import  # noqa: F401  here, because torch takes seconds to import
+
+        # isort: split
+        from vaesweep.evaluation.measure_runs import measure_by_name
 
         problems = {name: measure_by_name(name, folders) for name, folders in missing.items()}
         collection = read(arguments.folders)

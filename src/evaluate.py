@@ -15,7 +15,10 @@ from vaesweep.studies.hydra_command_line import quote
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
 def main(config: DictConfig) -> None:
     """Every measure of every run; exit code 1 when any run or measure could not be had."""
-    from vaesweep.evaluation.evaluate_command import evaluate  # here, because torch takes seconds to import
+    from vaesweep.training import fast_lightning_import  # noqa: F401  here, because torch takes seconds to import
+
+    # isort: split
+    from vaesweep.evaluation.evaluate_command import evaluate
 
     if problems := run_as_hydra_job(evaluate, config):
         sys.exit("\n".join(f"error: {problem}" for problem in problems))

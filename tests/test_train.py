@@ -63,11 +63,13 @@ def test_a_bad_override_is_refused_without_importing_torch(tmp_path):
 
 @pytest.mark.nightly
 def test_training_starts_without_what_only_others_need(tmp_path):
-    code = "import sys, vaesweep.training.fast_lightning_import, vaesweep.training.run_and_record; print(*sys.modules)"
+    imported = "vaesweep.training.fast_lightning_import, vaesweep.training.run_and_record"
+    code = f"import gc, sys, {imported}; print(*sys.modules, gc.get_freeze_count() > 100_000)"
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run([sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not {"scipy", "torchvision", "matplotlib", "pandas", "sklearn"} & {*done.stdout.split()}
+    assert done.stdout.split()[-1] == "True"  # the garbage collector passes them by
 
 
 def test_the_first_command_of_the_readme(tmp_path):

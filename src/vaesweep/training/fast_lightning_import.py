@@ -2,9 +2,10 @@
 
 Lightning imports torchmetrics for two base classes. torchmetrics imports every optional package that it finds, for
 metrics of sound, text and images that nothing here uses. The garbage collector looks through all modules again and
-again while others are imported, and finds nothing: it is off for the import.
+again while others are imported, and finds nothing: it is off for the import, and leaves out afterwards what it brought.
 """
 
+import atexit
 import gc
 import sys
 from collections.abc import Iterator
@@ -57,4 +58,6 @@ with hide_packages("matplotlib", "scipy", "torchvision"):
 import lightning  # noqa: E402, F401
 
 if collects:
+    gc.freeze()
+    atexit.register(gc.unfreeze)  # some modules report objects that are still there at the end
     gc.enable()
