@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from vaesweep.training.fused_adam import FusedAdam
 from vaesweep.training.optimizers import Adam
 
 
@@ -35,7 +36,7 @@ def memberwise_adam(
     return recipes[0](split, steps, fused, MemberwiseAdam)
 
 
-class MemberwiseAdam(torch.optim.Adam):
+class MemberwiseAdam(FusedAdam):
     """Adam over `rows`, a slice of the first axis, of each group's parameters: every row is what it would be alone."""
 
     def __init__(self, groups: Iterable[dict[str, Any]], **options: Any) -> None:

@@ -10,6 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from vaesweep.errors import ConfigError
 from vaesweep.settings.check_value import check_choice
+from vaesweep.training.fused_adam import FusedAdam
 
 BETA1 = 0.9
 """Adam's own, which stands for the cycle of one-cycle."""
@@ -40,7 +41,7 @@ class Adam:
         groups: Iterable[dict[str, Any]],
         steps: int,
         fused: bool = True,
-        optimizer_class: type[torch.optim.Adam] = torch.optim.Adam,
+        optimizer_class: type[torch.optim.Adam] = FusedAdam,
     ) -> tuple[torch.optim.Optimizer, LRScheduler | None]:
         """The optimizer of some parameter groups, and for `onecycle` its scheduler over `steps` optimizer steps.
 
