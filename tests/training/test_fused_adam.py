@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from vaesweep.training import fused_adam
 from vaesweep.training.fused_adam import FusedAdam
@@ -88,6 +89,10 @@ def test_hooks_and_a_closure_work():
     assert losses == sorted(losses, reverse=True)
     assert len(called) == 3
     assert called[-1].equal(weight)
+    handle = register_optimizer_step_pre_hook(lambda *_: called.append(None))
+    optimizer.step(closure)
+    handle.remove()
+    assert len(called) == 5
 
 
 def test_a_step_with_a_gradient_scaler_is_torchs():

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import optimizer
 from torch.optim.adam import adam
 
 
@@ -12,11 +13,20 @@ class FusedAdam(torch.optim.Adam):
     """`torch.optim.Adam` with the same results, bit for bit; the detours take longer than the step of a small model.
 
     Without a fused kernel, with a gradient scaler, and for a group with parameters of several types or devices, a step
-    is torch's own function.
+    is torch's own function. Profilers have no entry of their own for a step without hooks.
     """
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step, after `closure` where it is given, which is to compute the gradients."""
+        hooks = (self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks)
+        if any((*hooks, optimizer._global_optimizer_pre_hooks, optimizer._global_optimizer_post_hooks)):
+            return optimizer.Optimizer.profile_hook_step(type(self).step_without_hooks)(self, closure)
+        return self.step_without_hooks(closure)
+
+    step.hooked = True  # type: ignore[attr-defined]  # or torch would do that at every step, for profilers
+
+    def step_without_hooks(self, closure: Callable[[], Any] | None) -> Any:
+        """One step, after `closure`."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
