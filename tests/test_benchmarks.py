@@ -19,6 +19,8 @@ def test_the_benchmark_of_an_epoch_writes_its_table(tmp_path, monkeypatch):
     options = ["--data", "digits", "--epochs", "1", "--turns", "1", "--long-turns", "0"]
     monkeypatch.setattr(sys, "argv", ["epoch.py", *options, "--out", str(tmp_path / "epoch.md")])
     monkeypatch.setenv("WANDB_MODE", "disabled")
+    ours = module.ours
+    monkeypatch.setattr(module, "ours", lambda name, *overrides: ours(name, module.FIGURES, *overrides))
     module.main()
     table = (tmp_path / "epoch.md").read_text()
     for name in ("ours", "bare", "stock Lightning"):

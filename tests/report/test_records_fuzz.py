@@ -25,7 +25,7 @@ from vaesweep.report.report import page, report
 from vaesweep.report.run_collection import read
 from vaesweep.report.terminal_tables import table_of_settings
 
-DRAWS = int(os.environ.get("VAESWEEP_FUZZ", "20"))
+DRAWS = int(os.environ.get("VAESWEEP_FUZZ", "12"))
 ODD = (
     None, True, False, 0, 1, -1, 2, 3.5, -0.5, 1e-320, 5e-324, 1e38, 3e38, -3e38, 1e39, 1e308, -1e308, 2**31, 2**63,
     2**64, 10**400, float("nan"), float("inf"), float("-inf"), "nan", "inf", "-inf", "", " ", "abc", "kl", "beta",

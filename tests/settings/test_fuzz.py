@@ -31,7 +31,7 @@ from vaesweep.training.check_machine import check_machine
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.train_and_test import silence_lightning
 
-EXAMPLES = int(os.environ.get("VAESWEEP_FUZZ", "40"))
+EXAMPLES = int(os.environ.get("VAESWEEP_FUZZ", "25"))
 GROUPS = (
     *("model", "model/likelihood", "model/schedule", "network", "optimizer", "trainer", "logger", "callbacks"),
     *("experiment", "debug"),
