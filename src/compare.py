@@ -41,6 +41,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
     Raises `ConfigError` and OSError.
     """
+    from rich import get_console
     from rich.progress import track
 
     from vaesweep.report.missing_measures import missing_measures
@@ -71,7 +72,8 @@ def compare(arguments: argparse.Namespace) -> int:
     others = list(summary.studies)[1:]
     name = f"report_with_{others[0].replace(' ', '_')}" if len(others) == 1 else f"report_with_{len(others)}"
     folder = arguments.out or home / (name if others else "report")
-    for _ in track(write(summary, folder), "report", summary.files, transient=True):
+    is_hidden = not get_console().is_terminal  # a line would be left
+    for _ in track(write(summary, folder), "report", summary.files, transient=True, disable=is_hidden):
         pass
     print_report(summary, folder / PAGE)
     study = home.resolve().name

@@ -14,6 +14,7 @@ def test_what_compare_prints_can_be_read_without_the_report(monkeypatch, capsys,
     leave(tmp_path / "fine", beta=1, metrics=rates(5, 20), images={"distortion": [19.0, 21.0]})
     assert compare([str(tmp_path)]) == 0
     said = capsys.readouterr().out
+    assert said[0] != "\n"  # where a bar would have been in a terminal
     places = [
         said.index(text)
         for text in (

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from omegaconf import DictConfig
+from rich import get_console
 from rich.progress import Progress
 
 from vaesweep.data import ImageDataModule
@@ -79,7 +80,7 @@ def measure_in_processes(config: DictConfig, folders: Sequence[Path], processes:
         futures: dict[Future[list[str]], Path] = {
             executor.submit(measure_alone, config_for(config, [folder])): folder for folder in folders
         }
-        with Progress(transient=True) as progress:
+        with Progress(transient=True, disable=not get_console().is_terminal) as progress:
             for future in progress.track(as_completed(futures), len(futures), description="runs"):
                 folder = futures[future]
                 try:

@@ -10,6 +10,7 @@ import torch
 from filelock import FileLock, Timeout
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from rich import get_console
 from rich.progress import Progress
 
 from vaesweep import figures
@@ -51,7 +52,7 @@ def measure(config: DictConfig, loaded: dict[str, ImageDataModule] | None = None
     if not run_folders:
         raise ConfigError("run", "; ".join(problems), "folders of completed runs, or of studies")
     loaded = {} if loaded is None else loaded
-    with Progress(transient=True, disable=quiet) as progress, torch.no_grad():
+    with Progress(transient=True, disable=quiet or not get_console().is_terminal) as progress, torch.no_grad():
         task = progress.add_task("", total=len(run_folders) * len(measures))
         for i, folder in enumerate(run_folders):
             progress.update(task, description=folder.name[-40:], completed=i * len(measures))
