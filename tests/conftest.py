@@ -20,6 +20,8 @@ from vaesweep.studies.folder_names import register_resolvers
 
 DIGITS = Spec((1, 8, 8), 10, 1294)
 
+LONGEST = ("test_launchers.py", "test_wandb_online.py")
+
 register_resolvers()
 
 torch.set_num_threads(1)
@@ -34,6 +36,11 @@ gc.freeze()
 atexit.register(gc.unfreeze)  # some modules report objects that are still there at the end
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the tests that take longest begin first: at the end nothing would run beside them."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Callable[..., DictConfig]:
     """Compose the configuration of a run in `tmp_path`, from overrides as on the command line."""
@@ -42,7 +49,8 @@ def config(tmp_path: Path) -> Callable[..., DictConfig]:
         folder.mkdir(parents=True, exist_ok=True)
         # a debug configuration and other loggers decide for themselves
         disabled = ["logger.wandb.mode=disabled"] if wandb and "logger=none" not in overrides else []
-        defaults = ["trainer=cpu", "data=digits", *disabled, *(["callbacks=no_figures"] if wandb else [])]
+        defaults = ["trainer=cpu", "data=digits", "test_samples=1", *disabled]
+        defaults += ["callbacks=no_figures"] if wandb else []
         quiet = ["~callbacks.progress", "+trainer.enable_progress_bar=false"]
         return compose_run(*defaults, *overrides, *quiet, folder=folder)
 
