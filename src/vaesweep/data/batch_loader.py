@@ -69,8 +69,10 @@ class BatchLoader:
         """This process's share of the images at `indices`, and their labels."""
         share = slice(self.rank, None, self.world) if self.epoch else slice(None)
         rank_indices = indices[share].to(self.split.images.device)
-        image = self.to_float(self.split.images[rank_indices], len(indices), share, draw)
-        return Batch(image, self.split.labels[rank_indices])
+        # `index_select` copies rows, where brackets copy numbers one by one
+        stored_images = self.split.images.index_select(0, rank_indices)
+        image = self.to_float(stored_images, len(indices), share, draw)
+        return Batch(image, self.split.labels.index_select(0, rank_indices))
 
     def state_dict(self) -> dict[str, int]:
         return {"position": self.position}
