@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from vaesweep.evaluation.rows_of_draws import COLUMNS, ROWS, row_names, rows_of_labels
+from vaesweep.evaluation.rows_of_draws import COLUMNS, ROWS, row_names, rows_left_out, rows_of_labels
 
 
 def context(classes, conditional):
@@ -23,9 +23,11 @@ def test_each_row_is_a_class_and_there_are_at_most_twenty(classes, rows):
     assert row_names(context(classes, conditional=True)) == [f"class {i}" for i in range(rows)]
     assert label[:, :, 0].equal(torch.arange(rows)[:, None].expand(rows, COLUMNS))
     assert (label[:, :, 1] == 7).all()
+    assert rows_left_out(context(classes, conditional=True)) == ("20 of 800 classes" if classes == 800 else "")
 
 
 def test_rows_are_no_classes_where_the_model_has_no_condition():
     assert row_names(context(10, conditional=False)) == []
+    assert rows_left_out(context(10, conditional=False)) == ""
     assert (rows_of_labels(context(10, conditional=False)) == torch.tensor([3, 7])).all()
     assert len(rows_of_labels(context(10, conditional=False))) == ROWS * COLUMNS

@@ -1,6 +1,7 @@
 """Callbacks that are left out or added."""
 
 import re
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from support.runs import recorded_metrics
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
+from vaesweep.training.callbacks import ExampleImages
 from vaesweep.training.run_and_record import run
 
 SHORT = ["model=ae", "trainer.max_epochs=2"]
@@ -18,6 +20,16 @@ SHORT = ["model=ae", "trainer.max_epochs=2"]
 def test_a_run_does_without_any_of_its_callbacks(config, tmp_path, name):
     assert recorded_metrics(config(*SHORT, f"~callbacks.{name}"))["test/loss"] > 0
     assert Results.read(tmp_path / "run").seconds > 0
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_images_that_no_picture_can_show_are_refused_before_training(tmp_path, channels):
+    module = SimpleNamespace(model=SimpleNamespace(image_shape=(channels, 8, 8)))
+    line = (
+        rf"callbacks.example_images: got images of {channels} channels; allowed: 1 \(grey\) or 3 \(RGB\), or ~callbacks"
+    )
+    with pytest.raises(ConfigError, match=line):
+        ExampleImages(str(tmp_path), 3).on_fit_start(None, module)
 
 
 def test_the_best_weights_need_a_callback_that_keeps_them(config):

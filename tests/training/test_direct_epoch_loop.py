@@ -35,7 +35,8 @@ def recording(name):
         logged = {key: float(value) for key, value in trainer.callback_metrics.items()}
         rates = [group["lr"] for optimizer in trainer.optimizers for group in optimizer.param_groups]
         loss = [float(value["loss"]) for value in args if isinstance(value, dict) and "loss" in value]
-        self.seen.append((name, module._current_fx_name, steps, batch, logged, rates, loss))
+        is_held = trainer._results is not None and trainer._results.batch is not None
+        self.seen.append((name, module._current_fx_name, steps, batch, logged, rates, loss, is_held))
 
     return hook
 

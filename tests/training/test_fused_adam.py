@@ -48,6 +48,8 @@ def train(optimizer_class, dtypes=(torch.float32,) * 4, without_gradient=(), res
         {"without_gradient": {(0, 1), (3, 1), (3, 0), (5, 2)}},
         {"without_gradient": {(4, 2), (4, 3)}},
         {"resume_at": 6},
+        {"decoupled_weight_decay": True},
+        {"maximize": True},
     ],
     ids=str,
 )
@@ -93,6 +95,25 @@ def test_hooks_and_a_closure_work():
     optimizer.step(closure)
     handle.remove()
     assert len(called) == 5
+
+
+def test_a_hook_may_change_what_a_step_is_given():
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = FusedAdam([weight], lr=0.1, fused=True)
+    weight.grad = torch.ones(3)
+    optimizer.register_step_pre_hook(lambda optimizer, given, named: (given[:1], {}))
+    optimizer.step(closure=lambda: pytest.fail("the hook has taken the closure away"))
+    assert torch.allclose(weight, torch.full((3,), 0.9))
+
+
+def test_gradients_are_let_go_of_or_filled_with_zeros():
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = FusedAdam([weight], lr=0.1, fused=True)
+    weight.grad = torch.ones(3)
+    optimizer.zero_grad(set_to_none=False)
+    assert weight.grad.equal(torch.zeros(3))
+    optimizer.zero_grad()
+    assert weight.grad is None
 
 
 def test_a_step_with_a_gradient_scaler_is_torchs():

@@ -1,4 +1,4 @@
-"""The labels and the names of the rows of a figure of draws."""
+"""The rows of a figure of draws: their labels, their names, and what is left out."""
 
 import torch
 from torch import Tensor
@@ -25,3 +25,9 @@ def row_names(context: EvalContext) -> list[str]:
     if not context.declaration.conditional:
         return []
     return [class_name(context.model, i) for i in range(min(context.model.classes, CLASSES))]
+
+
+def rows_left_out(context: EvalContext) -> str:
+    """What a figure says below its rows where not every class has one; nothing where every class has."""
+    shown, classes = len(row_names(context)), context.model.classes
+    return f"{shown} of {classes} classes" if 0 < shown < classes else ""

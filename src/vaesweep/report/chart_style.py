@@ -8,7 +8,6 @@ import altair as alt
 import matplotlib
 import numpy as np
 import pandas as pd
-from altair.utils.schemapi import disable_debug_mode
 from matplotlib.colors import to_hex
 
 # Okabe & Ito, without its yellow
@@ -44,7 +43,6 @@ CONFIG: dict[str, Any] = {
     "title": {"fontSize": 14, "subtitleFontSize": TYPE_SIZE, "anchor": "start"},
 }  # fmt: skip
 alt.data_transformers.disable_max_rows()
-disable_debug_mode()  # a chart is validated as a whole, and need not be at every step of its making
 
 
 class LegendEntry(NamedTuple):

@@ -50,7 +50,7 @@ class MemberwiseAdam(FusedAdam):
             self.views += views
         super().__init__(sliced, **options)
 
-    def step_without_hooks(self, closure: Callable[[], Any] | None) -> Any:
+    def step_without_hooks(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step, after `closure` where it is given, which is to compute the gradients."""
         loss = None
         if closure is not None:
@@ -58,7 +58,7 @@ class MemberwiseAdam(FusedAdam):
                 loss = closure()
         for view, stacked, rows in self.views:
             view.grad = None if stacked.grad is None else stacked.grad[rows]
-        super().step_without_hooks(None)
+        super().step_without_hooks()
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:

@@ -1,7 +1,5 @@
 """Lightning's loop over the batches of an epoch, which takes the steps of a plain run without its detours."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import lightning as L
@@ -35,8 +33,6 @@ class DirectEpochLoop(_TrainingEpochLoop):
 
     def on_run_start(self, data_fetcher: _DataFetcher) -> None:
         super().on_run_start(data_fetcher)
-        trainer: Any = self.trainer
-        self.hooks = {name: hooks_of(trainer, name) for name in ("on_train_batch_start", "on_train_batch_end")}
         self.is_direct = is_plain(self.trainer) and not isinstance(data_fetcher, _DataLoaderIterDataFetcher)
 
     def advance(self, data_fetcher: _DataFetcher) -> None:
@@ -58,7 +54,7 @@ class DirectEpochLoop(_TrainingEpochLoop):
         batch = trainer.datamodule.transfer_batch_to_device(batch, module.device, 0)
         progress.increment_ready()
         trainer._logger_connector.on_batch_start(batch)
-        self.call_hooks("on_train_batch_start", batch, batch_idx)
+        call_hooks(trainer, "on_train_batch_start", batch, batch_idx)
         progress.increment_started()
 
         set_hook_name(module, "training_step")
@@ -78,28 +74,27 @@ class DirectEpochLoop(_TrainingEpochLoop):
             config.scheduler.step()
             self.scheduler_progress.increment_completed()
 
-        self.call_hooks("on_train_batch_end", {"loss": loss.detach()}, batch, batch_idx)
-        is_logged = bool(trainer._results)  # by `log` within the step
-        if is_logged:
+        call_hooks(trainer, "on_train_batch_end", {"loss": loss.detach()}, batch, batch_idx)
+        results = trainer._results
+        if results:  # of `log` within the step
             trainer._logger_connector.on_batch_end()
+        else:
+            results.batch = results.batch_size = None
         progress.increment_completed()
-        if is_logged:
+        if results:
             trainer._logger_connector.update_train_step_metrics()
 
-    def call_hooks(self, name: str, *args: Any) -> None:
-        """Call a hook of all callbacks and of the module."""
-        module = self.trainer.lightning_module
-        set_hook_name(module, name)
-        for hook in self.hooks[name]:
-            hook(*args)
-        set_hook_name(module, None)
 
-
-def hooks_of(trainer: Any, name: str) -> list[Callable[..., Any]]:
-    """A hook of all callbacks, without those that are None, which Lightning skips, and of the module."""
+def call_hooks(trainer: Any, name: str, *args: Any) -> None:
+    """Call a hook of all callbacks and of the module."""
     module = trainer.lightning_module
-    hooks = (getattr(callback, name) for callback in trainer.callbacks)
-    return [*(partial(hook, trainer, module) for hook in hooks if hook is not None), getattr(module, name)]
+    set_hook_name(module, name)
+    for callback in trainer.callbacks:
+        hook = getattr(callback, name)
+        if callable(hook):
+            hook(trainer, module, *args)
+    getattr(module, name)(*args)
+    set_hook_name(module, None)
 
 
 def set_hook_name(module: L.LightningModule, name: str | None) -> None:

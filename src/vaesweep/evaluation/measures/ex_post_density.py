@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
-from vaesweep.evaluation.rows_of_draws import COLUMNS, row_names, rows_of_labels
+from vaesweep.evaluation.rows_of_draws import COLUMNS, row_names, rows_left_out, rows_of_labels
 from vaesweep.figures.captions import expectation
 from vaesweep.settings.check_value import check_int
 
@@ -47,10 +47,10 @@ class ExPostDensity:
         z = torch.from_numpy(mixture[0].inverse_transform(standard_codes)).float().to(context.device)[order]
         drawn = f"z drawn from a mixture of {mixture[-1].n_components} Gaussians fitted to the codes"
         images = model.generate(z, label).unflatten(0, (-1, COLUMNS))
-        return MeasureResult(
-            {"code_density": Value(gain, "nats per code, above one Gaussian")},
-            figures={"mixture_samples": figures.panel(f"{expectation(model)} for {drawn}", images, row_names(context))},
-        )
+        title = f"{expectation(model)} for {drawn}"
+        figure = figures.panel(title, images, row_names(context), below=rows_left_out(context))
+        density = {"code_density": Value(gain, "nats per code, above one Gaussian")}
+        return MeasureResult(density, figures={"mixture_samples": figure})
 
 
 def fit_mixture(codes: np.ndarray, components: int, seed: int) -> Pipeline:

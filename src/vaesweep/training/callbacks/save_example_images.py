@@ -1,6 +1,7 @@
 """A few images of each run, for reports."""
 
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from vaesweep.atomic_files import atomically
 from vaesweep.data.tile_images import tile_images
+from vaesweep.errors import ConfigError
 from vaesweep.models.distributions import DiagonalGaussian
 from vaesweep.seeded_generator import generator
 from vaesweep.settings.check_value import check_int
@@ -25,6 +27,13 @@ class ExampleImages(L.Callback):
 
     def __init__(self, folder: str, count: int) -> None:
         self.folder, self.count = Path(folder), check_int("count", count)
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        module: Any = pl_module
+        channels, *_ = module.model.image_shape
+        if channels not in (1, 3):
+            allowed = "1 (grey) or 3 (RGB), or ~callbacks.example_images"
+            raise ConfigError("callbacks.example_images", f"images of {channels} channels", allowed)
 
     @torch.no_grad()
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
