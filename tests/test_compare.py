@@ -119,7 +119,7 @@ def test_a_linear_gaussian_run_is_measured_against_its_optimum_and_no_other(trai
 def multi_rate(config, tmp_path):
     """The folder of a run for a range of betas, in a study with runs of one beta by hand."""
     folder = tmp_path / "study" / "whole"
-    composed = config("model=multi_rate", "trainer.max_epochs=2", folder=folder)
+    composed = config("model=multi_rate", "test_samples=10", "trainer.max_epochs=2", folder=folder)
     (folder / ".hydra").mkdir()
     OmegaConf.save(composed, folder / ".hydra" / "config.yaml")
     run(composed)

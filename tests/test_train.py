@@ -159,7 +159,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path):
     ids=["sparse", "beta_tcvae", "fewer batches than processes"],
 )
 def test_two_processes_give_the_weights_of_one(config, tmp_path, settings):
-    exact = [*settings, *QUICK, "trainer.precision=64-true"]
+    exact = [*settings, *QUICK, "trainer.precision=64-true", "test_samples=1"]
     run(config(*exact, folder=tmp_path / "alone"))
     two = [*exact, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "hydra.run.dir=both"]
     both = train(tmp_path, *two)

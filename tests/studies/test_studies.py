@@ -74,7 +74,15 @@ def test_a_study_that_is_stopped_and_killed_is_resumed_as_if_nothing_had_happene
     assert done.returncode == 0, done.stderr + done.stdout
     for folder in only(disturbed).glob("*seed=*"):
         seed = f"seed={record(folder)['seed']}"
-        run(config("model=vae", seed, *LONG, folder=undisturbed / "runs" / only(disturbed).name / folder.name))
+        run(
+            config(
+                "model=vae",
+                seed,
+                "test_samples=10",
+                *LONG,
+                folder=undisturbed / "runs" / only(disturbed).name / folder.name,
+            )
+        )
     (table, weights), (expected_table, expected_weights) = results(disturbed), results(undisturbed)
     pd.testing.assert_frame_equal(table, expected_table, check_exact=True)
     for mine, theirs in zip(weights, expected_weights, strict=True):
