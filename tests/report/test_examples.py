@@ -2,6 +2,7 @@
 
 import matplotlib.image
 import numpy as np
+from PIL import Image
 
 from support.handmade import leave, rates
 from vaesweep.report.examples import examples
@@ -19,6 +20,9 @@ def leave_strips(folder, originals, **knobs):
 def test_runs_with_other_validation_images_have_a_picture_of_their_own(tmp_path):
     for beta in (1, 2):
         leave_strips(tmp_path / f"{beta}", 0.2, beta=beta)
+    strip = tmp_path / "2" / "examples" / "originals.png"
+    with Image.open(strip) as image:
+        image.convert("RGB").save(strip)  # the same image in another file
     leave_strips(tmp_path / "others", 0.9, beta=3)
     leave_strips(tmp_path / "mnist", 0.2, beta=1, data="mnist")
     runs = read([tmp_path]).runs

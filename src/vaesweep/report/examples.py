@@ -10,6 +10,7 @@ import matplotlib.image
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from vaesweep.report.read_run import Run
 
@@ -69,7 +70,7 @@ def examples(frame: pd.DataFrame, runs: Sequence[Run]) -> dict[str, Examples]:
     """
     completed = frame.loc[[i for i in frame.index if frame.status[i] == "completed" and runs[i].examples]]
     first = completed.drop_duplicates("setting")
-    first = first.assign(originals=[encode(runs[i], "originals") for i in first.index])
+    first = first.assign(originals=[pixels(runs[i], "originals") for i in first.index])
     strips_by_name = {}
     for data, part in first.groupby("data", sort=False):
         for number, (_, settings) in enumerate(part.groupby("originals", sort=False), start=1):
@@ -94,6 +95,15 @@ def encode(run: Run, strip: str) -> str:
         return base64.b64encode(run.examples[strip].read_bytes()).decode()
     except (KeyError, OSError):
         return ""
+
+
+def pixels(run: Run, strip: str) -> bytes:
+    """The size and the colours of one of a run's strips, whatever wrote the file; nothing where none can be read."""
+    try:
+        with Image.open(run.examples[strip]) as image:
+            return repr(image.size).encode() + image.convert("RGB").tobytes()
+    except (KeyError, OSError):
+        return b""
 
 
 def show_strip(axes: Axes, run: Run, strip: str, label: str) -> None:
