@@ -5,9 +5,10 @@ from torch import Tensor
 
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.figures.captions import class_name
+from vaesweep.figures.model_figures import CLASSES
 
-ROWS, COLUMNS, CLASSES = 8, 12, 20
-"""Rows where they are no classes, and classes at most."""
+ROWS, COLUMNS = 8, 12
+"""Rows where they are no classes, and images in each."""
 
 
 def rows_of_labels(context: EvalContext) -> Tensor:
