@@ -30,7 +30,7 @@ fuzz: $(SETUP)  ## odd values for every setting and in every record, 2,000 of ea
 	VAESWEEP_FUZZ=$(or $(VAESWEEP_FUZZ),2000) $(BIN)/python -m pytest -n 0 -s tests/settings/test_fuzz.py tests/report/test_records_fuzz.py
 
 bench: $(SETUP)  ## what it costs to begin, what an epoch on MNIST costs beside other ways to train, a contraction
-	$(BIN)/python tests/benchmarks/startup.py
+	$(BIN)/python tests/benchmarks/run_overhead.py
 	$(BIN)/python tests/benchmarks/epoch.py
 	$(BIN)/python tests/benchmarks/contraction.py
 

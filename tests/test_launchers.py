@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from support.commands import QUICK, only, record, started, statuses, train, wait_for, weights
-from support.runs import recorded_metrics
+from support.run_in_process import recorded_metrics
 from vaesweep.errors import ConfigError
 from vaesweep.training.run_and_record import run
 

@@ -13,7 +13,7 @@ STUDIES = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
 
 def test_there_is_a_study_for_each_question():
     known = {"beta_ladder", "family", "latent_dim", "capacity", "schedules", "sparsity", "contraction", "denoising"}
-    known |= {"disentanglement", "linear_oracle", "search", "target", "whole_curve"}
+    known |= {"disentanglement", "linear_optimum", "search", "target", "whole_curve"}
     assert set(STUDIES) == known
 
 

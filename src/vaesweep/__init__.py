@@ -30,7 +30,7 @@ def load(
     auto | cpu | cuda | mps. Raises `ConfigError`: no completed run, no such checkpoint, device or data.
     """
     # here, because torch takes seconds to import
-    from vaesweep.evaluation.selection import chosen_device
+    from vaesweep.evaluation.device import chosen_device
     from vaesweep.notebook.trained_run import TrainedRun
 
     return TrainedRun.load(Path(folder), checkpoint, root, chosen_device(device))

@@ -17,10 +17,11 @@ from PIL import Image
 import vaesweep
 from evaluate import name_runs, quote_run
 from support.commands import run_command
+from support.compositions import MODELS
 from support.datasets import write_photos
 from support.nightly import at_night_but
-from support.paths import MODELS, ROOT
-from support.recordings import recorded
+from support.paths import ROOT
+from support.wandb_recordings import recorded
 from vaesweep.data import Digits
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation import NLL

@@ -11,7 +11,7 @@ from matplotlib.text import Text
 from vaesweep import evaluation as measures
 from vaesweep import figures
 from vaesweep.evaluation.measure_runs import take_measure
-from vaesweep.figures import captions
+from vaesweep.figures import figure_text
 from vaesweep.metrics import activity
 from vaesweep.models.distributions import Dirac
 from vaesweep.training.run_and_record import run
@@ -43,8 +43,8 @@ def test_a_figure_of_an_evaluation_names_the_run_as_its_record_does(context, mon
 
 @pytest.mark.slow
 def test_a_figure_of_training_names_the_run_as_its_record_does(config, monkeypatch, tmp_path):
-    named, original = [], captions.run_caption
-    monkeypatch.setattr(captions, "run_caption", lambda *given: named.append(original(*given)) or named[-1])
+    named, original = [], figure_text.run_caption
+    monkeypatch.setattr(figure_text, "run_caption", lambda *given: named.append(original(*given)) or named[-1])
     composed = config("model=cvae", "callbacks=default", "trainer.max_epochs=1", "network.hidden=[8]", "seed=5")
     with torch.enable_grad():
         run(composed)

@@ -7,9 +7,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
-from support.paths import MODELS
+from support.compositions import MODELS
 from vaesweep import figures
-from vaesweep.figures.captions import label_text, run_caption
+from vaesweep.figures.figure_text import label_text, run_caption
 from vaesweep.figures.latent_figures import symmetric_ticks
 from vaesweep.figures.model_figures import first_layer, model_figures, plane, prior_samples
 from vaesweep.figures.mosaic import grid_size

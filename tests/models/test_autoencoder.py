@@ -7,8 +7,8 @@ import torch
 from sklearn.decomposition import PCA
 from torch.func import functional_call, stack_module_state, vmap
 
+from support.compositions import MODELS
 from support.noise import noise_for
-from support.paths import MODELS
 from vaesweep.errors import ConfigError
 from vaesweep.models import Batch
 

@@ -5,8 +5,8 @@ from types import MethodType
 import pytest
 import torch
 
-from support.exact_training import train_exactly, with_equal_moments
 from support.nightly import at_night_but
+from support.train_to_optimum import train_exactly, with_equal_moments
 from vaesweep.metrics.linear_optimum import optimum, optimum_with_learned_sigma, spectrum
 from vaesweep.models import VAE, Spec
 from vaesweep.models.distributions import DiagonalGaussian, Gaussian

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import distributions as reference
 
-from support.exact_training import minimise_exactly, with_equal_moments
 from support.noise import noise_for
+from support.train_to_optimum import minimise_exactly, with_equal_moments
 from vaesweep.errors import ConfigError
 from vaesweep.metrics.linear_optimum import optimum, spectrum
 from vaesweep.models import Batch, MultiRateVAE, Spec

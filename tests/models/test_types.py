@@ -9,9 +9,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import distributed, multiprocessing
 
+from support.compositions import MODELS
 from support.noise import noise_for
-from support.paths import MODELS, OUTSIDE, ROOT
-from support.runs import recorded_metrics
+from support.paths import OUTSIDE, ROOT
+from support.run_in_process import recorded_metrics
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.evaluate_command import evaluate
 from vaesweep.models import VAE, Batch, Declaration, Spec
@@ -96,6 +97,19 @@ def test_a_stack_trains_what_training_alone_does(model, digits, name):
         assert view.module.tracker.metrics["val/loss"] == pytest.approx(
             one.tracker.metrics["val/loss"].item(), rel=1e-6
         )
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_scores_of_several_draws_are_the_means_of_one_draw_each(model, batch, name, monkeypatch):
+    made = model(*overrides(name)).eval()
+    noises = [noise_for(made, batch, seed) for seed in range(3)]
+    alone = [made.score(batch, noise) for noise in noises]
+    encoded, posterior = [], type(made).posterior
+    monkeypatch.setattr(type(made), "posterior", lambda *given: encoded.append(1) or posterior(*given))
+    together = made.score(batch, *noises)
+    for part, parts in zip(together, zip(*alone, strict=True), strict=True):
+        assert torch.equal(part, torch.stack(parts).mean(0))
+    assert len(encoded) == (3 if name == "denoising" else 1)  # what it encodes depends on the noise
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import distributions as reference
 
-from support.exact_training import train_exactly, with_equal_moments
 from support.noise import noise_for
+from support.train_to_optimum import train_exactly, with_equal_moments
 from vaesweep.errors import ConfigError
 
 

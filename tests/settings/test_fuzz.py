@@ -27,7 +27,7 @@ from vaesweep.settings.rules_by_class import RULES
 from vaesweep.settings.validate import validate
 from vaesweep.training.build_parts import build_callbacks
 from vaesweep.training.check_callbacks import check_callbacks
-from vaesweep.training.check_machine import check_machine
+from vaesweep.training.check_devices import check_devices
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.train_and_test import silence_lightning
 
@@ -160,7 +160,7 @@ def stage(folder, overrides):
 def build_parts(config):
     """What `train_and_test` builds before it trains, and the objective of a batch."""
     validate(config)
-    check_machine(config)
+    check_devices(config)
     silence_lightning()
     if config.data._target_ == "vaesweep.data.Digits":
         build(config, "data").setup()

@@ -19,7 +19,7 @@ from hydra_plugins.vaesweep_stack.launcher import StackLauncher
 from support.commands import QUICK, at_work, only, record, started, statuses, train, wait_for
 from support.interruption import interrupted_at
 from support.paths import ROOT
-from support.recordings import recorded
+from support.wandb_recordings import recorded
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.stacking import train_and_test as stack_training

@@ -13,6 +13,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from vaesweep.settings.config_groups import CONF
 from vaesweep.settings.literal_folders import escape
 
+MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+"""The names of all models."""
+
 
 def compose_run(*overrides: str, folder: os.PathLike[str]) -> DictConfig:
     """The configuration of a run that `overrides` ask for, in `folder`, with Hydra's part made the current one."""

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from support.runs import recorded_metrics
+from support.run_in_process import recorded_metrics
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.training.callbacks import ExampleImages

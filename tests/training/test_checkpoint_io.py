@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from support.interruption import interrupted_at
-from support.runs import recorded_metrics
+from support.run_in_process import recorded_metrics
 from vaesweep.errors import ConfigError
 from vaesweep.training.checkpoint_files import PARTS
 from vaesweep.training.checkpoint_io import AtomicCheckpointIO, copied

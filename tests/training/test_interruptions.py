@@ -14,8 +14,8 @@ from lightning.pytorch.callbacks import Timer
 from omegaconf import OmegaConf
 
 from support.commands import record
-from support.paths import MODELS
-from support.runs import recorded_metrics
+from support.compositions import MODELS
+from support.run_in_process import recorded_metrics
 from vaesweep.atomic_files import atomically
 from vaesweep.errors import ConfigError
 from vaesweep.figures import model_figures

@@ -9,8 +9,8 @@ import pytest
 import torch
 from scipy import stats
 
-from support.paths import MODELS
-from support.runs import recorded_metrics
+from support.compositions import MODELS
+from support.run_in_process import recorded_metrics
 from vaesweep.data import Digits, ImageDataModule
 from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.models import Batch, Spec

@@ -8,8 +8,8 @@ from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from compare import main as compare
-from support.recordings import recorded
-from support.runs import recorded_metrics
+from support.run_in_process import recorded_metrics
+from support.wandb_recordings import recorded
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.training.build_parts import start_loggers

@@ -8,7 +8,7 @@ import signal
 import pytest
 import torch
 
-from support.runs import recorded_metrics
+from support.run_in_process import recorded_metrics
 from vaesweep.errors import ConfigError
 from vaesweep.training import train_and_test
 from vaesweep.training.lightning_module import LitAutoencoder

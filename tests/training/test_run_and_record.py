@@ -12,12 +12,12 @@ import torch
 from filelock import FileLock
 from matplotlib.image import imread
 
+from support.compositions import MODELS
 from support.datasets import write_cifar10, write_dsprites, write_mnist, write_photos
 from support.interruption import interrupted_at
 from support.nightly import at_night_but
-from support.paths import MODELS
-from support.recordings import recorded
-from support.runs import recorded_metrics
+from support.run_in_process import recorded_metrics
+from support.wandb_recordings import recorded
 from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.models import VAE
 from vaesweep.records import wandb_lifecycle

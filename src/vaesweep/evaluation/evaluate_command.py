@@ -9,9 +9,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from vaesweep.atomic_files import atomically
+from vaesweep.evaluation.evaluation_settings import parse_folders
 from vaesweep.evaluation.measure_in_parallel import measure_all
 from vaesweep.evaluation.print_evaluations import print_evaluations
-from vaesweep.evaluation.selection import parse_folders
 from vaesweep.records import results
 from vaesweep.records.evaluation_record import FIGURES
 from vaesweep.report.evaluation_table import absences, cautions, markdown, side_by_side

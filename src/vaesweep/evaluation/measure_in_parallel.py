@@ -15,8 +15,9 @@ from rich import get_console
 from rich.progress import Progress
 
 from vaesweep.data import ImageDataModule
+from vaesweep.evaluation.device import chosen_device
+from vaesweep.evaluation.evaluation_settings import parse_folders
 from vaesweep.evaluation.measure_runs import error_line, measure
-from vaesweep.evaluation.selection import chosen_device, parse_folders
 from vaesweep.report.run_collection import read
 from vaesweep.settings.check_value import check_int
 from vaesweep.settings.cpu_processes import cores, default_processes

@@ -17,10 +17,11 @@ from vaesweep import figures
 from vaesweep.data import ImageDataModule
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext, Track
+from vaesweep.evaluation.device import chosen_device
+from vaesweep.evaluation.evaluation_settings import chosen_measures, measure_names, parse_folders
 from vaesweep.evaluation.load import load_context
 from vaesweep.evaluation.measure_interface import Measure, MeasureResult, NotApplicable
-from vaesweep.evaluation.selection import chosen_device, chosen_measures, measure_names, parse_folders
-from vaesweep.figures.captions import run_caption
+from vaesweep.figures.figure_text import run_caption
 from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
 from vaesweep.report.run_collection import read
 from vaesweep.run_script import TRACEBACKS

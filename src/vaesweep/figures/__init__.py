@@ -1,7 +1,7 @@
 """Matplotlib figures from tensors alone. Colours are chosen for colour-blind readers."""
 
-from vaesweep.figures.captions import add_caption
 from vaesweep.figures.charts import activations, histograms, intervals, lines, spectrum
+from vaesweep.figures.figure_text import add_caption
 from vaesweep.figures.image_figures import filters, panel, reconstructions, retrieved_images, samples
 from vaesweep.figures.latent_figures import (
     aggregate,

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.special import ndtri
 
 from vaesweep import figures
-from vaesweep.figures.captions import class_name, dimension_names, expectation, label_text
+from vaesweep.figures.figure_text import class_name, dimension_names, expectation, label_text
 from vaesweep.metrics import activity
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.models.distributions import DiagonalGaussian, Dirac

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from vaesweep.data.tile_images import tile_images
+from vaesweep.data.image_grid import image_grid
 
 
 def show(axes: Axes, images: Tensor, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> None:
     """A mosaic of [R, K, C, H, W] on `axes`, with a label for each row and column where given."""
     gap = max(1, images.shape[-1] // 28)
-    picture = tile_images(images, gap)
+    picture = image_grid(images, gap)
     axes.imshow(picture.squeeze(-1) if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=1)
     height, width = images.shape[-2] + gap, images.shape[-1] + gap
     axes.set_yticks([i * height + (height - gap - 1) / 2 for i in range(len(rows))], rows)

@@ -71,26 +71,42 @@ class Autoencoder(nn.Module):
         penalties, weighted_penalty = self.penalties(means)
         return Terms(distortion, penalties, distortion + weighted_penalty)
 
-    def score(self, batch: Batch, noise: Tensor) -> Scores:
-        """What an evaluation takes from a batch. The distortion is exact where its expectation has a closed form."""
-        distortion, means, posterior, eta = self.parts(batch, noise)
-        if isinstance(posterior, DiagonalGaussian):
-            if isinstance(self.likelihood, Gaussian) and has_affine_decoder(self):
-                distortion = expected_nll(self, posterior, *batch)
-            output, kl = self.decode(posterior.mean, batch.label), posterior.kl().sum(1)
-        else:
-            output, kl = eta, torch.zeros_like(distortion)
-        mse = (self.likelihood.mean(output) - batch.image).square().flatten(1).mean(1)
-        return Scores(
-            means=torch.cat([distortion.mean()[None], mse.mean()[None], means]),
-            images=torch.stack([distortion, mse, kl], dim=1),
-            codes=posterior.mean,
-        )
+    def score(self, batch: Batch, *noises: Tensor) -> Scores:
+        """What an evaluation takes from a batch: means over one or more draws of the noise.
 
-    def parts(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor, Dirac | DiagonalGaussian, Tensor]:
-        """Distortion of each image [B], `batch_means` [k], q(z|x), and eta [B, C, H, W] of the codes drawn from it."""
+        The distortion is exact where its expectation has a closed form. What does not depend on the noise is computed
+        once.
+        """
+        draws, known = list[Scores](), None
+        for noise in noises:
+            distortion, means, posterior, eta = self.parts(batch, noise, known)
+            if posterior is not known:
+                known, exact = posterior, self.exact_distortion(posterior, batch)
+                output, kl = eta, torch.zeros_like(distortion)
+                if isinstance(posterior, DiagonalGaussian):
+                    output, kl = self.decode(posterior.mean, batch.label), posterior.kl().sum(1)
+                mse = (self.likelihood.mean(output) - batch.image).square().flatten(1).mean(1)
+            distortion = distortion if exact is None else exact
+            batch_means = torch.cat([distortion.mean()[None], mse.mean()[None], means])
+            draws.append(Scores(batch_means, torch.stack([distortion, mse, kl], dim=1), posterior.mean))
+        return Scores(*(torch.stack(parts).mean(0) for parts in zip(*draws, strict=True)))
+
+    def exact_distortion(self, posterior: Dirac | DiagonalGaussian, batch: Batch) -> Tensor | None:
+        """The expected distortion of each image [B], where it has a closed form."""
+        if not isinstance(posterior, DiagonalGaussian) or not isinstance(self.likelihood, Gaussian):
+            return None
+        return expected_nll(self, posterior, *batch) if has_affine_decoder(self) else None
+
+    def parts(
+        self, batch: Batch, noise: Tensor, posterior: Dirac | DiagonalGaussian | None = None
+    ) -> tuple[Tensor, Tensor, Dirac | DiagonalGaussian, Tensor]:
+        """Distortion of each image [B], `batch_means` [k], q(z|x), and eta [B, C, H, W] of the codes drawn from it.
+
+        `posterior` is that of another draw of the noise, which is used again unless it depends on the noise.
+        """
         inputs = self.corrupt(batch.image, noise)
-        posterior = self.posterior(inputs, batch.label)
+        if posterior is None or inputs is not batch.image:
+            posterior = self.posterior(inputs, batch.label)
         eta = self.decode(posterior.sample(noise), batch.label)
         distortion = self.likelihood.nll(eta, batch.image)
         return distortion, self.batch_means(posterior, inputs, batch.label, noise), posterior, eta

@@ -107,9 +107,12 @@ class MultiRateVAE(VAE):
     def noise_shape(self, batch: Batch) -> tuple[int, ...]:
         return len(batch.image), self.latent_dim + 1
 
-    def parts(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor, Dirac | DiagonalGaussian, Tensor]:
+    def parts(
+        self, batch: Batch, noise: Tensor, posterior: Dirac | DiagonalGaussian | None = None
+    ) -> tuple[Tensor, Tensor, Dirac | DiagonalGaussian, Tensor]:
         condition = self.modulation(self.log_betas(noise))
-        posterior = self.posterior(batch.image, batch.label, condition)
+        if posterior is None or self.training:
+            posterior = self.posterior(batch.image, batch.label, condition)
         eta = self.decode(posterior.sample(noise[:, :-1]), batch.label, condition)
         distortion = self.likelihood.nll(eta, batch.image)
         return distortion, self.batch_means(posterior, batch.image, batch.label, noise), posterior, eta

@@ -22,7 +22,7 @@ from vaesweep.stacking.member_callbacks import PER_MEMBER_CALLBACKS, SHARED_CALL
 from vaesweep.stacking.memory import MEMORY_SHARE, footprint, free_bytes
 from vaesweep.stacking.stacked_model import architecture_key
 from vaesweep.training.build_parts import build_data
-from vaesweep.training.check_machine import check_machine
+from vaesweep.training.check_devices import check_devices
 from vaesweep.training.checkpoint_files import CHECKPOINT
 from vaesweep.training.planned_run import PlannedRun
 
@@ -131,7 +131,7 @@ def why_not_stackable(job: PlannedRun) -> str | None:
     """Why a job cannot be in a stack, or None. Raises `ConfigError` for one that cannot be run at all."""
     config, trainer = job.config, job.config.trainer
     validate(config)
-    check_machine(config)
+    check_devices(config)
     one = trainer.devices == 1 or (isinstance(trainer.devices, ListConfig) and len(trainer.devices) == 1)
     if trainer.strategy != "auto" or not one:
         return f"trainer.devices={trainer.devices}: a stack is trained on one device"

@@ -39,11 +39,11 @@ class Stack(nn.Module):
         """The objective of every member on one batch, given each one's standard normal `noise` [M, ...]."""
         return vmap(lambda state, own: functional_call(self.template, state, (batch, own)))(self.state(), noise)
 
-    def score(self, batch: Batch, noise: Tensor) -> Scores:
-        """`Autoencoder.score` of every member, each part [M, ...]."""
+    def score(self, batch: Batch, *noises: Tensor) -> Scores:
+        """`Autoencoder.score` of every member, given draws of noise [M, ...]; each part [M, ...]."""
         scoring = ScoreAsForward(self.template)
         state = {f"member.{name}": tensor for name, tensor in self.state().items()}
-        return vmap(lambda own, draws: functional_call(scoring, own, (batch, draws)))(state, noise)
+        return vmap(lambda own, *draws: functional_call(scoring, own, (batch, *draws)))(state, *noises)
 
     def state(self) -> dict[str, Tensor]:
         """Parameters and buffers by name, stacked."""
@@ -98,8 +98,8 @@ class ScoreAsForward(nn.Module):
         super().__init__()
         self.member = member
 
-    def forward(self, batch: Batch, noise: Tensor) -> Scores:
-        return self.member.score(batch, noise)
+    def forward(self, batch: Batch, *noises: Tensor) -> Scores:
+        return self.member.score(batch, *noises)
 
 
 def architecture_key(member: nn.Module) -> str:

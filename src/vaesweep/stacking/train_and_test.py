@@ -17,7 +17,7 @@ from vaesweep.stacking.optimizer import param_group_slices
 from vaesweep.stacking.trainer_view import MemberTrainerView
 from vaesweep.training.build_parts import build_callbacks, build_data, build_module, start_loggers
 from vaesweep.training.check_callbacks import check_callbacks
-from vaesweep.training.check_machine import check_machine
+from vaesweep.training.check_devices import check_devices
 from vaesweep.training.check_resumption import check_cycle
 from vaesweep.training.checkpoint_files import CHECKPOINT, best_checkpoint, load_weights
 from vaesweep.training.planned_run import PlannedRun
@@ -50,7 +50,7 @@ def train_and_test_stack(jobs: Sequence[PlannedRun]) -> None:
     config = jobs[0].config
     for job in jobs:
         validate(job.config)
-        check_machine(job.config)
+        check_devices(job.config)
     silence_lightning()
     data = build_data(config)
     modules = [build_module(job, data) for job in jobs]

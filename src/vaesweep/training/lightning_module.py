@@ -178,9 +178,7 @@ class LitAutoencoder(L.LightningModule):
         """The model's scores of a batch, means over draws of the noise: one in training, `samples` afterwards."""
         first = self.noise(batch, *name)
         samples = 1 if self.trainer.state.fn == "fit" or first.numel() == 0 else self.samples
-        draws = [first, *(self.noise(batch, *name, k) for k in range(1, samples))]
-        scores = [self.model.score(batch, noise) for noise in draws]
-        return Scores(*(torch.stack(parts).mean(0) for parts in zip(*scores, strict=True)))
+        return self.model.score(batch, first, *(self.noise(batch, *name, k) for k in range(1, samples)))
 
     def on_validation_epoch_end(self) -> None:
         self.log_split("val")

@@ -14,7 +14,7 @@ from vaesweep.settings.validate import validate
 from vaesweep.training.build_parts import build_callbacks, build_data, build_module, start_loggers
 from vaesweep.training.callbacks.resumed_run import Resumption
 from vaesweep.training.check_callbacks import check_callbacks
-from vaesweep.training.check_machine import check_machine
+from vaesweep.training.check_devices import check_devices
 from vaesweep.training.checkpoint_files import CHECKPOINT, best_checkpoint, load_weights
 from vaesweep.training.checkpoint_io import AtomicCheckpointIO
 from vaesweep.training.planned_run import PlannedRun
@@ -39,7 +39,7 @@ def train_and_test(job: PlannedRun) -> None:
     """
     config, results = job.config, job.results
     validate(config)  # src/train.py did so before torch was imported, but not every job comes from there
-    check_machine(config)
+    check_devices(config)
     silence_lightning()
     data = build_data(config)
     module = build_module(job, data)

@@ -11,8 +11,8 @@ from sklearn.preprocessing import StandardScaler
 from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
-from vaesweep.evaluation.rows_of_draws import COLUMNS, row_names, rows_left_out, rows_of_labels
-from vaesweep.figures.captions import expectation
+from vaesweep.evaluation.sample_figure_rows import COLUMNS, row_names, rows_left_out, rows_of_labels
+from vaesweep.figures.figure_text import expectation
 from vaesweep.settings.check_value import check_int
 
 IMAGES = 10

@@ -8,7 +8,7 @@ from torch import Tensor
 from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
-from vaesweep.figures.captions import expectation
+from vaesweep.figures.figure_text import expectation
 from vaesweep.models.types import Batch
 from vaesweep.settings.check_value import check_float, check_int
 

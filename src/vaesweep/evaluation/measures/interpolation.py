@@ -9,7 +9,7 @@ from torch import Tensor
 from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable
-from vaesweep.figures.captions import expectation, label_text
+from vaesweep.figures.figure_text import expectation, label_text
 from vaesweep.settings.check_value import check_int
 
 

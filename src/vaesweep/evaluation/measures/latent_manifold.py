@@ -10,7 +10,7 @@ from vaesweep import figures
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable
-from vaesweep.figures.captions import expectation, label_text
+from vaesweep.figures.figure_text import expectation, label_text
 from vaesweep.settings.check_value import check_int
 
 

@@ -12,7 +12,7 @@ from vaesweep import figures
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
-from vaesweep.figures.captions import expectation
+from vaesweep.figures.figure_text import expectation
 from vaesweep.metrics import Average
 from vaesweep.models.corruption import CORRUPTIONS, check_level, corrupt_image
 from vaesweep.models.types import Batch

@@ -62,9 +62,9 @@ class RateDistortionCurve:
             # the same noise at every weight
             source = context.draw("rate_distortion_curve", i)
             draws = [
-                model.score(batch, torch.randn(model.noise_shape(batch), generator=source, device=context.device))
+                torch.randn(model.noise_shape(batch), generator=source, device=context.device)
                 for _ in range(self.samples)
             ]
-            means.append(torch.stack([draw.images for draw in draws]).mean(0).double().cpu())
+            means.append(model.score(batch, *draws).images.double().cpu())
         distortion, _, rate = torch.cat(means).unbind(1)
         return distortion, rate

@@ -7,8 +7,8 @@ import torch
 from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable
-from vaesweep.evaluation.rows_of_draws import COLUMNS, row_names, rows_left_out, rows_of_labels
-from vaesweep.figures.captions import expectation
+from vaesweep.evaluation.sample_figure_rows import COLUMNS, row_names, rows_left_out, rows_of_labels
+from vaesweep.figures.figure_text import expectation
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult
-from vaesweep.figures.captions import dimension_names, expectation, label_text
+from vaesweep.figures.figure_text import dimension_names, expectation, label_text
 from vaesweep.figures.model_figures import traversal_codes
 from vaesweep.metrics import activity
 from vaesweep.models.distributions import Dirac

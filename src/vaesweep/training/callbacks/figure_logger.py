@@ -43,7 +43,7 @@ class FigureLogger(L.Callback):
         if (pair := model_and_images(trainer, module, self.examples)) is None:
             return
         from vaesweep.figures import save  # here, because training need not wait for matplotlib
-        from vaesweep.figures.captions import run_caption
+        from vaesweep.figures.figure_text import run_caption
         from vaesweep.figures.model_figures import model_figures
 
         assert isinstance(module, LitAutoencoder)

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from vaesweep.atomic_files import atomically
-from vaesweep.data.tile_images import tile_images
+from vaesweep.data.image_grid import image_grid
 from vaesweep.errors import ConfigError
 from vaesweep.models.distributions import DiagonalGaussian
 from vaesweep.seeded_generator import generator
@@ -52,7 +52,7 @@ class ExampleImages(L.Callback):
 
     def save_strip(self, name: str, images: Tensor) -> None:
         """Images [K, C, H, W] as one strip."""
-        strip = tile_images(images[None])
+        strip = image_grid(images[None])
         pixels = (strip * 255).astype(np.uint8).repeat(3 // strip.shape[-1], axis=-1)
         with atomically(self.folder / f"{name}.png") as path:
             Image.fromarray(pixels).save(path, format="png")

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from vaesweep.evaluation.rows_of_draws import COLUMNS, ROWS, row_names, rows_left_out, rows_of_labels
+from vaesweep.evaluation.sample_figure_rows import COLUMNS, ROWS, row_names, rows_left_out, rows_of_labels
 
 
 def context(classes, conditional):

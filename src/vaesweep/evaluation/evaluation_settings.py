@@ -1,8 +1,7 @@
-"""What the settings of an evaluation choose: runs, measures, a device."""
+"""What the settings `run` and `measures` of an evaluation choose."""
 
 from pathlib import Path
 
-import torch
 from omegaconf import DictConfig, ListConfig
 
 from vaesweep.errors import ConfigError
@@ -32,11 +31,3 @@ def chosen_measures(config: DictConfig) -> list[str]:
 def measure_names(config: DictConfig) -> list[str]:
     """The names of all measures, in the order of the configuration."""
     return [str(key) for key in config if isinstance(config[key], DictConfig) and "_target_" in config[key]]
-
-
-def chosen_device(device: str) -> str:
-    """The device to compute on. Raises `ConfigError` for one that torch does not see."""
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device != "auto" and not available.get(check_choice("device", device, ("auto", *available))):
-        raise ConfigError("device", device, "cpu | auto, as torch sees no such device on this machine")
-    return next(name for name in ("cuda", "mps", "cpu") if available[name]) if device == "auto" else device

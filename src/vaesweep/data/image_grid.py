@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 
-def tile_images(images: Tensor, gap: int = 1) -> np.ndarray:
+def image_grid(images: Tensor, gap: int = 1) -> np.ndarray:
     """Images [R, K, C, H, W] as one [R (H + gap) - gap, K (W + gap) - gap, C] in [0, 1], white between them."""
     rows, columns, channels, height, width = images.shape
     tiles = torch.ones(rows, height + gap, columns, width + gap, channels)

@@ -27,7 +27,7 @@ from vaesweep.records.results import Results
 ROOT = Path(__file__).parent.parent.parent
 DATA = os.environ.get("VAESWEEP_DATA", "data")
 MARK = "first step at "
-WATCHED = "+callbacks.first._target_=startup.FirstStep"
+WATCHED = "+callbacks.first._target_=run_overhead.FirstStep"
 JOBS = 4
 
 
@@ -108,7 +108,7 @@ def main() -> None:
     """Measure, print the table, and write it."""
     parser = argparse.ArgumentParser(description="What it costs to begin.")
     parser.add_argument("--turns", type=int, default=2, help="turns of each (default: 2)")
-    parser.add_argument("--out", type=Path, default=Path("runs/bench/startup.md"), help="where the table goes")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/run_overhead.md"), help="where the table goes")
     given = parser.parse_args()
     taken: dict[str, list[float]] = {name: [] for name in MEASURED}
     first_step()  # reads what the others will read again

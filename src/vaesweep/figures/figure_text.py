@@ -1,4 +1,4 @@
-"""Captions, and the words in them and in titles that name a run, a label or a dimension."""
+"""Text in figures: captions, and what titles, rows and columns call a run, a label or a dimension."""
 
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation

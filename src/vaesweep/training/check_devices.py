@@ -1,4 +1,4 @@
-"""Settings that this machine, or Hydra's mode, does not allow."""
+"""Settings of devices that this machine, or Hydra's mode, does not allow."""
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -9,8 +9,11 @@ from omegaconf import DictConfig
 from vaesweep.errors import ConfigError
 
 
-def check_machine(config: DictConfig) -> None:
-    """Refuse what no run could use, here or on this machine. Raises `ConfigError`."""
+def check_devices(config: DictConfig) -> None:
+    """Refuse an accelerator that torch does not see, and several devices where one process trains a sweep.
+
+    Raises `ConfigError`.
+    """
     devices = config.trainer.devices
     one_process = HydraConfig.get().mode == RunMode.MULTIRUN and not SLURMEnvironment.detect()
     if config.trainer.strategy != "auto" and devices != 1 and one_process:

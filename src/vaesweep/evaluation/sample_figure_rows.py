@@ -1,10 +1,10 @@
-"""The rows of a figure of draws: their labels, their names, and what is left out."""
+"""The rows of a figure of sampled images: their labels, their names, and what is left out."""
 
 import torch
 from torch import Tensor
 
 from vaesweep.evaluation.context import EvalContext
-from vaesweep.figures.captions import class_name
+from vaesweep.figures.figure_text import class_name
 from vaesweep.figures.model_figures import CLASSES
 
 ROWS, COLUMNS = 8, 12

@@ -1,4 +1,4 @@
-"""The VAE 784-400-20 on MNIST by hand, on all 60,000 training images: `python tests/benchmarks/plain_loop.py 1e-3`.
+"""The VAE 784-400-20 by hand, on all 60,000 images of MNIST: `python tests/benchmarks/hand_written_vae.py 1e-3`.
 
 The argument is Adam's rate; with `onecycle` after it the highest of a cycle. Numbers to compare ours with, not times.
 """

@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 
-from vaesweep.data.tile_images import tile_images
+from vaesweep.data.image_grid import image_grid
 
 
 def test_every_image_is_in_its_place():
     images = torch.arange(6.0).view(2, 3, 1, 1, 1).expand(2, 3, 1, 4, 5) / 6
-    picture = tile_images(images, gap=1)
+    picture = image_grid(images, gap=1)
     assert picture.shape == (9, 17, 1)
     assert np.allclose(picture[5:9, 12:17], 5 / 6)
     assert np.allclose(picture[4], 1)
@@ -17,4 +17,4 @@ def test_every_image_is_in_its_place():
 
 def test_colours_are_kept():
     red = torch.tensor([1.0, 0.0, 0.0]).view(1, 1, 3, 1, 1).expand(1, 1, 3, 2, 2)
-    assert np.allclose(tile_images(red), np.broadcast_to([1.0, 0.0, 0.0], (2, 2, 3)))
+    assert np.allclose(image_grid(red), np.broadcast_to([1.0, 0.0, 0.0], (2, 2, 3)))
