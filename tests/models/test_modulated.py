@@ -1,4 +1,4 @@
-"""Layers that are scaled and shifted as functions of features."""
+"""Layers whose weights are functions of features."""
 
 import pytest
 import torch
@@ -19,17 +19,22 @@ def test_at_the_start_the_layers_are_what_they_were():
     assert torch.equal(Modulated(layers(), 4, x[:1])(x, features), layers()(x))
 
 
-def test_every_unit_and_channel_but_those_of_the_last_layer_is_scaled_and_shifted():
+def test_every_unit_and_channel_is_scaled_and_shifted_and_dense_weights_have_a_low_rank_product_added():
     x, features = torch.randn(7, 1, 6, 6), torch.randn(7, 4)
     made = Modulated(layers(), 4, x[:1])
-    for part in made.modulations.values():
-        nn.init.normal_(part.weight)
-        nn.init.normal_(part.bias)
+    for parameter in (*made.modulations.parameters(), *made.products.parameters()):
+        nn.init.normal_(parameter, std=0.3)
+    (scale1, shift1), (scale2, shift2), (scale3, shift3) = (
+        part(features).chunk(2, dim=1) for part in made.modulations.values()
+    )
     first, _, flat, second, _, last = layers()
-    (scale, shift), (scale2, shift2) = (part(features).chunk(2, dim=1) for part in made.modulations.values())
-    hidden = ((1 + scale)[:, :, None, None] * first(x) + shift[:, :, None, None]).relu()
-    expected = last(((1 + scale2) * second(flat(hidden)) + shift2).relu())
-    assert torch.allclose(made(x, features), expected, atol=1e-6)
+    hidden = ((1 + scale1)[:, :, None, None] * first(x) + shift1[:, :, None, None]).relu()
+    for i in range(7):  # the weights of each image on its own
+        products = [p.u.weight @ p.g(features[i]).diag() @ p.v.weight for p in made.products.values()]
+        inner = (second.weight + products[0]) @ flat(hidden)[i] + second.bias
+        inner = ((1 + scale2[i]) * inner + shift2[i]).relu()
+        expected = (1 + scale3[i]) * ((last.weight + products[1]) @ inner + last.bias) + shift3[i]
+        assert torch.allclose(made(x, features)[i], expected, atol=1e-5)
 
 
 def test_batch_norm_keeps_its_statistics_while_shapes_are_found():
