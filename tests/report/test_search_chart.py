@@ -31,7 +31,7 @@ def record(goals=GOALS, count=12):
         for _ in range(count)
     ]  # fmt: skip
     shares = {goal: {"model.beta": 0.9, "network": 0.1} for goal in goals}
-    return SearchRecord(goals, [*trials, trial({"model.beta": "1e+30", "network": "mlp"})], shares)
+    return SearchRecord(goals, [*trials, trial({"model.beta": "1e+30", "optimizer.lr": "1e30"})], shares)
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ def draws(override, count=30):
         ("interval(0.5,4)", float, 0.5, 4),
         ("tag(log,interval(0.01,10))", float, 0.01, 10),
         ("tag(int,interval(2,9))", int, 2, 9),
+        ("tag(int,interval(1.5,9.5))", int, 2, 9),
         ("tag(int,log,interval(2,900))", int, 2, 900),
     ],
 )
@@ -74,6 +75,9 @@ def test_settings_that_are_written_alike_are_those_of_one_job():
     [
         ("tag(log,interval(0,1))", "two numbers that rise, for tag"),
         ("interval(3,1)", "two numbers that rise"),
+        ("interval(0,inf)", "key: got an interval from 0.* to inf; allowed: two numbers that rise"),
+        ("tag(int,interval(0.4,0.6))", "key: got an interval from 0.4 to 0.6; allowed: one with a whole number in it"),
+        ("range(10,2)", "key: got key=range.10,2.; allowed: one value or more"),
         ("tag(nope,interval(1,3))", "key: got the tag nope; allowed: log | int"),
     ],
 )

@@ -25,7 +25,8 @@ def search_figure(record: SearchRecord) -> ReportFigure | None:
         return None
     best = [tuple(trial["values"]) for trial in record.front()]
     trials["best"] = [tuple(row) in best for row in trials[list(record.metrics)].itertuples(index=False)]
-    settings = list(dict.fromkeys(key for trial in record.trials for key in trial["settings"]))
+    completed = [trial for trial in record.trials if trial["values"] is not None]
+    settings = list(dict.fromkeys(key for trial in completed for key in trial["settings"]))
     panels = [progress(trials, record.metrics)]
     if len(record.metrics) > 1:
         panels.insert(0, front(trials, record.metrics))

@@ -34,14 +34,22 @@ def suggestion(key: str, override: Override) -> Suggest:
     sweep = override.value()
     if not isinstance(sweep, IntervalSweep):
         choices = list(override.sweep_string_iterator())
+        if not choices:
+            raise ConfigError(key, override.input_line, "one value or more")
         return lambda trial: trial.suggest_categorical(key, choices)
     low, high, is_log = sweep.start, sweep.end, "log" in sweep.tags
     if unknown := sweep.tags - {"log", "int"}:
         raise ConfigError(key, f"the tag {', '.join(sorted(unknown))}", "log | int")
-    if not (low is not None and high is not None and low < high and (low > 0 or not is_log)):
+    rises = low is not None and high is not None and -math.inf < low < high < math.inf
+    if low is None or high is None or not rises or (is_log and low <= 0):
         raise ConfigError(key, f"an interval from {low} to {high}", "two numbers that rise, for tag(log, ...) above 0")
     if "int" in sweep.tags:
-        return lambda trial: trial.suggest_int(key, round(low), round(high), log=is_log)
+        least, most = math.ceil(low), math.floor(high)
+        if least > most:
+            raise ConfigError(
+                key, f"an interval from {low} to {high}", "one with a whole number in it, for tag(int, ...)"
+            )
+        return lambda trial: trial.suggest_int(key, least, most, log=is_log)
     return lambda trial: trial.suggest_float(key, low, high, log=is_log)
 
 
