@@ -9,6 +9,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from support.compositions import MODELS
 from support.noise import noise_for
+from support.train_to_optimum import minimise_exactly
 from vaesweep.errors import ConfigError
 from vaesweep.models import Batch
 
@@ -79,16 +80,7 @@ def test_distortion_is_the_mean_nll_of_the_decoded_code(model, batch):
 def test_a_linear_autoencoder_reaches_the_error_of_pca(model, digits):
     made = model("model=ae", "network=linear", "model/likelihood=gaussian").double()
     data = Batch(digits.splits["train"].images.double() / 16, digits.splits["train"].labels)
-    optimizer = torch.optim.LBFGS(made.parameters(), max_iter=400, line_search_fn="strong_wolfe")
-    nothing = noise_for(made, data)
-
-    def closure():
-        optimizer.zero_grad()
-        loss = made(data, nothing).loss
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
+    minimise_exactly(made, data, noise_for(made, data), 400)
     error = (made.generate(made.posterior(data.image, data.label).mean, data.label) - data.image).square().mean().item()
     flat = data.image.flatten(1).numpy()
     pca = PCA(10).fit(flat)

@@ -14,19 +14,18 @@ PANEL_HEIGHT = 220
 
 def search_figure(record: SearchRecord) -> ReportFigure | None:
     """The figure of one search; None where fewer than two of its trials have completed."""
+    completed = [(number, trial) for number, trial in enumerate(record.trials, start=1) if trial["values"] is not None]
     trials = pd.DataFrame(
         [
             {"trial": number, **trial["settings"], **dict(zip(record.metrics, trial["values"], strict=True))}
-            for number, trial in enumerate(record.trials, start=1)
-            if trial["values"] is not None
+            for number, trial in completed
         ]
     )
     if len(trials) < 2:
         return None
     best = [tuple(trial["values"]) for trial in record.front()]
     trials["best"] = [tuple(row) in best for row in trials[list(record.metrics)].itertuples(index=False)]
-    completed = [trial for trial in record.trials if trial["values"] is not None]
-    settings = list(dict.fromkeys(key for trial in completed for key in trial["settings"]))
+    settings = list(dict.fromkeys(key for _, trial in completed for key in trial["settings"]))
     panels = [progress(trials, record.metrics)]
     if len(record.metrics) > 1:
         panels.insert(0, front(trials, record.metrics))

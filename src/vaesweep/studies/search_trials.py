@@ -40,8 +40,7 @@ def suggestion(key: str, override: Override) -> Suggest:
     low, high, is_log = sweep.start, sweep.end, "log" in sweep.tags
     if unknown := sweep.tags - {"log", "int"}:
         raise ConfigError(key, f"the tag {', '.join(sorted(unknown))}", "log | int")
-    rises = low is not None and high is not None and -math.inf < low < high < math.inf
-    if low is None or high is None or not rises or (is_log and low <= 0):
+    if low is None or high is None or not -math.inf < low < high < math.inf or (is_log and low <= 0):
         raise ConfigError(key, f"an interval from {low} to {high}", "two numbers that rise, for tag(log, ...) above 0")
     if "int" in sweep.tags:
         least, most = math.ceil(low), math.floor(high)
