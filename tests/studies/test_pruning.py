@@ -8,8 +8,8 @@ from vaesweep.errors import ConfigError
 from vaesweep.records.search_record import SearchRecord
 from vaesweep.report.conclusions import search_conclusion
 from vaesweep.studies.pruning import PruneTrial, running_trial
+from vaesweep.studies.search import PRUNED, Search
 from vaesweep.studies.search_journal import open_journal
-from vaesweep.studies.search_trials import PRUNED, tell
 from vaesweep.training.run_and_record import run
 
 optuna = pytest.importorskip("optuna", reason="needs the extra search")
@@ -104,15 +104,16 @@ def test_a_job_whose_trial_was_told_elsewhere_is_trained_to_the_end(config, tmp_
     assert trained(config, tmp_path, "callbacks.pruning.epochs=1") == 4
 
 
-def test_all_trials_of_a_pruned_job_are_pruned(search):
+def test_all_trials_of_a_pruned_job_are_pruned(search, tmp_path):
     study = search(1.0)
     study.enqueue_trial({"model.beta": 4.00001})  # written as the third one is
     study.ask().suggest_float("model.beta", 0.1, 9)
     study._storage.set_trial_user_attr(study.trials[2]._trial_id, PRUNED, True)
+    process = Search(tmp_path / "study", ["val/loss"], "tpe", 0)
     for number in (2, 3):
         job = JobReturn(status=JobStatus.COMPLETED)
         job.return_value = 3.0
-        tell(study, number, job)
+        process.tell(number, job)
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "PRUNED", "PRUNED"]
 
 

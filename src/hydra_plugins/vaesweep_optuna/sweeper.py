@@ -1,14 +1,13 @@
 """`hydra/sweeper=optuna`: a search by optuna for the lowest value of one metric, or for the front of two."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-from filelock import FileLock
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
@@ -20,27 +19,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import STUDY, optimized_metrics
-from vaesweep.records.search_record import SearchRecord
 from vaesweep.settings.check_value import check_choice, check_int
-from vaesweep.studies.search_journal import JOURNAL, open_journal
-from vaesweep.studies.search_trials import (
-    SWEEPER,
-    Suggest,
-    begun,
-    conclusion,
-    earlier_result,
-    first_settings,
-    is_dead,
-    suggestion,
-    tell,
-    update,
-    written,
-)
+from vaesweep.settings.rules_by_class import TOP
+from vaesweep.studies.search import SAMPLERS, Search
+from vaesweep.studies.search_journal import JOURNAL
+from vaesweep.studies.search_space import as_before, distribution, first_settings
 
 if TYPE_CHECKING:
-    import optuna
-
-SAMPLERS = {"tpe": "TPESampler", "nsga2": "NSGAIISampler", "random": "RandomSampler"}
+    from optuna.distributions import BaseDistribution
 
 
 @dataclass
@@ -81,6 +67,8 @@ class OptunaSweeper(Sweeper):
         params: Mapping[str, str] | None,
         first: Sequence[Mapping[str, Any]] | None,
     ) -> None:
+        if find_spec("optuna") is None:
+            raise ConfigError("hydra/sweeper", "optuna without its package", "pip install -e '.[search]' first")
         self.n_trials = check_int("hydra.sweeper.n_trials", n_trials)
         self.n_jobs = None if n_jobs is None else check_int("hydra.sweeper.n_jobs", n_jobs)
         self.sampler = check_choice("hydra.sweeper.sampler", sampler, SAMPLERS)
@@ -96,45 +84,47 @@ class OptunaSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         assert self.config is not None
         assert self.launcher is not None
+        settings = OmegaConf.to_container(self.config)
+        assert isinstance(settings, dict)
+        TOP["optimized_metric"].check("optimized_metric", settings["optimized_metric"])
         space, fixed = self.search_space(arguments)
-        first = [first_settings(settings, space, {each.partition("=")[0] for each in fixed}) for settings in self.first]
-        record = SearchRecord(optimized_metrics(self.config))
         folder = Path(self.config.hydra.sweep.dir)
         if (folder / JOURNAL).exists() and not self.config.resume:
             given = f"false in the folder of an earlier search, {folder}"
             raise ConfigError("resume", given, "true, or another folder")
+        chosen = [first_settings(each, space, {one.partition("=")[0] for one in fixed}) for each in self.first]
         folder.mkdir(parents=True, exist_ok=True)
+        search = Search(folder, optimized_metrics(self.config), self.sampler, self.seed)
+        space = as_before(space, search.begun())
         OmegaConf.save(self.config, folder / STUDY)
-        study, returns = self.study(folder, record, first), list[Sequence[JobReturn]]()
-        earlier = f", {len(begun(study))} of them begun earlier" if begun(study) else ""
+        earlier = f", {len(search.begun())} of them begun earlier" if search.begun() else ""
         print(f"{os.path.relpath(folder)}: {self.n_trials} trials{earlier}", flush=True)
-        lock = FileLock(folder / f".search_{uuid4().hex[:8]}.lock")
-        with lock:
-            trials = self.trials(study, space, folder, Path(lock.lock_file).name)
+        returns: list[Sequence[JobReturn]] = []
+        with search.alive() as lock:
+            trials = search.trials(space, chosen, self.n_trials, lock)
             while batch := list(islice(trials, self.jobs_at_a_time())):
-                jobs = [[*fixed, *(f"{key}={written(value)}" for key, value in own.items())] for _, own in batch]
+                jobs = [[*fixed, *(f"{key}={value}" for key, value in own.items())] for _, own in batch]
                 self.validate_batch_is_legal(jobs)
                 print(f"trials {', '.join(str(number + 1) for number, _ in batch)} of {self.n_trials}", flush=True)
                 returns.append(self.launcher.launch(jobs, initial_job_idx=sum(map(len, returns))))
                 for (number, _), job in zip(batch, returns[-1], strict=True):
-                    tell(study, number, job)
-                update(record, study).write(folder)
+                    search.tell(number, job)
+                record = search.write_record()
                 if record.count("failed") == len(record.trials):
                     _ = returns[-1][0].return_value  # raises what all of them failed for
-        Path(lock.lock_file).unlink(missing_ok=True)
-        update(record, study).write(folder)  # with trials of other processes, or none of this one
-        print(conclusion(record))
+        record = search.write_record()  # with trials of other processes, or none of this one
+        print(record.front_text())
         if failed := record.count("failed"):
             raise HydraException(f"{failed} of {len(record.trials)} trials failed")
         return returns
 
-    def search_space(self, arguments: list[str]) -> tuple[dict[str, Suggest], list[str]]:
+    def search_space(self, arguments: list[str]) -> tuple[dict[str, "BaseDistribution"], list[str]]:
         """What is searched, by its key, and the other overrides. Of overrides given twice the later one wins."""
         assert self.hydra_context is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         texts = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
         overrides = {override.get_key_element(): override for override in parser.parse_overrides(texts)}
-        space = {key: suggestion(key, each) for key, each in overrides.items() if each.is_sweep_override()}
+        space = {key: distribution(key, each) for key, each in overrides.items() if each.is_sweep_override()}
         if not space:
             allowed = "a setting with values to choose from, such as model.beta=tag(log,interval(0.1,10))"
             raise ConfigError("hydra/sweeper", "optuna without a setting to search", allowed)
@@ -148,42 +138,3 @@ class OptunaSweeper(Sweeper):
             return len(slots())
         assert self.config is not None
         return int(OmegaConf.select(self.config, "hydra.launcher.array_parallelism", default=1))
-
-    def study(self, folder: Path, record: SearchRecord, first: list[dict[str, Any]]) -> "optuna.Study":
-        """The search in `folder`, gone on with or new."""
-        storage = open_journal(folder)
-        import optuna
-
-        name = " ".join(record.metrics)
-        earlier = [study.study_name for study in optuna.get_all_study_summaries(storage)]
-        if earlier and name not in earlier:
-            raise ConfigError("optimized_metric", f"{name} in a search for {earlier[0]}", "the same metric as before")
-        study = optuna.create_study(
-            storage=storage, study_name=name, directions=["minimize"] * len(record.metrics), load_if_exists=True
-        )
-        if not study.trials:
-            for settings in first:
-                study.enqueue_trial(settings)
-        # another seed at every start: the first would draw the settings of the earlier start again
-        study.sampler = getattr(optuna.samplers, SAMPLERS[self.sampler])(seed=self.seed + len(study.trials))
-        return study
-
-    def trials(
-        self, study: "optuna.Study", space: Mapping[str, Suggest], folder: Path, lock: str
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Number and settings of each trial to run: those that an earlier process left, then new ones."""
-        for left in begun(study):
-            if not left.state.is_finished() and is_dead(folder / left.user_attrs[SWEEPER]):
-                yield left.number, left.params
-        while len(begun(study)) < self.n_trials:
-            trial = study.ask()
-            trial.set_user_attr(SWEEPER, lock)
-            try:
-                settings = {key: suggest(trial) for key, suggest in space.items()}
-            except ValueError as error:  # other choices than those of an earlier start
-                raise ConfigError("hydra/sweeper", f"optuna with {error}", "the values of the earlier start") from None
-            same = earlier_result(study, trial.number, settings)
-            if same:  # the same job twice is run once, and would fail again
-                study.tell(trial, same.values if same.state.name == "COMPLETE" else None, same.state)
-            else:
-                yield trial.number, settings

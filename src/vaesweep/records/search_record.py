@@ -77,7 +77,19 @@ class SearchRecord:
         """The completed trials that no other one beats in one metric without losing in another, each setting once."""
         by_settings = {json.dumps(trial["settings"]): trial for trial in self.trials if trial["values"] is not None}
         completed = list(by_settings.values())
-        return [one for one in completed if not any(dominates(other["values"], one["values"]) for other in completed)]
+        front = [one for one in completed if not any(dominates(other["values"], one["values"]) for other in completed)]
+        return sorted(front, key=lambda trial: trial["values"])
+
+    def text(self, trial: Mapping[str, Any]) -> str:
+        """The values of a completed trial with its settings."""
+        values = ", ".join(f"{name} {value:.4g}" for name, value in zip(self.metrics, trial["values"], strict=True))
+        settings = " ".join(f"{key}={value}" for key, value in trial["settings"].items())
+        return f"{values} ({settings})" if settings else values
+
+    def front_text(self) -> str:
+        """The number of trials, and a line for each of the best."""
+        lines = [f"{len(self.trials)} trials; the {'front' if len(self.metrics) > 1 else 'best'}:"]
+        return "\n".join([*lines, *(f"  {self.text(trial)}" for trial in self.front())])
 
 
 def dominates(a: Sequence[float], b: Sequence[float]) -> bool:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -115,22 +114,15 @@ def search_conclusion(record: SearchRecord) -> str:
     others = ", ".join(record.not_completed())
     count = f"{len(record.trials)} trial{'s' * (len(record.trials) != 1)}{f' ({others})' if others else ''}"
     goal = f"{count} in search of the lowest {' and '.join(record.metrics)}"
-    front = sorted(record.front(), key=lambda trial: trial["values"])
+    front = record.front()
     if not front:
         return f"{goal}: none has completed."
     if len(record.metrics) == 1:
-        return f"{goal}: {trial_text(front[0], record)}."
+        return f"{goal}: {record.text(front[0])}."
     if len(front) == 1:
-        return f"{goal}: one beats all others, {trial_text(front[0], record)}."
-    ends = " to ".join(trial_text(trial, record) for trial in (front[0], front[-1]))
+        return f"{goal}: one beats all others, {record.text(front[0])}."
+    ends = " to ".join(record.text(trial) for trial in (front[0], front[-1]))
     return f"{goal}: {len(front)} are on the front, where no other is lower in both. It goes from {ends}."
-
-
-def trial_text(trial: Mapping[str, Any], record: SearchRecord) -> str:
-    """The values of a trial with its settings."""
-    values = ", ".join(f"{name} {value:.4g}" for name, value in zip(record.metrics, trial["values"], strict=True))
-    settings = " ".join(f"{key}={value}" for key, value in trial["settings"].items())
-    return f"{values} ({settings})" if settings else values
 
 
 def rows(means: pd.DataFrame) -> list:

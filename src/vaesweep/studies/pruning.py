@@ -8,8 +8,9 @@ from hydra.core.hydra_config import HydraConfig
 
 from vaesweep.errors import ConfigError
 from vaesweep.settings.check_value import check_int
+from vaesweep.studies.search import PRUNED
 from vaesweep.studies.search_journal import JOURNAL, open_journal
-from vaesweep.studies.search_trials import PRUNED, written_settings
+from vaesweep.studies.search_space import written_settings
 
 if TYPE_CHECKING:
     import optuna

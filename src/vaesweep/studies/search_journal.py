@@ -12,13 +12,31 @@ JOURNAL = "search.journal"
 
 
 def open_journal(folder: Path) -> "optuna.storages.JournalStorage":
-    """The journal in the folder of a study, new where there is none. Raises `ConfigError` without optuna."""
-    try:
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-    except ImportError:
-        allowed = "pip install -e '.[search]' first"
-        raise ConfigError("hydra/sweeper", "optuna without its package", allowed) from None
+    """The journal in the folder of a study, new where there is none, without a last line that was cut.
+
+    Raises `ConfigError` for one that is damaged elsewhere.
+    """
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    path = folder / JOURNAL
+    lock = JournalFileSymlinkLock(str(path))
+    lock.acquire()  # nobody writes meanwhile: a line without an end is what a process left that is no more
+    try:
+        cut_last_line(path)
+    finally:
+        lock.release()
+    try:
+        return JournalStorage(JournalFileBackend(str(path), lock))
+    except (ValueError, KeyError, TypeError):
+        allowed = "the lines that a search wrote; or search in another folder"
+        raise ConfigError(str(path), "a damaged line", allowed) from None
+
+
+def cut_last_line(path: Path) -> None:
+    """Take a last line off that does not end."""
+    if path.exists() and not (lines := path.read_bytes()).endswith(b"\n"):
+        with path.open("r+b") as file:
+            file.truncate(lines.rfind(b"\n") + 1)

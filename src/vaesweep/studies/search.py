@@ -1,0 +1,197 @@
+"""A search: the trials that its processes ask for, and what became of them."""
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+from hydra.core.utils import JobReturn, JobStatus
+
+from vaesweep.errors import ConfigError
+from vaesweep.records.search_record import SearchRecord
+from vaesweep.studies.search_journal import open_journal
+from vaesweep.studies.search_space import written_settings
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+SAMPLERS = {"tpe": "TPESampler", "nsga2": "NSGAIISampler", "random": "RandomSampler"}
+SWEEPER = "sweeper"
+"""What a trial says of the process that runs it: the name of its lock. A trial that is being drawn has none."""
+PRUNED = "pruned"
+"""What a trial says that was stopped early."""
+STATUS = {"COMPLETE": "completed", "FAIL": "failed", "PRUNED": "pruned"}
+"""How a trial ended, by optuna's name of its state."""
+MIN_TRIALS = 10
+"""Completed trials from which importances are estimated."""
+MAX_DRAWS = 20
+"""Draws in a row of what other processes train after which there is taken to be nothing else to draw."""
+
+
+class Search:
+    """The search in `folder` for the lowest values of some metrics, gone on with or new, as one process sees it.
+
+    Processes that search in one folder share its journal. What one of them asks for it asks under a lock of them all,
+    and while it trains it holds a lock of its own, by which the others see that it is alive. Raises `ConfigError`.
+    """
+
+    def __init__(self, folder: Path, metrics: Sequence[str], sampler: str, seed: int) -> None:
+        self.folder, self.metrics = folder, list(metrics)
+        storage = open_journal(folder)
+        import optuna
+
+        name = " ".join(metrics)
+        earlier = [study.study_name for study in optuna.get_all_study_summaries(storage)]
+        if earlier and name not in earlier:
+            raise ConfigError("optimized_metric", f"{name} in a search for {earlier[0]}", "the same metric as before")
+        self.asking = FileLock(folder / ".search.lock")
+        with self.asking:
+            self.study = optuna.create_study(
+                storage=storage, study_name=name, directions=["minimize"] * len(metrics), load_if_exists=True
+            )
+        # another seed at every start: the first would draw the settings of the earlier start again
+        self.study.sampler = getattr(optuna.samplers, SAMPLERS[sampler])(seed=seed + len(self.study.trials))
+
+    def begun(self) -> list["FrozenTrial"]:
+        """The trials of which all settings are drawn."""
+        return [trial for trial in self.study.get_trials(deepcopy=False) if SWEEPER in trial.user_attrs]
+
+    @contextmanager
+    def alive(self) -> Iterator[str]:
+        """Context in which this process holds its own lock, whose name it gives."""
+        lock = FileLock(self.folder / f".search_{uuid4().hex[:8]}.lock")
+        with lock:
+            yield Path(lock.lock_file).name
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+    def trials(
+        self, space: Mapping[str, "BaseDistribution"], first: Sequence[Mapping[str, Any]], n_trials: int, lock: str
+    ) -> Iterator[tuple[int, dict[str, str]]]:
+        """Number and settings, as overrides have them, of each trial that this process runs.
+
+        These are those that a process left which is no more, `first`, unless they are among the trials, and drawn ones.
+        """
+        with self.asking:
+            for settings in first:
+                self.study.enqueue_trial(dict(settings), skip_if_exists=True)
+        for left in self.begun():
+            with self.asking:
+                is_taken = self.take(left.number, lock)
+            if is_taken:
+                yield left.number, written_settings(left)
+        while True:
+            with self.asking:
+                drawn = self.draw(space, n_trials, lock)
+            if drawn is None:
+                return
+            yield drawn.number, written_settings(drawn)
+
+    def take(self, number: int, lock: str) -> bool:
+        """Whether a trial was left by a process that is no more, and is now this one's."""
+        import optuna
+
+        left = self.study.get_trials(deepcopy=False)[number]
+        if left.state.is_finished() or not is_dead(self.folder / left.user_attrs[SWEEPER]):
+            return False
+        optuna.Trial(self.study, left._trial_id).set_user_attr(SWEEPER, lock)
+        return True
+
+    def draw(self, space: Mapping[str, "BaseDistribution"], n_trials: int, lock: str) -> "FrozenTrial | None":
+        """A new trial, or None where there are enough.
+
+        One with the settings of a trial that has ended ends as that one did: it is the same job, in the same folder.
+        One with the settings of a trial that another process runs is dropped.
+        """
+        import optuna
+
+        dropped = 0
+        while len(self.begun()) < n_trials and dropped < MAX_DRAWS:
+            trial = self.study.ask(dict(space))
+            settings = written_settings(self.study.get_trials(deepcopy=False)[trial.number])
+            same = [each for each in self.begun() if written_settings(each) == settings]
+            ended = [each for each in same if each.state.is_finished()]
+            if not ended and any(each.user_attrs[SWEEPER] != lock for each in same):
+                self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                dropped += 1
+                continue
+            trial.set_user_attr(SWEEPER, lock)
+            if not ended:
+                return self.study.get_trials(deepcopy=False)[trial.number]
+            state = ended[0].state
+            self.study.tell(trial, ended[0].values if state.name == "COMPLETE" else None, state)
+        return None
+
+    def tell(self, number: int, job: JobReturn) -> None:
+        """Tell optuna what became of a trial: its values, that it failed, or that it was pruned."""
+        import optuna
+
+        states = optuna.trial.TrialState
+        value = job.return_value if job.status == JobStatus.COMPLETED else math.nan
+        values = list(value) if isinstance(value, Sequence) else [value]
+        if not all(math.isfinite(value) for value in values):
+            self.study.tell(number, state=states.FAIL, skip_if_finished=True)
+        elif self.is_pruned(number):
+            self.study.tell(number, state=states.PRUNED, skip_if_finished=True)
+        else:
+            self.study.tell(number, values, skip_if_finished=True)
+
+    def is_pruned(self, number: int) -> bool:
+        """Whether the job of a trial was stopped early, for this trial or for one with the same settings."""
+        trials = self.study.get_trials(deepcopy=False)
+        same = [trial for trial in trials if written_settings(trial) == written_settings(trials[number])]
+        return any(trial.user_attrs.get(PRUNED) for trial in same)
+
+    def write_record(self) -> SearchRecord:
+        """Write search.json, and give what it says."""
+        with self.asking:  # another process would write an earlier one over it
+            record = self.record()
+            record.write(self.folder)
+        return record
+
+    def record(self) -> SearchRecord:
+        """The record of the trials that have ended so far."""
+        import optuna
+
+        ended = [trial for trial in self.begun() if trial.state.is_finished()]
+        ended.sort(key=lambda trial: (trial.datetime_complete is None, trial.datetime_complete))
+        record = SearchRecord(
+            self.metrics,
+            [
+                {
+                    "settings": written_settings(trial),
+                    "status": STATUS[trial.state.name],
+                    "values": trial.values if trial.state.name == "COMPLETE" else None,
+                }
+                for trial in ended
+            ],
+        )
+        if record.count("completed") >= MIN_TRIALS:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that the estimate for one of two metrics is experimental
+                record.importances = {
+                    metric: optuna.importance.get_param_importances(self.study, target=partial(value_of, i))
+                    for i, metric in enumerate(record.metrics)
+                    if len({trial["values"][i] for trial in record.trials if trial["values"]}) > 1
+                }
+        return record
+
+
+def is_dead(lock: Path) -> bool:
+    """Whether the process that held a lock is no more."""
+    try:
+        with FileLock(lock, timeout=0):
+            lock.unlink(missing_ok=True)
+            return True
+    except Timeout:
+        return False
+
+
+def value_of(index: int, trial: "FrozenTrial") -> float:
+    """A completed trial's value of one of the metrics."""
+    return trial.values[index]
