@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from vaesweep.errors import ConfigError
-from vaesweep.models.modulated import Modulated
+from vaesweep.models.modulated import RANK, Modulated
 
 
 def layers():
@@ -19,22 +19,33 @@ def test_at_the_start_the_layers_are_what_they_were():
     assert torch.equal(Modulated(layers(), 4, x[:1])(x, features), layers()(x))
 
 
-def test_every_unit_and_channel_is_scaled_and_shifted_and_dense_weights_have_a_low_rank_product_added():
+def test_channels_are_scaled_and_shifted_and_dense_layers_have_weights_and_biases_of_each_image():
     x, features = torch.randn(7, 1, 6, 6), torch.randn(7, 4)
     made = Modulated(layers(), 4, x[:1])
-    for parameter in (*made.modulations.parameters(), *made.products.parameters()):
+    for parameter in made.modulations.parameters():
         nn.init.normal_(parameter, std=0.3)
-    (scale1, shift1), (scale2, shift2), (scale3, shift3) = (
-        part(features).chunk(2, dim=1) for part in made.modulations.values()
-    )
+    channels, *dense = made.modulations.values()
+    scale, shift = channels.scale_and_shift(features)[:, :, None, None].chunk(2, dim=1)
     first, _, flat, second, _, last = layers()
-    hidden = ((1 + scale1)[:, :, None, None] * first(x) + shift1[:, :, None, None]).relu()
+    hidden = flat(((1 + scale) * first(x) + shift).relu())
     for i in range(7):  # the weights of each image on its own
-        products = [p.u.weight @ p.g(features[i]).diag() @ p.v.weight for p in made.products.values()]
-        inner = (second.weight + products[0]) @ flat(hidden)[i] + second.bias
-        inner = ((1 + scale2[i]) * inner + shift2[i]).relu()
-        expected = (1 + scale3[i]) * ((last.weight + products[1]) @ inner + last.bias) + shift3[i]
-        assert torch.allclose(made(x, features)[i], expected, atol=1e-5)
+        (weight, bias), (last_weight, last_bias) = (
+            (3 * u @ each.g(features[i]).diag() @ each.v.weight, 3 * t @ features[i])
+            for each in dense
+            for u, t in [each.ut.weight.split([RANK, 4], dim=1)]
+        )
+        inner = ((second.weight + weight) @ hidden[i] + second.bias + bias).relu()
+        expected = (last.weight + last_weight) @ inner + last.bias + last_bias
+        assert torch.allclose(made(x, features)[i], expected, atol=1e-4)
+        assert torch.allclose(made(x, features[i : i + 1])[i], expected, atol=1e-4)  # those of all images
+
+
+def test_a_dense_layer_along_the_last_of_more_dimensions_has_channels():
+    x, features = torch.randn(7, 3, 6), torch.randn(7, 4)
+    made = Modulated(nn.Sequential(nn.Linear(6, 5)), 4, x[:1])
+    nn.init.normal_(made.modulations["0"].scale_and_shift.weight)
+    scale, shift = made.modulations["0"].scale_and_shift(features)[:, :, None].chunk(2, dim=1)
+    assert torch.allclose(made(x, features), (1 + scale) * made.layers(x) + shift, atol=1e-6)
 
 
 def test_batch_norm_keeps_its_statistics_while_shapes_are_found():

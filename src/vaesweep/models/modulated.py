@@ -7,16 +7,19 @@ from vaesweep.errors import ConfigError
 
 RANK = 32
 """Rank of what features add to the weights of a dense layer."""
+ALPHA = 3.0
+"""What this and what they add to the biases are multiplied by: with Adam they learn as many times faster."""
 
 
 class Modulated(nn.Module):
     """`layers` with weights that are functions of `features` [B, k], those of each image its own.
 
-    A dense layer's product W x becomes W x + U (g * V x), with low-rank U and V (Hu et al. 2022, eq. 3), and the output
-    h of each layer with weights becomes (1 + s) * h + t before the activation, one s and t per unit or channel
-    (feature-wise linear modulation, Perez et al. 2018, eq. 2). g, s and t are affine functions of the features. At the
-    start U = s = t = 0: the layers are what they were. `example` is an input of the layers. Raises `ConfigError` unless
-    `layers` is a sequence.
+    The features f add a low-rank product (Hu et al. 2022, eq. 3, a = 3 is their alpha/r) to the weights of a dense
+    layer, and a linear function to its biases: W x + b becomes W x + b + a (U (g * V x) + T f). They scale and shift
+    the output h of any other layer that has weights, one s and t per channel: (1 + s) * h + t (feature-wise linear
+    modulation, Perez et al. 2018, eq. 2). g, s and t are affine functions of f. At the start U = T = s = t = 0: the
+    layers are what they were.
+    `example` is an input of the layers. Raises `ConfigError` unless `layers` is a sequence.
     """
 
     def __init__(self, layers: nn.Module, features: int, example: Tensor) -> None:
@@ -24,44 +27,53 @@ class Modulated(nn.Module):
         if type(layers) is not nn.Sequential:
             raise ConfigError("network", type(layers).__name__, "a network whose encoder and decoder are nn.Sequential")
         self.layers = layers
-        self.products, self.modulations = nn.ModuleDict(), nn.ModuleDict()
+        self.modulations = nn.ModuleDict()
         was_training, x = layers.training, example
         layers.eval()
         with torch.no_grad():
             for i, layer in enumerate(layers):
                 x = layer(x)
-                if type(layer) is nn.Linear:
-                    self.products[str(i)] = LowRankProduct(layer.in_features, layer.out_features, features)
-                if list(layer.parameters()):
-                    self.modulations[str(i)] = zero_linear(features, 2 * x.shape[1])
+                if type(layer) is nn.Linear and x.dim() == 2:
+                    self.modulations[str(i)] = DenseModulation(layer.in_features, layer.out_features, features)
+                elif list(layer.parameters()):
+                    self.modulations[str(i)] = ChannelModulation(x.shape[1], features)
         layers.train(was_training)
 
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
-        """The output of the layers for `x` [B, ...] and `features` [B, k]."""
+        """The output of the layers for `x` [B, ...] and `features` [B, k], or those of all images [1, k]."""
         for i, layer in enumerate(self.layers):
             inputs, x = x, layer(x)
-            if str(i) in self.products:
-                x = x + self.products[str(i)](inputs, features)
             if str(i) in self.modulations:
-                modulation = self.modulations[str(i)](features)
-                scale, shift = modulation.reshape(*modulation.shape, *[1] * (x.dim() - 2)).chunk(2, dim=1)
-                x = torch.addcmul(x + shift, scale, x)
+                x = self.modulations[str(i)](inputs, x, features)
         return x
 
 
-class LowRankProduct(nn.Module):
-    """U (g * V x) [B, outputs], with g an affine function of `features` [B, k]; 0 at the start."""
+class DenseModulation(nn.Module):
+    """h + a (U (g * V x) + T f) for the output h [B, outputs] of a dense layer and its input x [B, inputs]."""
 
     def __init__(self, inputs: int, outputs: int, features: int) -> None:
         super().__init__()
         self.v = nn.Linear(inputs, RANK, bias=False)
         self.g = nn.Linear(features, RANK)
-        self.u = nn.Linear(RANK, outputs, bias=False)
-        nn.init.zeros_(self.u.weight)
+        self.ut = nn.Linear(RANK + features, outputs, bias=False)  # U and T beside each other, for one product
+        nn.init.zeros_(self.ut.weight)
 
-    def forward(self, x: Tensor, features: Tensor) -> Tensor:
-        product: Tensor = self.u(self.v(x) * self.g(features))
-        return product
+    def forward(self, x: Tensor, h: Tensor, features: Tensor) -> Tensor:
+        factors = torch.cat([self.v(x) * self.g(features), features.expand(len(x), -1)], dim=1)
+        return torch.addmm(h, factors, self.ut.weight.t(), alpha=ALPHA)
+
+
+class ChannelModulation(nn.Module):
+    """(1 + s) * h + t for the output h [B, channels, ...] of a layer."""
+
+    def __init__(self, channels: int, features: int) -> None:
+        super().__init__()
+        self.scale_and_shift = zero_linear(features, 2 * channels)
+
+    def forward(self, x: Tensor, h: Tensor, features: Tensor) -> Tensor:
+        modulation = self.scale_and_shift(features)
+        scale, shift = modulation.reshape(*modulation.shape, *[1] * (h.dim() - 2)).chunk(2, dim=1)
+        return torch.addcmul(h + shift, scale, h)
 
 
 def zero_linear(inputs: int, outputs: int) -> nn.Linear:

@@ -90,8 +90,8 @@ class MultiRateVAE(VAE):
         self.decoder = Modulated(self.decoder, FEATURES, torch.zeros(1, latent_dim))
         self.steps = soft_steps(FEATURES)
         self.code_modulation = zero_linear(FEATURES, 3 * latent_dim)
-        # above the range: a dimension that is off at all weights of the ramp's start would not learn
-        self.log_tau = nn.Parameter(math.log(high) + torch.linspace(0, 2, latent_dim))
+        # far above the range: a dimension that is nearly off at the ramp's start would not learn
+        self.log_tau = nn.Parameter(torch.full((latent_dim,), math.log(high) + 3))
 
     @property
     def declaration(self) -> Declaration:
