@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,10 @@ os.environ["XDG_CACHE_HOME"] = str(ROOT / ".pytest_cache" / "caches")
 os.environ["OMP_NUM_THREADS"] = "1"
 # as our scripts set it for their jobs; here, because torch reads it when it is imported, in the server that forks them
 os.environ["GOMP_SPINCOUNT"] = "1000"
+# runs wait until their files are on the disk, time and again: the folders of tests are in memory, where there is enough
+MEMORY = Path("/dev/shm")
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 * 2**30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 # the garbage collector would look through torch again and again: a configuration is composed in 0.27 s, not in 0.44 s
 gc.freeze()
 atexit.register(gc.unfreeze)  # some modules report objects that are still there at the end
