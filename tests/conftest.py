@@ -21,7 +21,7 @@ from vaesweep.studies.folder_names import register_resolvers
 
 DIGITS = Spec((1, 8, 8), 10, 1294)
 
-LONGEST = ("test_launchers.py", "test_wandb_online.py")
+LONGEST = ("test_cluster_launchers.py", "test_wandb_online.py")
 
 register_resolvers()
 

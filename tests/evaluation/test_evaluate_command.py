@@ -21,7 +21,7 @@ from support.compositions import MODELS
 from support.datasets import write_photos
 from support.nightly import at_night_but
 from support.paths import ROOT
-from support.wandb_recordings import recorded
+from support.wandb_offline_runs import recorded
 from vaesweep.data import Digits
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation import NLL

@@ -9,10 +9,10 @@ from matplotlib.text import Text
 
 from support.compositions import MODELS
 from vaesweep import figures
+from vaesweep.figures.draw_image_grid import grid_size
 from vaesweep.figures.figure_text import label_text, run_caption
 from vaesweep.figures.latent_figures import symmetric_ticks
 from vaesweep.figures.model_figures import first_layer, model_figures, plane, prior_samples
-from vaesweep.figures.mosaic import grid_size
 from vaesweep.metrics import activity
 from vaesweep.models import Batch, Spec
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from support.commands import PATIENCE
-from support.wandb_recordings import recorded
+from support.wandb_offline_runs import recorded
 from vaesweep.errors import ConfigError
 from vaesweep.records import wandb_lifecycle, wandb_logger
 from vaesweep.records.log_to_loggers import log_results, log_settings

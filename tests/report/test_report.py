@@ -14,7 +14,7 @@ from matplotlib.image import imread, imsave
 from compare import main as compare
 from support.handmade import leave, rates
 from support.nightly import at_night_but
-from support.wandb_recordings import recorded
+from support.wandb_offline_runs import recorded
 from vaesweep.records.evaluation_record import EvaluationRecord
 from vaesweep.records.results import Results
 

@@ -10,7 +10,7 @@ import wandb
 from support.commands import PATIENCE
 from support.handmade import leave, rates
 from support.paths import ROOT
-from support.wandb_recordings import recorded
+from support.wandb_offline_runs import recorded
 from support.wandb_server import WandbServer
 from vaesweep.errors import ConfigError
 from vaesweep.models import Declaration

@@ -19,7 +19,7 @@ from hydra_plugins.vaesweep_stack.launcher import StackLauncher
 from support.commands import QUICK, at_work, only, record, started, statuses, train, wait_for
 from support.interruption import interrupted_at
 from support.paths import ROOT
-from support.wandb_recordings import recorded
+from support.wandb_offline_runs import recorded
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.stacking import train_and_test as stack_training
@@ -126,7 +126,7 @@ def test_nobody_downstream_can_tell(config, tmp_path, job):
     for name in ("best", "last"):
         kept = [torch.load(f / "checkpoints" / f"{name}.ckpt", weights_only=True) for f in (one.folder, alone)]
         assert outline(kept[0]) == outline(kept[1])
-        assert kept[0]["metric_tracker"]["settings"] == kept[1]["metric_tracker"]["settings"]
+        assert kept[0]["epoch_metrics"]["settings"] == kept[1]["epoch_metrics"]["settings"]
     rates = [[g["lr"] for g in k["optimizer_states"][0]["param_groups"]] for k in kept]  # of last.ckpt
     assert rates[0] == pytest.approx(rates[1])
 
@@ -175,7 +175,7 @@ def test_the_checkpoint_of_a_stack_is_those_of_its_members(job, is_learned):
     assert len(whole["optimizer_states"][0]["param_groups"]) == 2 * (1 + is_learned)
     for k, one in enumerate(members):
         own = split_checkpoint(whole, k, slices)
-        for part in ("state_dict", "optimizer_states", "lr_schedulers", "metric_tracker"):
+        for part in ("state_dict", "optimizer_states", "lr_schedulers", "epoch_metrics"):
             assert same(own[part], one[part]), part
 
 

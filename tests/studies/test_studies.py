@@ -9,7 +9,7 @@ import torch
 
 from compare import main as compare
 from support.commands import QUICK, at_work, only, record, started, statuses, train, wait_for
-from support.wandb_recordings import recorded
+from support.wandb_offline_runs import recorded
 from vaesweep.records import wandb_lifecycle
 from vaesweep.training.run_and_record import run
 

@@ -52,7 +52,7 @@ class StartedScript(ForkserverProcess):
 
     def __init__(self, line, folder, env):
         if any(argument == "-m" or argument.startswith("resume=") for argument in line[2:]):  # it may fork jobs itself
-            line = [line[0], str(Path(__file__).with_name("script_with_forkserver.py")), *line[1:]]
+            line = [line[0], str(Path(__file__).with_name("preloaded_script.py")), *line[1:]]
         self.outputs = tempfile.TemporaryDirectory()
         files = [Path(self.outputs.name, name) for name in ("stdout", "stderr")]
         with contextlib.chdir(folder):

@@ -12,8 +12,8 @@ import torch
 from support.interruption import interrupted_at
 from support.run_in_process import recorded_metrics
 from vaesweep.errors import ConfigError
-from vaesweep.training.checkpoint_files import PARTS
 from vaesweep.training.checkpoint_io import AtomicCheckpointIO, copied
+from vaesweep.training.load_checkpoint import PARTS
 from vaesweep.training.run_and_record import run
 
 

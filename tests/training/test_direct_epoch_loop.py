@@ -121,8 +121,8 @@ def test_hooks_metrics_rates_and_checkpoints_are_those_of_lightnings_loop(record
         ["trainer.gradient_clip_val=0.5"],
         ["trainer.accumulate_grad_batches=3"],
         ["+trainer.profiler._target_=lightning.pytorch.profilers.SimpleProfiler"],
-        ["+callbacks.hooked._target_=support.hooked.Hooked"],
-        ["+callbacks.hooked._target_=support.hooked.HookedWhenMade"],
+        ["+callbacks.hooked._target_=support.step_hook_callbacks.Hooked"],
+        ["+callbacks.hooked._target_=support.step_hook_callbacks.HookedWhenMade"],
     ],
     ids=" ".join,
 )

@@ -21,7 +21,7 @@ from vaesweep.errors import ConfigError
 from vaesweep.figures import model_figures
 from vaesweep.stop_signals import Interrupted
 from vaesweep.training import train_and_test
-from vaesweep.training.callbacks import resumed_run
+from vaesweep.training.callbacks import resumption
 from vaesweep.training.lightning_module import LitAutoencoder
 from vaesweep.training.run_and_record import run
 
@@ -88,7 +88,7 @@ def test_a_kill_while_a_resumption_is_recorded_leaves_the_earlier_record(tmp_pat
     job = SimpleNamespace(
         folder=tmp_path, config=OmegaConf.create({"a": 1}), results=SimpleNamespace(overrides=["a=1"])
     )
-    resumed_run.save_resumed_config(job)
+    resumption.save_resumed_config(job)
     before = {path.name: path.read_text() for path in (tmp_path / ".hydra").iterdir()}
     assert set(before) == {"config.yaml", "overrides.yaml"}
 
@@ -98,7 +98,7 @@ def test_a_kill_while_a_resumption_is_recorded_leaves_the_earlier_record(tmp_pat
 
     monkeypatch.setattr(OmegaConf, "save", cut_short)
     with pytest.raises(Interrupted):
-        resumed_run.save_resumed_config(job)
+        resumption.save_resumed_config(job)
     assert {path.name: path.read_text() for path in (tmp_path / ".hydra").iterdir()} == before
 
 

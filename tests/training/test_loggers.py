@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from compare import main as compare
 from support.run_in_process import recorded_metrics
-from support.wandb_recordings import recorded
+from support.wandb_offline_runs import recorded
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.training.build_parts import start_loggers

@@ -17,15 +17,15 @@ from support.datasets import write_cifar10, write_dsprites, write_mnist, write_p
 from support.interruption import interrupted_at
 from support.nightly import at_night_but
 from support.run_in_process import recorded_metrics
-from support.wandb_recordings import recorded
+from support.wandb_offline_runs import recorded
 from vaesweep.errors import ConfigError, DivergenceError
 from vaesweep.models import VAE
 from vaesweep.records import wandb_lifecycle
 from vaesweep.records.results import Results
 from vaesweep.training.build_parts import build_data, build_module
 from vaesweep.training.callbacks import FigureLogger, GracefulStop
+from vaesweep.training.epoch_metrics import EpochMetrics
 from vaesweep.training.lightning_module import LitAutoencoder
-from vaesweep.training.metric_tracker import MetricTracker
 from vaesweep.training.planned_run import PlannedRun
 from vaesweep.training.run_and_record import run
 
@@ -515,14 +515,14 @@ def test_a_setting_that_is_refused_as_no_number_is_recorded(config, folder):
 
 @pytest.mark.slow
 def test_a_metric_that_is_no_finite_number_is_recorded(config, folder, monkeypatch, capsys):
-    original = MetricTracker.finish_split
+    original = EpochMetrics.finish_split
 
     def finish_split(self, stage, *rest):
         original(self, stage, *rest)
         self.metrics |= {f"{stage}/mse": torch.tensor(math.nan)}
         return self.metrics
 
-    monkeypatch.setattr(MetricTracker, "finish_split", finish_split)
+    monkeypatch.setattr(EpochMetrics, "finish_split", finish_split)
     run(config("model=ae", SHORT))
     assert record(folder)["status"] == "completed"
     assert math.isnan(Results.read(folder).metrics["test/mse"])

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import STUDY, optimized_metrics
-from vaesweep.settings.check_value import check_choice, check_int
+from vaesweep.settings.check_arguments import check_choice, check_int
 from vaesweep.settings.rules_by_class import TOP
 from vaesweep.studies.search import SAMPLERS, Search
 from vaesweep.studies.search_journal import JOURNAL

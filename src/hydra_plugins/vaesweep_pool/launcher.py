@@ -18,7 +18,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 
-from vaesweep.settings.check_value import check_float, check_int
+from vaesweep.settings.check_arguments import check_float, check_int
 from vaesweep.stop_signals import SIGNALS, Interrupted, interrupt
 from vaesweep.studies.hydra_command_line import config_flags
 from vaesweep.studies.pool import Command, Pool, slots

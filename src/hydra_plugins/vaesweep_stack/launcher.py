@@ -13,7 +13,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 
 from hydra_plugins.vaesweep_pool.launcher import PoolLauncher, exit_when_told
 from vaesweep.errors import reason
-from vaesweep.settings.check_value import check_float
+from vaesweep.settings.check_arguments import check_float
 from vaesweep.stacking.stack_script import TOO_LARGE, stack_command
 from vaesweep.studies.pool import LOG, Command, Pool
 from vaesweep.studies.pool_progress import heading, run_with_progress

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from vaesweep.data.image_data_module import ImageDataModule
 from vaesweep.data.pillow_to_8bit import eight_bits, flatten, largest_value
 from vaesweep.errors import ConfigError
-from vaesweep.settings.check_value import check_choice, check_float, check_int
+from vaesweep.settings.check_arguments import check_choice, check_float, check_int
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 MODES = {"grey": "L", "rgb": "RGB"}

@@ -13,7 +13,7 @@ from vaesweep.data.batch_loader import BatchLoader, Draw, Split
 from vaesweep.errors import ConfigError
 from vaesweep.models.types import Batch, Spec
 from vaesweep.seeded_generator import generator
-from vaesweep.settings.check_value import check_bool, check_choice, check_float, check_int
+from vaesweep.settings.check_arguments import check_bool, check_choice, check_float, check_int
 
 DIGESTED = 1000
 """About as many test images, or twice as many, tell whether a data set is the one that a model was trained on."""

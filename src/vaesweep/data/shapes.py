@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 
 from vaesweep.data.image_data_module import ImageDataModule
 from vaesweep.seeded_generator import generator
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 SIZES = (3, 6, 40, 32, 32)
 """Values of each factor: shape (square, ellipse, heart), scale, orientation, x, y (Matthey et al. 2017)."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vaesweep.data.image_data_module import ImageDataModule
 from vaesweep.errors import ConfigError
-from vaesweep.settings.check_value import check_choice
+from vaesweep.settings.check_arguments import check_choice
 
 DATASETS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
 """The torchvision class of each dataset."""

@@ -3,7 +3,7 @@
 import torch
 
 from vaesweep.errors import ConfigError
-from vaesweep.settings.check_value import check_choice
+from vaesweep.settings.check_arguments import check_choice
 
 
 def chosen_device(device: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from omegaconf import DictConfig, ListConfig
 
 from vaesweep.errors import ConfigError
-from vaesweep.settings.check_value import check_choice
+from vaesweep.settings.check_arguments import check_choice
 
 
 def parse_folders(value: str | ListConfig) -> list[Path]:

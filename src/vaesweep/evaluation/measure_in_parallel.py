@@ -19,7 +19,7 @@ from vaesweep.evaluation.device import chosen_device
 from vaesweep.evaluation.evaluation_settings import parse_folders
 from vaesweep.evaluation.measure_runs import error_line, measure
 from vaesweep.report.run_collection import read
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 from vaesweep.settings.cpu_processes import cores, default_processes
 from vaesweep.settings.instantiate import add_import_path
 from vaesweep.settings.literal_folders import escape

@@ -25,7 +25,7 @@ from vaesweep.figures.figure_text import run_caption
 from vaesweep.records.evaluation_record import FIGURES, EvaluationRecord
 from vaesweep.report.run_collection import read
 from vaesweep.run_script import TRACEBACKS
-from vaesweep.settings.check_value import check_choice, check_float, check_int
+from vaesweep.settings.check_arguments import check_choice, check_float, check_int
 from vaesweep.settings.config_groups import CONF
 from vaesweep.settings.instantiate import build
 

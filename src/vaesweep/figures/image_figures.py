@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from vaesweep.figures.draw_image_grid import grid_size, show
 from vaesweep.figures.figure_style import ORANGE, canvas
-from vaesweep.figures.mosaic import grid_size, show
 
 
 def panel(title: str, images: Tensor, rows: Sequence[str] = (), columns: Sequence[str] = (), below: str = "") -> Figure:

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from torch import Tensor
 
+from vaesweep.figures.draw_image_grid import grid_size, show
 from vaesweep.figures.figure_style import BLUE, CLASSES, GREY, ORANGE, SMALL, canvas
-from vaesweep.figures.mosaic import grid_size, show
 from vaesweep.metrics.latent_activity import THRESHOLD
 
 GLYPHS = 500

@@ -6,7 +6,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from vaesweep.metrics.check_codes import check_finite
+from vaesweep.metrics.check_finite_codes import check_finite
 from vaesweep.metrics.factors import rows_that_share, varying_factors
 
 STEPS = 2000

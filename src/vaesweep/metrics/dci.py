@@ -8,7 +8,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from vaesweep.metrics.check_codes import check_finite
+from vaesweep.metrics.check_finite_codes import check_finite
 from vaesweep.metrics.factors import varying_factors
 
 TREES = 20

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from vaesweep.metrics.check_codes import check_finite
+from vaesweep.metrics.check_finite_codes import check_finite
 from vaesweep.metrics.factors import rows_that_share, varying_factors
 
 MIN_VARIANCE_SHARE = 1e-4

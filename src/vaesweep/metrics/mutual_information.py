@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from vaesweep.metrics.check_codes import check_finite
+from vaesweep.metrics.check_finite_codes import check_finite
 
 
 def mutual_information(codes: Tensor, factors: Tensor, bins: int) -> Tensor:

@@ -8,7 +8,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor
 
-from vaesweep.metrics.check_codes import check_finite
+from vaesweep.metrics.check_finite_codes import check_finite
 from vaesweep.metrics.factors import varying_factors
 from vaesweep.metrics.top_two_gap import top_two_gap
 

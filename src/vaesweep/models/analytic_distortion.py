@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vaesweep.models.distributions import DiagonalGaussian, Gaussian
-from vaesweep.models.modulated import Modulated
+from vaesweep.models.modulated_layers import Modulated
 from vaesweep.models.networks import Encoder
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from vaesweep.models.distributions import DiagonalGaussian, Dirac, Gaussian, Lik
 from vaesweep.models.half_precision import upcast_half
 from vaesweep.models.networks import Network, activation
 from vaesweep.models.types import Batch, Scores, Spec, Terms
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 
 class Autoencoder(nn.Module):

@@ -13,7 +13,7 @@ from vaesweep.models.networks import Network
 from vaesweep.models.schedules import Constant
 from vaesweep.models.types import Spec
 from vaesweep.models.vae import VAE
-from vaesweep.settings.check_value import check_float
+from vaesweep.settings.check_arguments import check_float
 
 PARTS = ("mutual_information", "total_correlation", "dimensionwise_kl")
 

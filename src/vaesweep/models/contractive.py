@@ -10,7 +10,7 @@ from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.jacobian import dense_layers, jacobian, squared_norms, vector_jacobian_products
 from vaesweep.models.networks import Encoder, Network
 from vaesweep.models.types import Batch, Spec
-from vaesweep.settings.check_value import check_float, check_int
+from vaesweep.settings.check_arguments import check_float, check_int
 
 
 class ContractiveAutoencoder(Autoencoder):

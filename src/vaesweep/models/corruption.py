@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.special import ndtri
 
-from vaesweep.settings.check_value import check_float
+from vaesweep.settings.check_arguments import check_float
 
 CORRUPTIONS = ("masking", "gaussian", "salt_pepper")
 

@@ -8,7 +8,7 @@ from vaesweep.models.corruption import CORRUPTIONS, check_level, corrupt_image
 from vaesweep.models.distributions import Likelihood
 from vaesweep.models.networks import Network
 from vaesweep.models.types import Batch, Spec
-from vaesweep.settings.check_value import check_choice
+from vaesweep.settings.check_arguments import check_choice
 
 
 class DenoisingAutoencoder(Autoencoder):

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vaesweep.errors import ConfigError
-from vaesweep.settings.check_value import check_bool, check_float
+from vaesweep.settings.check_arguments import check_bool, check_float
 
 LOG_SQRT_2PI = math.log(2 * math.pi) / 2
 

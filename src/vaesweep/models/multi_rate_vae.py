@@ -11,12 +11,12 @@ from vaesweep.errors import ConfigError
 from vaesweep.model_declaration import Declaration
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood
 from vaesweep.models.half_precision import upcast_half
-from vaesweep.models.modulated import Modulated, zero_linear
+from vaesweep.models.modulated_layers import Modulated, zero_linear
 from vaesweep.models.networks import Encoder, Network
 from vaesweep.models.schedules import Constant, ramp
 from vaesweep.models.types import Batch, Spec
 from vaesweep.models.vae import VAE
-from vaesweep.settings.check_value import check_float
+from vaesweep.settings.check_arguments import check_float
 
 FEATURES = 16
 """Soft steps along the range of log beta, of which all modulations are affine functions."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vaesweep.errors import ConfigError
-from vaesweep.settings.check_value import check_choice, check_ints
+from vaesweep.settings.check_arguments import check_choice, check_ints
 
 Shape = tuple[int, int, int]
 

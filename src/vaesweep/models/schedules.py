@@ -6,7 +6,7 @@ Validation and test are scored at progress 1: the objective as configured, compa
 import torch
 from torch import Tensor, nn
 
-from vaesweep.settings.check_value import check_float, check_int
+from vaesweep.settings.check_arguments import check_float, check_int
 
 
 class Schedule(nn.Module):

@@ -9,7 +9,7 @@ from vaesweep.models.autoencoder import Autoencoder
 from vaesweep.models.distributions import DiagonalGaussian, Dirac, Likelihood, bernoulli_kl
 from vaesweep.models.networks import Network
 from vaesweep.models.types import Spec
-from vaesweep.settings.check_value import check_choice, check_float
+from vaesweep.settings.check_arguments import check_choice, check_float
 
 
 class SparseAutoencoder(Autoencoder):

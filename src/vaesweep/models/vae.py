@@ -10,7 +10,7 @@ from vaesweep.models.half_precision import upcast_half
 from vaesweep.models.networks import Network
 from vaesweep.models.schedules import Schedule
 from vaesweep.models.types import Batch, Spec
-from vaesweep.settings.check_value import check_float
+from vaesweep.settings.check_arguments import check_float
 
 
 class VAE(Autoencoder):

@@ -18,7 +18,7 @@ from vaesweep.evaluation.measures.interpolation import lerp
 from vaesweep.metrics.importance_weighted_bound import bounds
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.seeded_generator import generator
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 Array = Tensor | np.ndarray
 """Images [B, C, H, W], [C, H, W] or, with one channel, [H, W]: floats in [0, 1], or uint8 from 0 to 255."""

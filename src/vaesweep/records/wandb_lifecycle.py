@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import STUDY
-from vaesweep.settings.check_value import check_choice
+from vaesweep.settings.check_arguments import check_choice
 
 if TYPE_CHECKING:
     from wandb import Run

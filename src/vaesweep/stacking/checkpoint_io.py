@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from vaesweep.stacking.trainer_view import MemberTrainerView
-from vaesweep.training.checkpoint_files import CHECKPOINT
 from vaesweep.training.checkpoint_io import AtomicCheckpointIO
+from vaesweep.training.load_checkpoint import CHECKPOINT
 
 STACK_PREFIX, MODEL_PREFIX = "model.template.", "model."
 """What the names of weights start with, in a stack's checkpoint and in that of a run."""
@@ -70,7 +70,7 @@ def split_checkpoint(checkpoint: Mapping[str, Any], index: int, slices: Sequence
     part = {
         **checkpoint,
         "state_dict": {name.replace(STACK_PREFIX, MODEL_PREFIX, 1): tensor[index].clone() for name, tensor in weights},
-        "metric_tracker": checkpoint["metric_tracker"][index],
+        "epoch_metrics": checkpoint["epoch_metrics"][index],
     }
     if "optimizer_states" in checkpoint:  # it is not in one of weights alone
         part["optimizer_states"] = [
@@ -85,7 +85,7 @@ def merge_checkpoints(checkpoints: Sequence[Mapping[str, Any]], slices: Sequence
     first = checkpoints[0]
     firsts = [checkpoints[part.start] for part in slices]
     return {
-        **{key: value for key, value in first.items() if key != "metric_tracker"},
+        **{key: value for key, value in first.items() if key != "epoch_metrics"},
         "state_dict": {
             name.replace(MODEL_PREFIX, STACK_PREFIX, 1): torch.stack([part["state_dict"][name] for part in checkpoints])
             for name in first["state_dict"]
@@ -98,7 +98,7 @@ def merge_checkpoints(checkpoints: Sequence[Mapping[str, Any]], slices: Sequence
             state | {key: [rate for part in firsts for rate in part["lr_schedulers"][n][key]] for key in PER_GROUP_KEYS}
             for n, state in enumerate(first["lr_schedulers"])
         ],
-        "metric_tracker": [part["metric_tracker"] for part in checkpoints],
+        "epoch_metrics": [part["epoch_metrics"] for part in checkpoints],
     }
 
 

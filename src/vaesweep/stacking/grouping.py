@@ -23,7 +23,7 @@ from vaesweep.stacking.memory import MEMORY_SHARE, footprint, free_bytes
 from vaesweep.stacking.stacked_model import architecture_key
 from vaesweep.training.build_parts import build_data
 from vaesweep.training.check_devices import check_devices
-from vaesweep.training.checkpoint_files import CHECKPOINT
+from vaesweep.training.load_checkpoint import CHECKPOINT
 from vaesweep.training.planned_run import PlannedRun
 
 CONFIG_MAY_DIFFER = ("folder", "seed", "resume", "logger", "model", "choices")

@@ -125,9 +125,9 @@ class LitStack(LitAutoencoder):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.log_pending()
-        checkpoint["metric_tracker"] = [view.module.tracker.state_dict() for view in self.views]
+        checkpoint["epoch_metrics"] = [view.module.tracker.state_dict() for view in self.views]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_epochs(self.trainer, checkpoint)
-        for view, state in zip(self.views, checkpoint["metric_tracker"], strict=True):
+        for view, state in zip(self.views, checkpoint["epoch_metrics"], strict=True):
             view.module.tracker.load_state_dict(state)

@@ -19,7 +19,7 @@ from vaesweep.training.build_parts import build_callbacks, build_data, build_mod
 from vaesweep.training.check_callbacks import check_callbacks
 from vaesweep.training.check_devices import check_devices
 from vaesweep.training.check_resumption import check_cycle
-from vaesweep.training.checkpoint_files import CHECKPOINT, best_checkpoint, load_weights
+from vaesweep.training.load_checkpoint import CHECKPOINT, best_checkpoint, load_weights
 from vaesweep.training.planned_run import PlannedRun
 from vaesweep.training.record_training import Stopwatch, record_duration, record_metrics
 from vaesweep.training.resume_with_max_steps import restart_cut_epochs_only

@@ -7,7 +7,7 @@ import lightning as L
 from hydra.core.hydra_config import HydraConfig
 
 from vaesweep.errors import ConfigError
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 from vaesweep.studies.search import PRUNED
 from vaesweep.studies.search_journal import JOURNAL, open_journal
 from vaesweep.studies.search_space import written_settings

@@ -17,8 +17,8 @@ from vaesweep.records.run_name import run_name
 from vaesweep.settings.instantiate import build, check_type
 from vaesweep.training.check_batch_limits import check_shares
 from vaesweep.training.check_resumption import checkpoint_settings
-from vaesweep.training.checkpoint_files import best_checkpoint
 from vaesweep.training.lightning_module import LitAutoencoder
+from vaesweep.training.load_checkpoint import best_checkpoint
 from vaesweep.training.planned_run import PlannedRun
 
 

@@ -12,14 +12,14 @@ from omegaconf import DictConfig
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import optimized_metrics
 from vaesweep.training.callbacks import GracefulStop
-from vaesweep.training.checkpoint_files import CHECKPOINT
-from vaesweep.training.metric_tracker import MetricTracker
+from vaesweep.training.epoch_metrics import EpochMetrics
+from vaesweep.training.load_checkpoint import CHECKPOINT
 
 NOT_METRICS = ("epoch", "step", "loss")
 """What Lightning offers a ModelCheckpoint beside the validation metrics."""
 
 
-def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], means: MetricTracker) -> None:
+def check_callbacks(config: DictConfig, callbacks: Sequence[L.Callback], means: EpochMetrics) -> None:
     """Refuse callbacks that cannot work with each other or with the model. `callbacks` are in the config's order.
 
     Raises `ConfigError`.
@@ -78,7 +78,7 @@ def check_last_file(callbacks: Mapping[str, L.Callback], file: Path) -> None:
             raise ConfigError("callbacks.last.enable_version_counter", True, allowed)
 
 
-def check_monitors(callbacks: Mapping[str, L.Callback], means: MetricTracker) -> None:
+def check_monitors(callbacks: Mapping[str, L.Callback], means: EpochMetrics) -> None:
     """Refuse a callback that waits for a metric that the model does not have.
 
     Where a callback is the user's own it may log metrics, of which nothing is known. Raises `ConfigError`.
@@ -93,7 +93,7 @@ def check_monitors(callbacks: Mapping[str, L.Callback], means: MetricTracker) ->
             raise ConfigError(f"callbacks.{name}.monitor", monitor, " | ".join(names))
 
 
-def validation_metrics(means: MetricTracker) -> list[str]:
+def validation_metrics(means: EpochMetrics) -> list[str]:
     """The names of all metrics of a validation."""
     terms = torch.zeros(2 + len(means.model.declaration.terms))
     return [*means.metric_dict(terms, "val"), "val/mse", "val/active_units"]

@@ -15,7 +15,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from vaesweep.atomic_files import atomically
 from vaesweep.errors import ConfigError
-from vaesweep.training.checkpoint_files import PARTS, read_checkpoint
+from vaesweep.training.load_checkpoint import PARTS, read_checkpoint
 
 PATHS = ("dirpath", "best_model_path", "kth_best_model_path", "last_model_path")
 """What the state of a ModelCheckpoint callback names files and folders by, beside `best_k_models`."""

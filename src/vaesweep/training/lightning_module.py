@@ -12,10 +12,10 @@ from vaesweep.metrics import Average, CodeVariance, PerImageScores
 from vaesweep.models import Autoencoder, Batch, Scores
 from vaesweep.records.log_to_loggers import log_metrics
 from vaesweep.seeded_generator import generator
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 from vaesweep.training.check_model_declaration import check_declaration
 from vaesweep.training.check_resumption import check_epochs
-from vaesweep.training.metric_tracker import MetricTracker, flatten_terms
+from vaesweep.training.epoch_metrics import EpochMetrics, flatten_terms
 from vaesweep.training.optimizers import Adam
 
 
@@ -43,7 +43,7 @@ class LitAutoencoder(L.LightningModule):
         self.names = names or (type(model).__name__, "")
         self.optimizer_recipe = optimizer
         self.seed = seed
-        self.tracker = MetricTracker(model, settings or {})
+        self.tracker = EpochMetrics(model, settings or {})
         self.samples = check_int("test_samples", samples)
         self.split_means = Average()
         self.image_scores = PerImageScores()
@@ -141,11 +141,11 @@ class LitAutoencoder(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.log_pending()
-        checkpoint["metric_tracker"] = self.tracker.state_dict()
+        checkpoint["epoch_metrics"] = self.tracker.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_epochs(self.trainer, checkpoint)
-        self.tracker.load_state_dict(checkpoint["metric_tracker"])
+        self.tracker.load_state_dict(checkpoint["epoch_metrics"])
 
     def on_validation_start(self) -> None:
         self.model.progress.fill_(1.0)

@@ -9,7 +9,7 @@ import torch
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from vaesweep.errors import ConfigError
-from vaesweep.settings.check_value import check_choice
+from vaesweep.settings.check_arguments import check_choice
 from vaesweep.training.fused_adam import FusedAdam
 
 BETA1 = 0.9

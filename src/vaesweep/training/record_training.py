@@ -9,7 +9,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from vaesweep.records.per_image_scores import write_image_scores
 from vaesweep.records.results import Results
-from vaesweep.training.metric_tracker import MetricTracker
+from vaesweep.training.epoch_metrics import EpochMetrics
 from vaesweep.training.planned_run import PlannedRun
 
 
@@ -30,7 +30,7 @@ def record_duration(results: Results, epochs: int, seconds: float) -> None:
     results.seconds_per_epoch = round(results.seconds / max(1, epochs), 4)
 
 
-def record_metrics(job: PlannedRun, means: MetricTracker) -> None:
+def record_metrics(job: PlannedRun, means: EpochMetrics) -> None:
     """Enter the metrics of the tested weights, with their errors, and write those of every test image."""
     results = job.results
     results.metrics = {name: round(value.item(), 6) for name, value in means.metrics.items()}

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from vaesweep.errors import ConfigError
 from vaesweep.records.results import Results
 from vaesweep.settings.instantiate import add_import_path
-from vaesweep.training.checkpoint_files import CHECKPOINT
+from vaesweep.training.load_checkpoint import CHECKPOINT
 from vaesweep.training.planned_run import PlannedRun
 from vaesweep.training.run_lock import lock_run_dirs
 from vaesweep.training.run_recorder import RunRecorder, is_other_rank

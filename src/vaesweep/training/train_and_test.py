@@ -12,11 +12,11 @@ from vaesweep.records.log_to_loggers import log_results
 from vaesweep.settings.instantiate import build, check_type
 from vaesweep.settings.validate import validate
 from vaesweep.training.build_parts import build_callbacks, build_data, build_module, start_loggers
-from vaesweep.training.callbacks.resumed_run import Resumption
+from vaesweep.training.callbacks.resumption import Resumption
 from vaesweep.training.check_callbacks import check_callbacks
 from vaesweep.training.check_devices import check_devices
-from vaesweep.training.checkpoint_files import CHECKPOINT, best_checkpoint, load_weights
 from vaesweep.training.checkpoint_io import AtomicCheckpointIO
+from vaesweep.training.load_checkpoint import CHECKPOINT, best_checkpoint, load_weights
 from vaesweep.training.planned_run import PlannedRun
 from vaesweep.training.record_training import Stopwatch, record_duration, record_metrics
 from vaesweep.training.resume_with_max_steps import restart_cut_epochs_only

@@ -15,7 +15,7 @@ from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.models.distributions import DiagonalGaussian
 from vaesweep.models.types import Batch
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 SCORES = {"mse": "mse per pixel", "nelbo": "nelbo (nats per image)"}
 

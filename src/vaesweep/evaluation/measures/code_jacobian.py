@@ -11,7 +11,7 @@ from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
 from vaesweep.models import Autoencoder
 from vaesweep.models.jacobian import jacobian
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from vaesweep.metrics.factor_vae_score import factor_vae_score
 from vaesweep.metrics.mig import mig
 from vaesweep.metrics.sap import sap, sap_linear_svc
 from vaesweep.seeded_generator import generator
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 
 @dataclass(frozen=True)

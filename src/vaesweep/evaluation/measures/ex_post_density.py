@@ -13,7 +13,7 @@ from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
 from vaesweep.evaluation.sample_figure_rows import COLUMNS, row_names, rows_left_out, rows_of_labels
 from vaesweep.figures.figure_text import expectation
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 IMAGES = 10
 """Images per component and dimension; with fewer, full covariances overfit."""

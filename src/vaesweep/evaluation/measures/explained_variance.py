@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
 from vaesweep.metrics import Average, CodeVariance
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, Value
 from vaesweep.figures.figure_text import expectation
 from vaesweep.models.types import Batch
-from vaesweep.settings.check_value import check_float, check_int
+from vaesweep.settings.check_arguments import check_float, check_int
 
 COLUMNS, TRAINING_IMAGES = 10, 5000
 

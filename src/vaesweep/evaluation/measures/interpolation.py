@@ -10,7 +10,7 @@ from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable
 from vaesweep.figures.figure_text import expectation, label_text
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 
 def lerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:

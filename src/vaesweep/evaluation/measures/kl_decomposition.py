@@ -9,7 +9,7 @@ from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.metrics import active_units
 from vaesweep.metrics.kl_decomposition import rate_parts
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 ROWS = 250
 """Draws whose densities under all images are in memory at once: 10 MB over 10,000 images."""

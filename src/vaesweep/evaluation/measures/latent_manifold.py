@@ -11,7 +11,7 @@ from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable
 from vaesweep.figures.figure_text import expectation, label_text
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
 from vaesweep.metrics.importance_weighted_bound import bits_per_dim, bounds
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 LOOSE = 0.1
 """Nats that the last doubling of k may gain before the bound is called loose."""

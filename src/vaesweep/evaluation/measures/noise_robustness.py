@@ -16,7 +16,7 @@ from vaesweep.figures.figure_text import expectation
 from vaesweep.metrics import Average
 from vaesweep.models.corruption import CORRUPTIONS, check_level, corrupt_image
 from vaesweep.models.types import Batch
-from vaesweep.settings.check_value import check_choice, check_int
+from vaesweep.settings.check_arguments import check_choice, check_int
 
 COLUMNS = 10
 LEVELS = {

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 STEPS = 2000
 

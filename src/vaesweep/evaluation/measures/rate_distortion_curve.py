@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 NATS = "nats per image"
 

@@ -7,7 +7,7 @@ import torch
 from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from vaesweep import figures
 from vaesweep.errors import ConfigError
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 QUERIES, NEIGHBOURS = 8, 10
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from vaesweep import figures
 from vaesweep.evaluation.context import EvalContext
 from vaesweep.evaluation.measure_interface import MeasureResult, NotApplicable, Value
-from vaesweep.settings.check_value import check_float
+from vaesweep.settings.check_arguments import check_float
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from vaesweep.figures.figure_text import dimension_names, expectation, label_tex
 from vaesweep.figures.model_figures import traversal_codes
 from vaesweep.metrics import activity
 from vaesweep.models.distributions import Dirac
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 
 @dataclass(frozen=True)

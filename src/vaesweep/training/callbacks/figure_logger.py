@@ -9,7 +9,7 @@ from vaesweep.data import ImageDataModule
 from vaesweep.models import Autoencoder, Batch
 from vaesweep.records.log_to_loggers import log_figure
 from vaesweep.seeded_generator import generator
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 from vaesweep.training.lightning_module import LitAutoencoder
 
 

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Timer
 from tqdm import tqdm
 
 from vaesweep.records.duration import duration
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 
 LINES = 10
 """Lines that a run writes where its output is no terminal, after the first."""

@@ -14,7 +14,7 @@ from vaesweep.data.image_grid import image_grid
 from vaesweep.errors import ConfigError
 from vaesweep.models.distributions import DiagonalGaussian
 from vaesweep.seeded_generator import generator
-from vaesweep.settings.check_value import check_int
+from vaesweep.settings.check_arguments import check_int
 from vaesweep.training.callbacks.figure_logger import model_and_images
 
 

@@ -3,11 +3,11 @@
 import pytest
 
 from vaesweep.errors import ConfigError
-from vaesweep.training.metric_tracker import MetricTracker
+from vaesweep.training.epoch_metrics import EpochMetrics
 
 
 def resumed(kept, given):
-    MetricTracker(None, given).load_state_dict(MetricTracker(None, kept).state_dict())
+    EpochMetrics(None, given).load_state_dict(EpochMetrics(None, kept).state_dict())
 
 
 @pytest.mark.parametrize("value", [float("nan"), 4.0, [1, 2], None, "abc"])

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from vaesweep.errors import ConfigError
-from vaesweep.models.modulated import RANK, Modulated
+from vaesweep.models.modulated_layers import RANK, Modulated
 
 
 def layers():

@@ -14,7 +14,7 @@ from vaesweep.training.check_resumption import check_settings
 
 
 @dataclass(eq=False)
-class MetricTracker:
+class EpochMetrics:
     """Turns terms into named metrics, checks that they are finite, and averages those of an epoch.
 
     `settings` go into every checkpoint; one with other settings is refused with `ConfigError`.

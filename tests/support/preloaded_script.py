@@ -1,6 +1,6 @@
 """Runs a script of ours that forks jobs, where this process has imported already what jobs import.
 
-`python script_with_forkserver.py SCRIPT ARGUMENTS`. The script's forkserver is a fork of this process, so that no
+`python preloaded_script.py SCRIPT ARGUMENTS`. The script's forkserver is a fork of this process, so that no
 second one imports for ten seconds what is there.
 """
 

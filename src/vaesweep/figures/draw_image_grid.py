@@ -1,4 +1,4 @@
-"""Mosaics: images in rows and columns on the axes of a figure."""
+"""Grids of images: images in rows and columns on the axes of a figure."""
 
 from collections.abc import Sequence
 

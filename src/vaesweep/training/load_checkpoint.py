@@ -14,7 +14,7 @@ from vaesweep.training.lightning_module import LitAutoencoder
 
 CHECKPOINT = Path("checkpoints/last.ckpt")
 """The checkpoint in a run folder that a resumed run goes on from."""
-PARTS = {"state_dict", "callbacks", "loops", "optimizer_states", "lr_schedulers", "global_step", "metric_tracker"}
+PARTS = {"state_dict", "callbacks", "loops", "optimizer_states", "lr_schedulers", "global_step", "epoch_metrics"}
 """What the checkpoint of a run has."""
 
 

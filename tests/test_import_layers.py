@@ -85,7 +85,7 @@ def test_imports_point_down(path):
         ("vaesweep/models/vae.py", "from vaesweep.training.lightning_module import LitAutoencoder"),
         ("vaesweep/training/train_and_test.py", "from vaesweep.stacking import stacked_model"),
         ("vaesweep/report/report.py", "import vaesweep.evaluation.evaluate_command"),
-        ("vaesweep/settings/check_value.py", "def f():\n    from vaesweep import models"),
+        ("vaesweep/settings/check_arguments.py", "def f():\n    from vaesweep import models"),
     ],
 )
 def test_an_import_that_points_up_is_found(file, line):

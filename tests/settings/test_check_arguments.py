@@ -3,7 +3,7 @@ import math
 import pytest
 
 from vaesweep.errors import ConfigError, as_yaml
-from vaesweep.settings.check_value import check_choice, check_float, check_int
+from vaesweep.settings.check_arguments import check_choice, check_float, check_int
 from vaesweep.settings.number_rules import integer, number
 from vaesweep.settings.rule import BOOL
 
