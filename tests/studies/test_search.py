@@ -118,9 +118,47 @@ def test_first_trials_may_be_added_at_a_resumption_and_are_not_run_again(tmp_pat
 
 def test_a_trial_whose_settings_were_not_all_drawn_is_none(tmp_path):
     one = search(tmp_path)
+    one.study.enqueue_trial({"model.beta": 4.0})
     one.study.ask().suggest_float("model.beta", 0, 9)  # and was killed
     with one.alive() as lock:
-        assert [number for number, _ in one.trials(SPACE, [], 1, lock)] == [1]
+        trials = list(one.trials(SPACE, betas(4.0), 1, lock))
+        assert trials == [(1, {"model.beta": "4"})]
+        assert one.position(1) == 1
+
+
+def test_processes_that_start_together_draw_other_settings(tmp_path):
+    one, two = search(tmp_path), search(tmp_path)
+    with one.alive() as first, two.alive() as second:
+        mine, other = one.trials(SPACE, [], 20, first), two.trials(SPACE, [], 20, second)
+        drawn = [settings["model.beta"] for pair in zip(mine, other, strict=False) for _, settings in pair]
+    assert len(drawn) == len(set(drawn)) == 20
+
+
+def test_a_process_takes_at_its_end_what_another_one_left_meanwhile(tmp_path):
+    one, two = search(tmp_path), search(tmp_path)
+    with one.alive() as first:
+        trials = one.trials(SPACE, betas(1.0, 2.0), 2, first)
+        assert next(trials)[0] == 0
+        with two.alive() as second:
+            assert next(two.trials(SPACE, [], 2, second))[0] == 1
+        assert next(trials)[0] == 1
+        assert list(trials) == []
+
+
+def test_jobs_that_would_not_compare_are_refused_once_a_trial_has_completed(tmp_path):
+    one = search(tmp_path)
+    one.keep_settings(["data=digits", "trainer.max_epochs=1"], "abc")
+    one.keep_settings(["data=digits", "trainer.max_epochs=2"], "def")  # nothing has been trained
+    with one.alive() as lock:
+        for number, _ in one.trials(SPACE, [], 1, lock):
+            one.tell(number, ended(1.0))
+    search(tmp_path).keep_settings(["trainer.max_epochs=2", "data=digits", "resume=true"], "def")
+    with pytest.raises(ConfigError) as refused:
+        search(tmp_path).keep_settings(["data=digits", "trainer.max_epochs=3", "resume=true"], "ghi")
+    assert str(refused.value) == (
+        "resume: got other settings than those of the search (trainer.max_epochs=3 now, trainer.max_epochs=2 before); "
+        "allowed: the same settings, or another folder"
+    )
 
 
 def test_another_metric_than_before_is_refused(tmp_path):
@@ -186,6 +224,14 @@ def test_a_search_for_two_goals_by_the_pool_records_every_trial_and_goes_on_with
     other = train(tmp_path, "resume=study", "hydra.sweeper.n_trials=6", "model.latent_dim=2,8")
     assert "model.latent_dim: got choice(2,8); allowed: as at the start of the search, choice(2,4)" in other.stderr
     assert (tmp_path / "study" / STUDY).read_text() == before
+    for wrong, line in (
+        ("model.bta=interval(0,1)", "model.bta: no such key here"),
+        ("network=mlp,nope", "network: got nope; allowed: "),
+        ("trainer.max_epochs=3", "got other settings than those of the search (trainer.max_epochs=3 now"),
+    ):
+        other = train(tmp_path, "resume=study", "hydra.sweeper.n_trials=6", wrong)
+        assert line in other.stderr
+        assert (tmp_path / "study" / STUDY).read_text() == before
     more = train(tmp_path, "resume=study", "hydra.sweeper.n_trials=6", "model.latent_dim=shuffle(2,4)")
     assert more.returncode == 0, more.stderr
     other = train(tmp_path, "resume=study", "optimized_metric=val/loss")
@@ -219,6 +265,12 @@ def test_a_trial_that_fails_is_told_as_failed_and_the_search_goes_on(tmp_path):
     assert done.returncode == 1
     assert "nan at training step" in done.stderr
     assert len(SearchRecord.read(tmp_path / "another").trials) == 1
+    more = [*hopeless, "optimizer.lr=1e30,1e31,1e32,1e33,1e34,1e-3", "hydra.sweeper.n_trials=6"]
+    first = "hydra.sweeper.first=[{optimizer.lr:1e-3},{optimizer.lr:1e30},{optimizer.lr:1e31},{optimizer.lr:1e32}]"
+    assert train(tmp_path, *more, first, "hydra.sweeper.n_trials=1", "hydra.sweep.dir=third").returncode == 0
+    done = train(tmp_path, "resume=third", "hydra.sweeper.n_trials=6")
+    assert "nan at training step" in done.stderr
+    assert len(SearchRecord.read(tmp_path / "third").trials) == 4  # three in a row that failed
 
 
 @pytest.mark.slow

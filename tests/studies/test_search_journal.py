@@ -33,9 +33,18 @@ def test_wherever_the_last_line_is_cut_the_search_goes_on_with_the_lines_before_
         assert [trial.state.name for trial in trials] == ["COMPLETE", "RUNNING", "RUNNING"]  # its end was not told
 
 
-def test_a_journal_that_is_damaged_elsewhere_is_named_and_left_as_it_is(tmp_path):
-    content = with_trials(tmp_path, 2)
-    damaged = content.replace(b"{", b"?", 1)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content.replace(b"{", b"?", 1),
+        lambda content: content + b"\n",
+        lambda content: content + b"{}x\n",
+        lambda content: content.partition(b"\n")[2],
+    ],
+    ids=["first line", "empty line at the end", "last line", "without the first line"],
+)
+def test_a_journal_that_is_damaged_elsewhere_is_named_and_left_as_it_is(tmp_path, damage):
+    damaged = damage(with_trials(tmp_path, 2))
     (tmp_path / JOURNAL).write_bytes(damaged)
     with pytest.raises(ConfigError, match=r"search\.journal: got a damaged line; allowed: the lines that a search"):
         open_journal(tmp_path)

@@ -4,7 +4,15 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from vaesweep.errors import ConfigError
-from vaesweep.studies.search_space import as_before, distribution, first_settings, in_words, written, written_settings
+from vaesweep.studies.search_space import (
+    as_before,
+    distribution,
+    first_settings,
+    in_words,
+    sample_jobs,
+    written,
+    written_settings,
+)
 
 optuna = pytest.importorskip("optuna", reason="needs the extra search")
 
@@ -50,6 +58,7 @@ def test_choices_are_drawn_as_they_are_written(override):
     [
         ("tag(log,interval(0,1))", "two numbers that rise, for tag"),
         ("interval(3,1)", "two numbers that rise"),
+        ("interval(-1e308,1e308)", "two numbers that rise"),
         ("interval(0,inf)", "key: got an interval from 0.* to inf; allowed: two numbers that rise"),
         ("tag(int,interval(0.4,0.6))", "key: got an interval from 0.4 to 0.6; allowed: one with a whole number in it"),
         ("range(10,2)", "key: got key=range.10,2.; allowed: one value or more"),
@@ -94,6 +103,15 @@ def test_choices_may_be_given_in_another_order_and_an_interval_with_other_ends()
     assert as_before(space, trials("1,2,3")) == {"key": drawn_from("1,2,3")}
     space = {"key": drawn_from("interval(0,5)"), "other": drawn_from("1,2")}
     assert as_before(space, trials("interval(0,1)")) == space
+
+
+def test_a_few_jobs_have_every_choice_and_an_end_of_every_interval():
+    space = {"a": drawn_from("1,2,3"), "b": drawn_from("x,y"), "c": drawn_from("tag(log,interval(0.25,4))")}
+    assert sample_jobs(space, ["fixed=1"]) == [
+        ["fixed=1", "a=1", "b=x", "c=0.25"],
+        ["fixed=1", "a=2", "b=y", "c=0.25"],
+        ["fixed=1", "a=3", "b=x", "c=0.25"],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
@@ -18,15 +19,19 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from vaesweep.errors import ConfigError
+from vaesweep.records.config_hash import config_hash
 from vaesweep.records.results import STUDY, optimized_metrics
 from vaesweep.settings.check_arguments import check_choice, check_int
 from vaesweep.settings.rules_by_class import TOP
 from vaesweep.studies.search import SAMPLERS, Search
 from vaesweep.studies.search_journal import JOURNAL
-from vaesweep.studies.search_space import as_before, distribution, first_settings
+from vaesweep.studies.search_space import as_before, distribution, first_settings, sample_jobs
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+
+HOPELESS = 3
+"""Trials at the beginning of a start that all fail, after which it stops: a setting of theirs is refused."""
 
 
 @dataclass
@@ -92,30 +97,33 @@ class OptunaSweeper(Sweeper):
         if (folder / JOURNAL).exists() and not self.config.resume:
             given = f"false in the folder of an earlier search, {folder}"
             raise ConfigError("resume", given, "true, or another folder")
+        self.validate_batch_is_legal(sample_jobs(space, fixed))
         chosen = [first_settings(each, space, {one.partition("=")[0] for one in fixed}) for each in self.first]
         folder.mkdir(parents=True, exist_ok=True)
         search = Search(folder, optimized_metrics(self.config), self.sampler, self.seed)
         space = as_before(space, search.begun())
+        search.keep_settings(fixed, self.hash_in_common(fixed))
         OmegaConf.save(self.config, folder / STUDY)
         earlier = f", {len(search.begun())} of them begun earlier" if search.begun() else ""
         print(f"{os.path.relpath(folder)}: {self.n_trials} trials{earlier}", flush=True)
-        returns: list[Sequence[JobReturn]] = []
+        returns, failed = list[Sequence[JobReturn]](), list[bool]()
         with search.alive() as lock:
             trials = search.trials(space, chosen, self.n_trials, lock)
             while batch := list(islice(trials, self.jobs_at_a_time())):
                 jobs = [[*fixed, *(f"{key}={value}" for key, value in own.items())] for _, own in batch]
                 self.validate_batch_is_legal(jobs)
-                print(f"trials {', '.join(str(number + 1) for number, _ in batch)} of {self.n_trials}", flush=True)
+                numbers = ", ".join(str(search.position(number)) for number, _ in batch)
+                print(f"trials {numbers} of {self.n_trials}", flush=True)
                 returns.append(self.launcher.launch(jobs, initial_job_idx=sum(map(len, returns))))
-                for (number, _), job in zip(batch, returns[-1], strict=True):
-                    search.tell(number, job)
+                failed += [search.tell(number, job) for (number, _), job in zip(batch, returns[-1], strict=True)]
                 record = search.write_record()
-                if record.count("failed") == len(record.trials):
+                none_ever = record.count("failed") == len(record.trials)
+                if all(failed) and (none_ever or len(failed) >= HOPELESS):
                     _ = returns[-1][0].return_value  # raises what all of them failed for
         record = search.write_record()  # with trials of other processes, or none of this one
         print(record.front_text())
-        if failed := record.count("failed"):
-            raise HydraException(f"{failed} of {len(record.trials)} trials failed")
+        if count := record.count("failed"):
+            raise HydraException(f"{count} of {len(record.trials)} trials failed")
         return returns
 
     def search_space(self, arguments: list[str]) -> tuple[dict[str, "BaseDistribution"], list[str]]:
@@ -129,6 +137,14 @@ class OptunaSweeper(Sweeper):
             allowed = "a setting with values to choose from, such as model.beta=tag(log,interval(0.1,10))"
             raise ConfigError("hydra/sweeper", "optuna without a setting to search", allowed)
         return space, [each.input_line or "" for key, each in overrides.items() if key not in space]
+
+    def hash_in_common(self, fixed: list[str]) -> str:
+        """The hash of what all jobs have in common."""
+        assert self.config is not None
+        assert self.hydra_context is not None
+        config = self.hydra_context.config_loader.load_sweep_config(self.config, fixed)
+        HydraConfig.instance().set_config(config)  # what `${hydra:...}` refers to
+        return config_hash(config)
 
     def jobs_at_a_time(self) -> int:
         """Trials that are asked for before any of them has ended."""

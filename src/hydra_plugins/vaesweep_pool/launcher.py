@@ -82,7 +82,8 @@ class PoolLauncher(Launcher):
         self.work(study, list(plans.values()))
         folder = shlex.quote(os.path.relpath(study))
         failed = sum(not plan.completed for plan in plans.values())
-        error = HydraException(f"{failed} of {len(plans)} jobs failed; resume={folder} tries again")
+        again = "" if self.is_search else f"; resume={folder} tries again"
+        error = HydraException(f"{failed} of {len(plans)} jobs failed{again}")
         return [plans[folder].job_return(error) for folder in folders]
 
     def compose(self, overrides: Sequence[str], number: int) -> DictConfig:

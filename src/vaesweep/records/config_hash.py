@@ -29,8 +29,8 @@ def hashed_config(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]
     """`config`, resolved, without what is `NOT_HASHED`."""
     hashed: dict[str, Any] = {}
     for key in config:
-        value = config[key]
         if f"{prefix}{key}" not in NOT_HASHED:
+            value = config[key]
             if isinstance(value, Mapping):
                 hashed[key] = hashed_config(value, f"{prefix}{key}.")
             else:

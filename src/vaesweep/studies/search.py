@@ -28,6 +28,10 @@ PRUNED = "pruned"
 """What a trial says that was stopped early."""
 STATUS = {"COMPLETE": "completed", "FAIL": "failed", "PRUNED": "pruned"}
 """How a trial ended, by optuna's name of its state."""
+STARTS = "starts"
+"""What a search says of itself: how many processes have searched in it."""
+SETTINGS = "settings"
+"""What a search says of itself: what all of its jobs have in common."""
 MIN_TRIALS = 10
 """Completed trials from which importances are estimated."""
 MAX_DRAWS = 20
@@ -55,8 +59,24 @@ class Search:
             self.study = optuna.create_study(
                 storage=storage, study_name=name, directions=["minimize"] * len(metrics), load_if_exists=True
             )
-        # another seed at every start: the first would draw the settings of the earlier start again
-        self.study.sampler = getattr(optuna.samplers, SAMPLERS[sampler])(seed=seed + len(self.study.trials))
+            starts = self.study.user_attrs.get(STARTS, 0)
+            self.study.set_user_attr(STARTS, starts + 1)
+        # another seed at every start: each would draw the settings of the first again
+        self.study.sampler = getattr(optuna.samplers, SAMPLERS[sampler])(seed=seed + 1000 * starts)
+
+    def keep_settings(self, overrides: Sequence[str], name: str) -> None:
+        """Record what all jobs have in common: `overrides`, and the hash of the configuration that they make.
+
+        Raises `ConfigError` where trials have ended whose jobs had something else in common: they would not compare.
+        """
+        earlier, earlier_name = self.study.user_attrs.get(SETTINGS, [overrides, name])
+        has_ended = any(trial.state.name in ("COMPLETE", "PRUNED") for trial in self.begun())
+        if has_ended and name != earlier_name:
+            changed = [f"{each} now" for each in overrides if each not in earlier]
+            changed += [f"{each} before" for each in earlier if each not in overrides]
+            given = f"other settings than those of the search ({', '.join(changed)})"
+            raise ConfigError("resume", given, "the same settings, or another folder")
+        self.study.set_user_attr(SETTINGS, [list(overrides), name])
 
     def begun(self) -> list["FrozenTrial"]:
         """The trials of which all settings are drawn."""
@@ -79,28 +99,33 @@ class Search:
         """
         with self.asking:
             for settings in first:
-                self.study.enqueue_trial(dict(settings), skip_if_exists=True)
-        for left in self.begun():
-            with self.asking:
-                is_taken = self.take(left.number, lock)
-            if is_taken:
-                yield left.number, written_settings(left)
+                if not self.is_known(settings):
+                    self.study.enqueue_trial(dict(settings))
         while True:
             with self.asking:
-                drawn = self.draw(space, n_trials, lock)
-            if drawn is None:
+                trial = self.take(lock) or self.draw(space, n_trials, lock)
+            if trial is None:
                 return
-            yield drawn.number, written_settings(drawn)
+            yield trial.number, written_settings(trial)
 
-    def take(self, number: int, lock: str) -> bool:
-        """Whether a trial was left by a process that is no more, and is now this one's."""
+    def is_known(self, settings: Mapping[str, Any]) -> bool:
+        """Whether a trial has some settings, or waits to be drawn with them."""
+        for trial in self.study.get_trials(deepcopy=False):
+            own = trial.params if SWEEPER in trial.user_attrs else trial.system_attrs.get("fixed_params", {})
+            is_trial = SWEEPER in trial.user_attrs or trial.state.name == "WAITING"
+            if is_trial and settings.items() <= own.items():
+                return True
+        return False
+
+    def take(self, lock: str) -> "FrozenTrial | None":
+        """A trial that was left by a process that is no more, and is this one's now."""
         import optuna
 
-        left = self.study.get_trials(deepcopy=False)[number]
-        if left.state.is_finished() or not is_dead(self.folder / left.user_attrs[SWEEPER]):
-            return False
-        optuna.Trial(self.study, left._trial_id).set_user_attr(SWEEPER, lock)
-        return True
+        for left in self.begun():
+            if not left.state.is_finished() and is_dead(self.folder / left.user_attrs[SWEEPER]):
+                optuna.Trial(self.study, left._trial_id).set_user_attr(SWEEPER, lock)
+                return left
+        return None
 
     def draw(self, space: Mapping[str, "BaseDistribution"], n_trials: int, lock: str) -> "FrozenTrial | None":
         """A new trial, or None where there are enough.
@@ -127,19 +152,25 @@ class Search:
             self.study.tell(trial, ended[0].values if state.name == "COMPLETE" else None, state)
         return None
 
-    def tell(self, number: int, job: JobReturn) -> None:
-        """Tell optuna what became of a trial: its values, that it failed, or that it was pruned."""
+    def position(self, number: int) -> int:
+        """The place of a trial among those that are begun, from 1; numbers have gaps where a draw was dropped."""
+        return [trial.number for trial in self.begun()].index(number) + 1
+
+    def tell(self, number: int, job: JobReturn) -> bool:
+        """Tell optuna what became of a trial: its values, that it failed, or that it was pruned; whether it failed."""
         import optuna
 
         states = optuna.trial.TrialState
         value = job.return_value if job.status == JobStatus.COMPLETED else math.nan
         values = list(value) if isinstance(value, Sequence) else [value]
-        if not all(math.isfinite(value) for value in values):
+        is_failed = not all(math.isfinite(value) for value in values)
+        if is_failed:
             self.study.tell(number, state=states.FAIL, skip_if_finished=True)
         elif self.is_pruned(number):
             self.study.tell(number, state=states.PRUNED, skip_if_finished=True)
         else:
             self.study.tell(number, values, skip_if_finished=True)
+        return is_failed
 
     def is_pruned(self, number: int) -> bool:
         """Whether the job of a trial was stopped early, for this trial or for one with the same settings."""

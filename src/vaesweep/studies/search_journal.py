@@ -1,5 +1,6 @@
 """search.journal: the trials of a search as optuna keeps them, in the folder of its study."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,10 +30,18 @@ def open_journal(folder: Path) -> "optuna.storages.JournalStorage":
     finally:
         lock.release()
     try:
+        check_lines(path)
         return JournalStorage(JournalFileBackend(str(path), lock))
     except (ValueError, KeyError, TypeError):
         allowed = "the lines that a search wrote; or search in another folder"
         raise ConfigError(str(path), "a damaged line", allowed) from None
+
+
+def check_lines(path: Path) -> None:
+    """Raises ValueError for a line that cannot be read, and KeyError for a first line that begins no search."""
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    if lines and "study_name" not in lines[0]:
+        raise KeyError("study_name")
 
 
 def cut_last_line(path: Path) -> None:

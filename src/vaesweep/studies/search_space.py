@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, Sweep
+from hydra.core.override_parser.types import IntervalSweep, Override
 
 from vaesweep.errors import ConfigError
 from vaesweep.settings.rule import is_number
@@ -20,9 +20,9 @@ def distribution(key: str, override: Override) -> "BaseDistribution":
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     sweep = override.value()
-    assert isinstance(sweep, Sweep)
     tags = {"log", "int"} if isinstance(sweep, IntervalSweep) else set()
-    if unknown := sweep.tags - tags:
+    given_tags: set[str] = getattr(sweep, "tags", set())  # a glob has none
+    if unknown := given_tags - tags:
         given = f"the tag {', '.join(sorted(unknown))}"
         raise ConfigError(key, given, "log | int" if tags else "no tag: log and int are for interval(...)")
     if not isinstance(sweep, IntervalSweep):
@@ -31,7 +31,7 @@ def distribution(key: str, override: Override) -> "BaseDistribution":
             raise ConfigError(key, override.input_line, "one value or more")
         return CategoricalDistribution(choices)
     low, high, is_log = sweep.start, sweep.end, "log" in sweep.tags
-    if low is None or high is None or not -math.inf < low < high < math.inf or (is_log and low <= 0):
+    if low is None or high is None or not 0 < high - low < math.inf or (is_log and low <= 0):
         raise ConfigError(key, f"an interval from {low} to {high}", "two numbers that rise, for tag(log, ...) above 0")
     if "int" not in sweep.tags and not isinstance(low, int):
         return FloatDistribution(low, high, log=is_log)
@@ -62,6 +62,16 @@ def as_before(
         except ValueError:
             raise ConfigError(key, in_words(now), f"as at the start of the search, {in_words(before)}") from None
     return space
+
+
+def sample_jobs(space: Mapping[str, "BaseDistribution"], fixed: list[str]) -> list[list[str]]:
+    """The overrides of as few jobs as have each choice of each setting, and the lower end of each interval."""
+    values = {
+        key: [written(each, one) for each in getattr(one, "choices", None) or [getattr(one, "low", None)]]
+        for key, one in space.items()
+    }
+    count = max(map(len, values.values()))
+    return [[*fixed, *(f"{key}={own[i % len(own)]}" for key, own in values.items())] for i in range(count)]
 
 
 def in_words(drawn_from: "BaseDistribution") -> str:
