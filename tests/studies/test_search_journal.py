@@ -1,5 +1,7 @@
 """The journal of a search after a process that was killed as it wrote."""
 
+from threading import Thread
+
 import pytest
 
 from vaesweep.errors import ConfigError
@@ -49,3 +51,21 @@ def test_a_journal_that_is_damaged_elsewhere_is_named_and_left_as_it_is(tmp_path
     with pytest.raises(ConfigError, match=r"search\.journal: got a damaged line; allowed: the lines that a search"):
         open_journal(tmp_path)
     assert (tmp_path / JOURNAL).read_bytes() == damaged
+
+
+def test_it_is_opened_while_another_process_writes(tmp_path):
+    with_trials(tmp_path, 2)
+    lock = optuna.storages.journal.JournalFileSymlinkLock(str(tmp_path / JOURNAL))
+    lock.acquire()
+    with (tmp_path / JOURNAL).open("ab") as file:
+        file.write(b'{"half')
+    opened = Thread(target=lambda: search(tmp_path))
+    opened.start()
+    opened.join(0.3)
+    assert opened.is_alive()  # waits for the rest of the line
+    with (tmp_path / JOURNAL).open("r+b") as file:
+        file.truncate((tmp_path / JOURNAL).stat().st_size - len(b'{"half'))
+    lock.release()
+    opened.join(30)
+    assert not opened.is_alive()
+    assert [trial.state.name for trial in search(tmp_path).trials] == ["COMPLETE", "COMPLETE"]

@@ -1,10 +1,8 @@
 """A search: the trials that its processes ask for, and what became of them."""
 
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -14,6 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from vaesweep.errors import ConfigError
 from vaesweep.records.search_record import SearchRecord
+from vaesweep.studies.record_search import record_of
 from vaesweep.studies.search_journal import open_journal
 from vaesweep.studies.search_space import written_settings
 
@@ -26,14 +25,10 @@ SWEEPER = "sweeper"
 """What a trial says of the process that runs it: the name of its lock. A trial that is being drawn has none."""
 PRUNED = "pruned"
 """What a trial says that was stopped early."""
-STATUS = {"COMPLETE": "completed", "FAIL": "failed", "PRUNED": "pruned"}
-"""How a trial ended, by optuna's name of its state."""
 STARTS = "starts"
 """What a search says of itself: how many processes have searched in it."""
 SETTINGS = "settings"
 """What a search says of itself: what all of its jobs have in common."""
-MIN_TRIALS = 10
-"""Completed trials from which importances are estimated."""
 MAX_DRAWS = 20
 """Draws in a row of what other processes train after which there is taken to be nothing else to draw."""
 
@@ -187,30 +182,7 @@ class Search:
 
     def record(self) -> SearchRecord:
         """The record of the trials that have ended so far."""
-        import optuna
-
-        ended = [trial for trial in self.begun() if trial.state.is_finished()]
-        ended.sort(key=lambda trial: (trial.datetime_complete is None, trial.datetime_complete))
-        record = SearchRecord(
-            self.metrics,
-            [
-                {
-                    "settings": written_settings(trial),
-                    "status": STATUS[trial.state.name],
-                    "values": trial.values if trial.state.name == "COMPLETE" else None,
-                }
-                for trial in ended
-            ],
-        )
-        if record.count("completed") >= MIN_TRIALS:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that the estimate for one of two metrics is experimental
-                record.importances = {
-                    metric: optuna.importance.get_param_importances(self.study, target=partial(value_of, i))
-                    for i, metric in enumerate(record.metrics)
-                    if len({trial["values"][i] for trial in record.trials if trial["values"]}) > 1
-                }
-        return record
+        return record_of(self.study, self.metrics, [trial for trial in self.begun() if trial.state.is_finished()])
 
 
 def is_dead(lock: Path) -> bool:
@@ -221,8 +193,3 @@ def is_dead(lock: Path) -> bool:
             return True
     except Timeout:
         return False
-
-
-def value_of(index: int, trial: "FrozenTrial") -> float:
-    """A completed trial's value of one of the metrics."""
-    return trial.values[index]

@@ -27,21 +27,20 @@ def open_journal(folder: Path) -> "optuna.storages.JournalStorage":
     lock.acquire()  # nobody writes meanwhile: a line without an end is what a process left that is no more
     try:
         cut_last_line(path)
-    finally:
-        lock.release()
-    try:
         check_lines(path)
         return JournalStorage(JournalFileBackend(str(path), lock))
     except (ValueError, KeyError, TypeError):
         allowed = "the lines that a search wrote; or search in another folder"
         raise ConfigError(str(path), "a damaged line", allowed) from None
+    finally:
+        lock.release()
 
 
 def check_lines(path: Path) -> None:
-    """Raises ValueError for a line that cannot be read, and KeyError for a first line that begins no search."""
+    """Raises ValueError for a line that cannot be read, and for a first line that begins no search."""
     lines = [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
     if lines and "study_name" not in lines[0]:
-        raise KeyError("study_name")
+        raise ValueError("no search begins with this line")
 
 
 def cut_last_line(path: Path) -> None:
